@@ -6,8 +6,7 @@ nothing. `hot` has small exceptions of its own, which the rooms above wrap into 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # `typing` would cost more than the whole of this module
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
