@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.errors import NotConfigured
-from levaithan.hot import hotconf as hot
 from levaithan.hot import paths
+from levaithan.hot.hotconf import keys as hot_keys
 
 if TYPE_CHECKING:
     from levaithan.config.settings import Settings
@@ -28,7 +28,7 @@ def interpreter() -> str:
 def values(settings: Settings) -> dict[str, str]:
     """What hot.conf holds for `settings`: every key of levaithan.hot.hotconf, as text."""
     known = {"python": interpreter(), "src": paths.source_folder()}
-    return {key: known.get(key) or str(getattr(settings, key)) for key in hot.keys()}
+    return {key: known.get(key) or str(getattr(settings, key)) for key in hot_keys()}
 
 
 def render(settings: Settings) -> str:

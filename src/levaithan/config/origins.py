@@ -1,4 +1,4 @@
-"""What is in force and where each value comes from, for `config show --origin`; secrets never leave this module whole."""
+"""What is in force and where each value comes from, for `config show --origin`; secrets leave it masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes .env.template and docs/reference/settings.md from the settings themselves; tests compare the files with this."""
+"""Makes .env.template and docs/reference/settings.md from the settings; tests compare the files with this."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _DOC_HEAD = """\
 
 Made from the code by `levaithan config template --markdown`; a test compares.
 
-Order: flags > environment (`LEVAITHAN_` + name in capitals) > `.env` (beside setup.sh for a checkout's own home, else in
-the home) > `context/settings.toml` of the home (names in small letters) > default. An empty value means "not set".
+Order: flags > environment (`LEVAITHAN_` + name in capitals) > `.env` (beside setup.sh for a checkout's own home, else
+in the home) > `context/settings.toml` of the home (names in small letters) > default. Empty means "not set".
 `levaithan config show --origin` shows each value in force and where it comes from. A setting takes effect at the next
 start of the service (`levaithan restart`).
 
-Settings marked *secret* may hold a password: each can be given as a file instead (`LEVAITHAN_<NAME>_FILE=/path`, without
-one in the environment of any process), and is masked wherever it is shown. The signing key is never a setting itself,
-only its file is.
+Settings marked *secret* may hold a password: each can be given as a file instead (`LEVAITHAN_<NAME>_FILE=/path`, so
+that no process has it in its environment), and is masked wherever it is shown. The signing key is never a setting
+itself, only its file is.
 
 | setting | default | allowed | meaning |
 |---|---|---|---|

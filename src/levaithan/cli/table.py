@@ -1,0 +1,115 @@
+"""Tables for people: they fit the terminal, turn into blocks where it is too narrow, and stay whole when piped.
+
+Own code instead of rich: importing rich.table takes as long as the whole of Typer.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from levaithan.cli.text import clean, cut, pad, width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+GAP = "  "
+LEAST = 6
+PIPED_CELL = 120
+"""Columns a cell may take when nobody's terminal limits it: a line stays readable, --json has the whole text."""
+
+_COLORS = {"deny": "31", "halt": "1;31", "ask": "33", "allow": "32", "fail": "31", "warn": "33", "ok": "32"}
+
+
+def cell(value: object) -> str:
+    """One value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, (list, tuple)):
+        return clean(", ".join(str(item) for item in value))
+    return clean(str(value))
+
+
+def use_color() -> bool:
+    """Colours only on a terminal, and not with NO_COLOR or TERM=dumb."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width() -> int | None:
+    """Columns there are, None when the output is piped and COLUMNS does not say."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def render(rows: Sequence[Mapping[str, object]], columns: Sequence[str], room: int | None) -> Iterator[str]:
+    """The lines of a table of `columns`, at most `room` columns wide (None = any)."""
+    cells = [[cell(row.get(name)) for name in columns] for row in rows]
+    numbers = [all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in columns]
+    wanted = [
+        max([width(name), *(width(line[at]) for line in cells)]) if cells else width(name)
+        for at, name in enumerate(columns)
+    ]
+    widths = _fitted(wanted, columns, room)
+    if widths is None:
+        yield from _blocks(cells, columns, room or 80)
+        return
+    color = use_color()
+    yield _line([name.upper() for name in columns], widths, numbers, color=False)
+    for line in cells:
+        yield _line(line, widths, numbers, color=color)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool], *, color: bool) -> str:
+    parts = []
+    for text, columns, right in zip(cells, widths, numbers, strict=True):
+        shown = pad(cut(text, columns), columns, right=right)
+        parts.append(f"\x1b[{_COLORS[text]}m{shown}\x1b[0m" if color and text in _COLORS else shown)
+    return GAP.join(parts).rstrip()
+
+
+def _fitted(wanted: list[int], columns: Sequence[str], room: int | None) -> list[int] | None:
+    """A width a column: the widest give way first. None when even the least does not fit."""
+    widths = [min(size, PIPED_CELL) for size in wanted] if room is None else list(wanted)
+    if room is None:
+        return widths
+    floor = [min(size, max(LEAST, width(name))) for size, name in zip(wanted, columns, strict=True)]
+    room -= len(GAP) * (len(widths) - 1)
+    if sum(floor) > room:
+        return None
+    while sum(widths) > room:
+        at = max(range(len(widths)), key=lambda index: widths[index] - floor[index])
+        others = [size for index, size in enumerate(widths) if index != at and size < widths[at]]
+        least = max([floor[at], *others]) if others else floor[at]
+        spare = sum(widths) - room
+        widths[at] = max(floor[at], min(widths[at] - 1, max(least, widths[at] - spare)))
+    return widths
+
+
+def _blocks(cells: Sequence[Sequence[str]], columns: Sequence[str], room: int) -> Iterator[str]:
+    """One block of `name: value` lines a row, for a terminal too narrow for a table."""
+    left = max((width(name) for name in columns), default=0)
+    for number, line in enumerate(cells):
+        if number:
+            yield ""
+        for name, text in zip(columns, line, strict=True):
+            if text:
+                yield f"{pad(name, left)}  {cut(text, max(LEAST, room - left - 2))}"
+
+
+def facts(pairs: Sequence[tuple[str, object]], indent: str = "") -> Iterator[str]:
+    """Aligned `name  value` lines; a value of several lines is indented under its name. None is left out."""
+    left = max((width(name) for name, value in pairs if value is not None), default=0)
+    for name, value in pairs:
+        if value is None:
+            continue
+        text = clean(value, lines=True) if isinstance(value, str) else cell(value)
+        first, *rest = text.split("\n")
+        yield f"{indent}{pad(name, left)}  {first}".rstrip()
+        yield from (f"{indent}{' ' * left}  {line}" for line in rest)
