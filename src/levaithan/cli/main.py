@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 from levaithan import __version__, errors
 from levaithan.cli import output
 from levaithan.cli.commands import COMMANDS
+from levaithan.cli.plain import make_plain
 from levaithan.cli.state import STATE
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def load(name: str) -> Any:
         single.command(name, help=words)(getattr(loaded, function))
         command = typer.main.get_command(single)
     command.name = name
+    make_plain(command)
     return command
 
 
@@ -140,7 +142,9 @@ def _encode_anything() -> None:
 def _guarded(arguments: list[str]) -> int:
     """Run, and turn whatever comes out into an exit code; a person never sees a traceback unasked."""
     try:
-        code = root(args=arguments, prog_name="levaithan", standalone_mode=False)
+        command = typer.main.get_command(root)
+        make_plain(command)
+        code = command.main(args=arguments, prog_name="levaithan", standalone_mode=False)
         output.flush()
     except (typer.Exit, SystemExit) as leaving:
         code = leaving.exit_code if isinstance(leaving, typer.Exit) else leaving.code
