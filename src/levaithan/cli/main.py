@@ -17,9 +17,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from levaithan import __version__, errors
-from levaithan.cli import output
+from levaithan.cli import output, plain
 from levaithan.cli.commands import COMMANDS
-from levaithan.cli.plain import make_plain
 from levaithan.cli.state import STATE
 
 if TYPE_CHECKING:
@@ -69,7 +68,6 @@ def load(name: str) -> Any:
         single.command(name, help=words)(getattr(loaded, function))
         command = typer.main.get_command(single)
     command.name = name
-    make_plain(command)
     return command
 
 
@@ -125,7 +123,7 @@ def _home_first(arguments: list[str]) -> list[str]:
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether errors are to be JSON too; looked up by hand because a usage error comes before any parsing."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    pairs = zip(own, [*own[1:], ""], strict=True)
+    pairs = zip(own, [*own[1:], ""], strict=False)
     return any(
         word == "--json" or (word == "--format" and value.startswith("json")) or word.startswith("--format=json")
         for word, value in pairs
@@ -142,9 +140,8 @@ def _encode_anything() -> None:
 def _guarded(arguments: list[str]) -> int:
     """Run, and turn whatever comes out into an exit code; a person never sees a traceback unasked."""
     try:
-        command = typer.main.get_command(root)
-        make_plain(command)
-        code = command.main(args=arguments, prog_name="levaithan", standalone_mode=False)
+        plain.install()
+        code = root(args=arguments, prog_name="levaithan", standalone_mode=False)
         output.flush()
     except (typer.Exit, SystemExit) as leaving:
         code = leaving.exit_code if isinstance(leaving, typer.Exit) else leaving.code

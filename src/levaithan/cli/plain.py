@@ -1,14 +1,17 @@
 """Reads option values without pydantic, which Typer loads for each of them: 150 ms of a 50 ms question.
 
-Typer makes a parameter's converter when its first value arrives and keeps it; for texts and numbers this puts a plain
-one there first. Where a version of Typer has no such place nothing happens but the slower start.
+Typer makes a parameter's converter when its first value arrives and keeps it; for texts and numbers this gives it a
+plain one. Where a version of Typer has no such place nothing happens but the slower start.
 """
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class PlainParam:
@@ -42,26 +45,47 @@ class PlainParam:
 class DeferredParam:
     """Any other kind: nothing to convert as long as nothing is given, else Typer's own converter after all."""
 
-    __slots__ = ()
+    __slots__ = ("build",)
+
+    def __init__(self, build: Callable[[Any], Any]) -> None:
+        self.build = build
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """The value as Typer converts it."""
         if value is None:
             return () if param.multiple or param.nargs == -1 else None
         param._runtime_param = None
-        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+        return self.build(param).coerce(value, param=param, ctx=ctx)
 
 
-def make_plain(command: Any) -> None:
-    """Give every text and number of `command`, and of the commands below it, a plain converter."""
-    for param in getattr(command, "params", ()):
-        descriptor = getattr(param, "type_descriptor", None)
-        if descriptor is None or not hasattr(param, "_runtime_param"):
-            continue
-        kind = descriptor.annotation
-        if get_origin(kind) is list:
-            kind = get_args(kind)[0]
-        info = descriptor.parameter_info
-        param._runtime_param = PlainParam(kind, info.min, info.max) if kind in (str, int) else DeferredParam()
-    for below in getattr(command, "commands", {}).values():
-        make_plain(below)
+def install() -> bool:
+    """Put the plain converters in the place where Typer makes its own. False when this Typer has no such place."""
+    from typer import core
+
+    owner: Any = getattr(core, "_TyperParameter", None)
+    build = getattr(owner, "get_runtime_param", None)
+    if build is None or isinstance(build, _Installed):
+        return build is not None
+    owner.get_runtime_param = _Installed(build)
+    return True
+
+
+class _Installed:
+    """The method that replaces Typer's; a class, so that it is known again and never put there twice."""
+
+    def __init__(self, build: Callable[[Any], Any]) -> None:
+        self.build = build
+
+    def __get__(self, param: Any, owner: Any = None) -> Any:
+        return self if param is None else lambda: self.converter(param)
+
+    def converter(self, param: Any) -> Any:
+        """The converter of `param`, made when first needed and kept as Typer keeps its own."""
+        if param._runtime_param is None:
+            kind = param.type_descriptor.annotation
+            if get_origin(kind) is list:
+                kind = get_args(kind)[0]
+            info = param.type_descriptor.parameter_info
+            plain = kind in (str, int) and info.parser is None
+            param._runtime_param = PlainParam(kind, info.min, info.max) if plain else DeferredParam(self.build)
+        return param._runtime_param
