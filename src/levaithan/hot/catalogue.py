@@ -71,12 +71,14 @@ class EventSpec:
 
 _TOOL = "permission_mode effort tool_name tool_input "
 _STOP = "permission_mode effort stop_hook_active last_assistant_message background_tasks session_crons"
-_SWITCH = (
-    "from_model to_model requested_model source context_tokens prompt_cache_warm cache_ttl estimated_cache_write_usd pricing"
-)
+_SWITCH = "from_model to_model requested_model source context_tokens prompt_cache_warm cache_ttl estimated_cache_write_usd pricing"
 _REPLACES = (
     "a hook here replaces the client's own worktree creation and must print the path of a folder it made: "
     "one that only watches would break every worktree"
+)
+_COUNTS_AS_REMOVED = (
+    "it is sent only for a worktree that somebody's WorktreeCreate hook made, and a hook that exits 0 counts as having "
+    "removed it: one that only watches would leave the folder behind where the client would have removed it"
 )
 
 _ALL = (
@@ -128,7 +130,10 @@ _ALL = (
         why="the tool has run: a block only tells the model",
     ),
     EventSpec(
-        "PostToolUseFailure", _TOOL + "tool_use_id error is_interrupt duration_ms mcp_server?", "tool_name", context=True
+        "PostToolUseFailure",
+        _TOOL + "tool_use_id error is_interrupt duration_ms mcp_server?",
+        "tool_name",
+        context=True,
     ),
     EventSpec("PostToolBatch", "permission_mode effort tool_calls", answer="block", context=True),
     EventSpec(
@@ -151,9 +156,13 @@ _ALL = (
     EventSpec("PreCompact", "trigger custom_instructions", "trigger", answer="block"),
     EventSpec("PostCompact", "trigger compact_summary", "trigger"),
     EventSpec("PreModelSwitch", _SWITCH, answer="permission", since=LATER),
-    EventSpec("PostModelSwitch", _SWITCH, since=LATER),
+    EventSpec("PostModelSwitch", _SWITCH, context=True, since=LATER),
     EventSpec("Notification", "message notification_type title?", "notification_type"),
-    EventSpec("MessageDisplay", "turn_id message_id index final delta"),
+    EventSpec(
+        "MessageDisplay",
+        "turn_id message_id index final delta",
+        why="the screen waits for the answer, a batch of whole lines at a time, at most ten a second",
+    ),
     EventSpec(
         "InstructionsLoaded",
         "file_path memory_type load_reason globs? parent_file_path? trigger_file_path? effort?",
@@ -163,13 +172,23 @@ _ALL = (
     EventSpec("TaskCompleted", "task_id task_subject task_description", answer="exit2"),
     EventSpec("TeammateIdle", "teammate_name team_name", answer="exit2", why="exit 2 keeps the teammate working"),
     EventSpec(
-        "ConfigChange", "source file_path", "source", answer="block", fail="closed", why="managed policy cannot be blocked"
+        "ConfigChange",
+        "source file_path?",
+        "source",
+        answer="block",
+        fail="closed",
+        why="managed policy cannot be blocked",
     ),
     EventSpec("CwdChanged", "old_cwd new_cwd"),
     EventSpec("DirectoryAdded", "directory source", "source", since=LATER),
-    EventSpec("FileChanged", "file_path event", "file_path"),
+    EventSpec(
+        "FileChanged",
+        "file_path event",
+        "file_path",
+        why="the matcher is a list of files to watch, `*` would be one of that name: registered without, it watches nothing",
+    ),
     EventSpec("WorktreeCreate", "name", registered=False, why=_REPLACES),
-    EventSpec("WorktreeRemove", "worktree_path"),
+    EventSpec("WorktreeRemove", "worktree_path", registered=False, why=_COUNTS_AS_REMOVED),
     EventSpec("Elicitation", "mcp_server_name message mode requested_schema", "mcp_server_name", answer="decline"),
     EventSpec("ElicitationResult", "mcp_server_name mode action content?", "mcp_server_name", answer="decline"),
     EventSpec(

@@ -24,7 +24,7 @@ CANARY = "levaithan-canary"
 """A session whose id begins so is a probe of ours (doctor, service): recorded with `canary`, shown apart."""
 VERDICTS = ("allow", "ask", "deny", "halt")
 """From the weakest to the strongest: the strongest opinion on an event wins."""
-_NEXT_STEP = "Next step, in a terminal: `levaithan doctor`"
+_NEXT_STEP = "Next step, in a terminal: `levaithan doctor --fix`, then try again"
 
 
 class Opinion:
@@ -272,10 +272,7 @@ def bad_input(event: Event) -> Decision:
     """The decision on an event whose input cannot be judged: deny on a guard, allow elsewhere."""
     if not event.guard:
         return Decision(hook="contract")
-    reason = (
-        f"LevAIthan could not read this {event.name} ({event.problem}), so it is refused. {_NEXT_STEP} "
-        "tells whether the installation is sound; then try again, with a smaller input if it was large"
-    )
+    reason = f"LevAIthan could not read this {event.name} ({event.problem}), so it is refused. {_NEXT_STEP}"
     return Decision("deny", reason, "bad-input", "contract")
 
 
@@ -303,7 +300,7 @@ def render(event_name: str, decision: Decision, notices: Sequence[str] = ()) -> 
         return Answer()
     spec = EVENTS.get(event_name)
     way = spec.answer if spec else "none"
-    if way == "exit2" and verdict in ("deny", "ask"):
+    if way == "exit2" and verdict in ("deny", "ask"):  # a halt is said in JSON: exit 2 would keep a teammate working
         return Answer(2, b"", _plain(decision.reason or "denied"))
     output = _WAYS[way](event_name, verdict, _bounded(decision.reason or verdict)) if verdict != "allow" else {}
     if verdict == "halt":
@@ -343,8 +340,8 @@ def _block(event_name: str, verdict: str, reason: str) -> dict[str, Any]:
     return {"decision": "block", "reason": reason}
 
 
-def _decline(event_name: str, _verdict: str, _reason: str) -> dict[str, Any]:
-    return {"hookSpecificOutput": {"hookEventName": event_name, "action": "decline"}}
+def _decline(event_name: str, _verdict: str, reason: str) -> dict[str, Any]:
+    return {"reason": reason, "hookSpecificOutput": {"hookEventName": event_name, "action": "decline"}}
 
 
 def _nothing(_event_name: str, _verdict: str, _reason: str) -> dict[str, Any]:
@@ -368,8 +365,7 @@ def last_resort(event_name: str, why: str) -> Answer:
     """
     if event_name not in GUARDS:
         return Answer()
-    reason = f"LevAIthan refuses this {event_name}: it could not be checked ({why}). {_NEXT_STEP} --fix`, then try again"
-    reason = reason.replace("doctor` --fix`", "doctor --fix`")
+    reason = f"LevAIthan refuses this {event_name}: it could not be checked ({why}). {_NEXT_STEP}"
     if event_name == "PermissionRequest":
         return render(event_name, Decision("deny", reason))
     return Answer(2, b"", _plain(reason))

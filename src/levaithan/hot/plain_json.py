@@ -29,7 +29,6 @@ class _Reading:
     parse_float = staticmethod(_number)
     parse_int = int
     parse_constant = str
-    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner's own cache of keys
 
 
 try:
@@ -73,8 +72,21 @@ def loads(data: bytes | str) -> Any:
         value, end = _scan(text, at)
     except StopIteration as stop:
         raise ValueError(f"a value is expected at character {stop.value}") from None
+    except SystemError:  # the scanner wants to raise json.JSONDecodeError, and json is not loaded
+        raise ValueError(_explain(text, at)) from None
     while end < size and text[end] in _BLANK:
         end += 1
     if end != size:
         raise ValueError(f"something follows the value at character {end}")
     return value
+
+
+def _explain(text: str, at: int) -> str:
+    """In words, where JSON that the scanner refused goes wrong; only then is `json` worth its import."""
+    from json import JSONDecoder
+
+    try:
+        JSONDecoder(strict=False).raw_decode(text, at)
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return "it cannot be read"
