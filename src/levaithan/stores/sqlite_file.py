@@ -1,0 +1,205 @@
+"""The file under an embedded store: opened, checked, moved aside when damaged, swapped for a rebuilt one.
+
+Standard library only: the read path of the CLI goes through here. The name a store is known by may be a symbolic
+link to the file of the present generation: SQLite names its -wal after the real file, so a rebuilt ledger can take
+the name over in one rename while readers go on with the old generation and its own -wal.
+"""
+# Links, inodes and the sides of a file are the subject here, and os is their language.
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from levaithan.errors import StoreError
+from levaithan.stores.roles import StoreBusyError, StoreDamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BUSY_MS = 5_000
+PAGE_BYTES = 8_192
+CACHE_KIB = 16_384
+CHECKPOINT_PAGES = 2_048
+"""16 MiB of WAL between checkpoints: a page that many batches touch is written to the file once."""
+CHECKED_BYTES = 32 << 20
+"""A file up to this size is checked whole when a writer opens it (about 50 ms); a larger one when it is used."""
+_SIDES = ("", "-wal", "-shm", "-journal")
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_POISON = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
+_SCHEMA = ("no such table", "no such column", "has no column", "malformed")
+
+
+def translate(store: str, path: str, error: BaseException) -> StoreError | None:
+    """The StoreError that `error` amounts to, or None when it is the data's fault (poison), not the store's."""
+    error = getattr(error, "orig", None) or error
+    if isinstance(error, StoreError):
+        return error
+    code, words = getattr(error, "sqlite_errorcode", None), str(error)
+    if isinstance(code, int):
+        kind = code & 0xFF
+        if kind in _DAMAGE or (kind == sqlite3.SQLITE_ERROR and any(part in words for part in _SCHEMA)):
+            return StoreDamagedError(store=store, path=path, reason=words)
+        return None if kind in _POISON else StoreBusyError(store=store, reason=words)
+    # The module's own complaints carry no code: a closed connection is ours, a value it cannot bind is poison.
+    if isinstance(error, OSError) or (isinstance(error, sqlite3.DatabaseError) and "closed" in words):
+        return StoreBusyError(store=store, reason=words)
+    return None
+
+
+class SqliteFile:
+    """One store's file. `path` is the name it is known by; `found` collects what was met, in words."""
+
+    def __init__(self, store: str, path: str) -> None:
+        self.store = store
+        self.path = path
+        self.found: list[str] = []
+
+    def exists(self) -> bool:
+        """Whether there is a file under the name."""
+        return os.path.exists(self.path)
+
+    def identity(self) -> tuple[int, int] | None:
+        """Device and inode of the present generation; None when there is none."""
+        try:
+            seen = os.stat(self.path)
+        except OSError:
+            return None
+        return seen.st_dev, seen.st_ino
+
+    def size(self) -> int:
+        """Bytes of the file and its WAL."""
+        real, total = os.path.realpath(self.path), 0
+        for side in _SIDES[:2]:
+            try:
+                total += os.stat(real + side).st_size
+            except OSError:
+                continue
+        return total
+
+    def connect(self, *, write: bool) -> sqlite3.Connection:
+        """A connection in autocommit mode. A reader never makes the file. Raises StoreError."""
+        mode = "rwc" if write else "rw"
+        try:
+            if write:
+                os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            uri = "file:" + _quoted(os.path.realpath(self.path)) + "?mode=" + mode
+            link = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False)
+        except (sqlite3.Error, OSError) as error:
+            raise self.wrap(error) from error
+        try:
+            for pragma in _pragmas(write=write):
+                link.execute(pragma)
+            if write:
+                self._close_to_others()
+        except (sqlite3.Error, OSError) as error:
+            link.close()
+            raise self.wrap(error) from error
+        return link
+
+    def wrap(self, error: BaseException) -> StoreError:
+        """`error` as a StoreError, whatever it is."""
+        return translate(self.store, self.path, error) or StoreError(store=self.store, reason=str(error))
+
+    def _close_to_others(self) -> None:
+        real = os.path.realpath(self.path)
+        if os.stat(real).st_mode & 0o077:
+            os.chmod(real, 0o600)
+
+    def check(self) -> str:
+        """What is wrong with the file ("" = nothing seen). Reads all of a file up to CHECKED_BYTES."""
+        if not self.exists():
+            return ""
+        try:
+            link = self.connect(write=False)
+            try:
+                link.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                if self.size() > CHECKED_BYTES:
+                    return ""
+                said = str(link.execute("PRAGMA quick_check(1)").fetchone()[0])
+            finally:
+                link.close()
+        except StoreDamagedError as error:
+            return str(error.values.get("reason", error))
+        except sqlite3.DatabaseError as error:
+            return str(error) if isinstance(self.wrap(error), StoreDamagedError) else ""
+        return "" if said == "ok" else said
+
+    def move_aside(self, why: str) -> str:
+        """Keep a damaged file under another name, so that a new one can be begun; says so in `found`."""
+        real = os.path.realpath(self.path)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        kept = f"{self.path}.damaged-{stamp}-{time.time_ns() % 10**9:09d}"
+        for side in _SIDES:
+            if os.path.lexists(real + side):
+                os.rename(real + side, kept + side)
+        if os.path.islink(self.path):
+            os.unlink(self.path)
+        self.found.append(f"the {self.store} store was damaged ({why}): kept as {kept}, made again from the journal")
+        return kept
+
+    def beside(self) -> SqliteFile:
+        """A file for the next generation, in the same folder."""
+        return SqliteFile(self.store, f"{self.path}.g{time.time_ns():x}")
+
+    def take_over(self, fresh: SqliteFile) -> None:
+        """Let `fresh` (closed, no WAL left) be known by this name from now on, and remove the old generation.
+
+        Readers that have the old one open keep it until they look at `identity` again.
+        """
+        old = os.path.realpath(self.path)
+        link = f"{self.path}.link-{os.getpid()}"
+        remove([link])
+        os.symlink(os.path.basename(fresh.path), link)
+        was_link = os.path.islink(self.path)
+        os.rename(link, self.path)
+        sides = _SIDES if was_link else _SIDES[1:]
+        remove(old + side for side in sides)
+
+    def remove(self) -> None:
+        """Remove the file and what belongs to it."""
+        real = os.path.realpath(self.path)
+        remove([*(real + side for side in _SIDES), self.path])
+
+    def leftovers(self) -> list[str]:
+        """Files of rebuilds that never finished."""
+        folder, name = os.path.split(self.path)
+        real = os.path.basename(os.path.realpath(self.path))
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return []
+        return [
+            f"{folder}/{one}"
+            for one in names
+            if one.startswith((f"{name}.g", f"{name}.link-")) and not one.startswith(real)
+        ]
+
+
+def remove(paths: Iterable[str]) -> None:
+    """Remove files; one that is not there is as good as removed."""
+    for path in paths:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+
+
+def _quoted(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _pragmas(*, write: bool) -> tuple[str, ...]:
+    """synchronous=NORMAL: a power cut may take the last transactions, never the file; the journal has them still,
+    and the cursor that went with them is the older one too, so they are projected again."""
+    shared = (f"PRAGMA busy_timeout={BUSY_MS}", "PRAGMA foreign_keys=OFF", "PRAGMA temp_store=MEMORY")
+    if not write:
+        return (*shared, "PRAGMA query_only=ON", "PRAGMA mmap_size=268435456")
+    return (
+        f"PRAGMA page_size={PAGE_BYTES}", *shared, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL",
+        f"PRAGMA cache_size=-{CACHE_KIB}", f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
+        "PRAGMA journal_size_limit=67108864",
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""What the embedded stores share: reading, cursor, dead letters, healing, generations. Standard library only."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, Self
+
+from levaithan.stores.roles import Cursor, DeadLetter, Health, StoreDamagedError
+from levaithan.stores.sqlite_file import SqliteFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CURSOR = 'SELECT journal, segment, "offset", seq, hash FROM cursors WHERE store = :store'
+_DEAD = (
+    'SELECT store, segment, "offset", journal, seq, id, tool_use_id, reason, attempts, first_us, last_us '
+    'FROM dead_letters WHERE store = :store ORDER BY first_us, segment, "offset" LIMIT :limit'
+)
+
+
+class SqliteStore:
+    """One store in one file. Not for two threads at once; any number of processes may read."""
+
+    name = ""
+    counted = ""
+    """The SELECT that counts what the store holds, from an index or a maximum: health is asked every second."""
+
+    def __init__(self, path: str, max_field: int = 1 << 20) -> None:
+        self.file = SqliteFile(self.name, path)
+        self.max_field = max_field
+        self.found = self.file.found
+        self._reader: sqlite3.Connection | None = None
+        self._read_of: tuple[int, int] | None = None
+
+    def _read_link(self) -> sqlite3.Connection | None:
+        """The reading connection to the present generation; None when there is no file."""
+        present = self.file.identity()
+        if self._reader is not None and present != self._read_of:
+            self._reader.close()
+            self._reader = None
+        if present is None:
+            return None
+        if self._reader is None:
+            self._reader = self.file.connect(write=False)
+            self._read_of = present
+        return self._reader
+
+    def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
+        """The answer to one SELECT with `:name` parameters; nothing when there is no file yet. Raises StoreError."""
+        try:
+            link = self._read_link()
+            return [] if link is None else link.execute(sql, values or {}).fetchall()
+        except sqlite3.Error as error:
+            raise self.file.wrap(error) from error
+
+    def version(self) -> str | None:
+        """The schema's version, "" for a file without a schema, None without a file. Raises StoreError."""
+        raise NotImplementedError
+
+    def migrate(self) -> None:
+        """Make the schema or bring it up to date. Raises StoreError."""
+        raise NotImplementedError
+
+    def current(self) -> bool:
+        """Whether the file is there and of this version. Raises StoreError."""
+        raise NotImplementedError
+
+    def cursor(self) -> Cursor | None:
+        """See roles.Projected."""
+        if not self.version():
+            return None
+        found = self.rows(_CURSOR, {"store": self.name})
+        return Cursor(*found[0]) if found else None
+
+    def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+        """See roles.Projected."""
+        if not self.current():
+            return []
+        return [DeadLetter(*row) for row in self.rows(_DEAD, {"store": self.name, "limit": limit})]
+
+    def heal(self) -> bool:
+        """Move a damaged file aside. True when there was damage; the store is empty then, and says so in `found`."""
+        why = self.file.check()
+        if not why:
+            try:
+                self.migrate()
+            except StoreDamagedError as error:
+                why = str(error.values.get("reason", error))
+        if why:
+            self.move_aside(why)
+        return bool(why)
+
+    def move_aside(self, why: str) -> None:
+        """Keep the file as damaged and begin anew."""
+        self.close()
+        self.file.move_aside(why)
+
+    def beside(self) -> Self:
+        """An empty store for a rebuild; `take_over` gives it this one's name."""
+        return type(self)(self.file.beside().path, self.max_field)
+
+    def take_over(self, fresh: Self) -> None:
+        """Replace this store by `fresh`: readers go on with the old file until they ask again."""
+        fresh.close()
+        self.close()
+        self.file.take_over(fresh.file)
+
+    def drop_all(self) -> None:
+        """See roles.Projected."""
+        self.close()
+        self.file.remove()
+        self.migrate()
+
+    def health(self) -> Health:
+        """See roles.Projected."""
+        health = Health(self.name, True, f"sqlite {self.file.path}", "none", 0, 0, self.file.size(), list(self.found))
+        try:
+            health.schema = self.version() or "none"
+            if self.current():
+                health.rows = int(self.rows(self.counted)[0][0])
+                health.dead_letters = int(self.rows("SELECT count(*) FROM dead_letters")[0][0])
+        except Exception as error:
+            health.ok = False
+            health.problems.append(str(error))
+        return health
+
+    def close(self) -> None:
+        """See roles.Projected."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
