@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,6 +43,9 @@ Size = Annotated[int, BeforeValidator(_size)]
 Fsync = Annotated[Literal["always", "interval", "never"], BeforeValidator(_lower)]
 OnFailure = Annotated[Literal["decide", "deny"], BeforeValidator(_lower)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+
+
+_LAYERS: ContextVar[list[layers_of.Layer]] = ContextVar("layers", default=[])  # noqa: B039 - never changed in place
 
 
 class _LayerSource(PydanticBaseSettingsSource):
@@ -134,6 +138,13 @@ class Settings(BaseSettings):
     )
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The layers of the load that runs, in their order."""
+        return (init_settings, *(_LayerSource(settings_cls, layer) for layer in _LAYERS.get()))
+
     @property
     def origins(self) -> dict[str, str]:
         """Where each setting's value is from: "default", "flag --x", "environment (X)", or a file and its line."""
@@ -175,17 +186,13 @@ def home_origin(argument: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _build(root: str, layers: list[layers_of.Layer], places: Mapping[str, str]) -> Settings:
-    class Bound(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings, *(_LayerSource(settings_cls, layer) for layer in layers))
-
+    token = _LAYERS.set(layers)
     try:
-        return Bound(home=root)
+        return Settings(home=root)
     except ValidationError as error:
         raise _explained(error, places) from None
+    finally:
+        _LAYERS.reset(token)
 
 
 def _refuse_unknown(layers: list[layers_of.Layer]) -> None:

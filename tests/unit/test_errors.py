@@ -1,0 +1,54 @@
+"""Every error says what happened and what to do next."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from levaithan import errors
+from levaithan.errors import LevaithanError
+
+
+def every_kind(kind: type[LevaithanError] = LevaithanError) -> list[type[LevaithanError]]:
+    return [kind, *(found for below in kind.__subclasses__() for found in every_kind(below))]
+
+
+OURS = [kind for kind in every_kind() if kind.__module__ == "levaithan.errors"]
+
+
+@pytest.mark.parametrize("kind", OURS, ids=lambda kind: kind.__name__)
+def test_each_kind_has_a_message_a_code_an_exit_status_and_a_next_step(kind: type[LevaithanError]) -> None:
+    values = {name: f"<{name}>" for name in ("reason", "path", "home", "store", "what", "name")}
+    error = kind(**values)
+    assert error.message == str(error) and error.message.strip()
+    assert "{" not in error.message + error.fix
+    assert error.exit_code in (1, 2, 3, 4, 5, 130)
+    assert set(error.as_dict()) == {"code", "message", "fix"} and all(error.as_dict().values())
+
+
+def test_codes_are_told_apart() -> None:
+    codes = [kind.code for kind in OURS]
+    assert len(codes) == len(set(codes))
+
+
+def test_a_message_and_a_fix_given_win_over_the_class() -> None:
+    error = errors.StoreError("Exactly this.", fix="do that")
+    assert (error.message, error.fix) == ("Exactly this.", "do that")
+
+
+def test_braces_in_values_and_missing_values_do_no_harm() -> None:
+    assert "{0.__class__}" in errors.StoreError(store="ledger", reason="{0.__class__}").message
+    assert errors.StoreError(store="ledger").message == "The ledger store failed: {reason}."
+
+
+def test_a_subclass_without_a_docstring_says_what_its_parent_says() -> None:
+    class Quiet(errors.StoreError):
+        code = "quiet"
+
+    assert Quiet(store="x", reason="y").message == "The x store failed: y."
+
+
+def test_an_error_survives_a_pickle() -> None:
+    again = pickle.loads(pickle.dumps(errors.StoreError(store="ledger", reason="gone", fix="wait")))
+    assert (type(again), again.message, again.fix) == (errors.StoreError, "The ledger store failed: gone.", "wait")
