@@ -1,0 +1,111 @@
+"""Opens the ledger and the search for a read, and brings them up to the journal's end first.
+
+The usual case costs two stats: the store's cursor stands at the end. Else the service is asked to deliver, and
+without one the projection runs here, under its own lock. Loads no SQLAlchemy and no pydantic in the usual case.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levaithan.cli import output
+from levaithan.cli.state import STATE
+from levaithan.config import lean
+from levaithan.errors import LevaithanError, NotConfigured
+from levaithan.hot import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.hot.paths import Home
+    from levaithan.stores.roles import Ledger, Projected, Search
+
+SYNC_S = 1.0
+
+
+@contextmanager
+def ledger(*, fresh: bool = True) -> Iterator[Ledger]:
+    """The ledger of the home, caught up with the journal unless `fresh` is False; closed at the end."""
+    from levaithan.stores import registry
+
+    home = STATE.home()
+    _home_there(home)
+    store = registry.open_ledger(lean.load(STATE.home_argument), home)
+    try:
+        if fresh:
+            catch_up(home, store)
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def search() -> Iterator[Search]:
+    """The search of the home, caught up. Raises NotConfigured when it is switched off."""
+    from levaithan.stores import registry
+
+    home = STATE.home()
+    _home_there(home)
+    store = registry.open_search(lean.load(STATE.home_argument), home)
+    if store is None:
+        raise NotConfigured("The search is switched off.", fix="set LEVAITHAN_SEARCH=on, then `levaithan restart`")
+    try:
+        catch_up(home, store)
+        yield store
+    finally:
+        store.close()
+
+
+def _home_there(home: Home) -> None:
+    if not Path(home.root).is_dir():
+        raise NotConfigured(
+            f"There is no home at {home.root}.",
+            fix="run ./setup.sh (or `levaithan setup`), or name another with --home",
+        )
+
+
+def catch_up(home: Home, store: Projected) -> None:
+    """Bring `store` to the journal's end, or say on stderr that it is behind and why. Never raises for that."""
+    if _at_end(home, store):
+        return
+    told = ask_service(home, "sync", SYNC_S)
+    if told is None:
+        _project_here(home)
+    if not _at_end(home, store) and not (told or {}).get("ok"):
+        output.say(f"note: the {store.name} store is behind the journal; `levaithan status` shows by how much")
+
+
+def _at_end(home: Home, store: Projected) -> bool:
+    """Whether the store's cursor stands at the end of the last segment (sizes only)."""
+    try:
+        last = max(Path(home.journal).glob("journal-*.log"), default=None)
+        if last is None:
+            return True
+        cursor = store.cursor()
+        return cursor is not None and (cursor.segment, cursor.offset) == (last.name, last.stat().st_size)
+    except FileNotFoundError:
+        return True
+
+
+def ask_service(home: Home, operation: str, timeout_s: float, **header: str) -> dict[str, Any] | None:
+    """What the service answers to a control operation; None when there is no service or no answer in time."""
+    head = {"id": wire.new_event_id(), "op": operation, "timeout_ms": str(int(timeout_s * 1000)), **header}
+    try:
+        code, answer, _words = wire.request(home.socket, wire.pack_request(head, b""), timeout_s + 0.5)
+        told = json.loads(answer)
+    except (OSError, wire.WireError, ValueError):
+        return None
+    return told | {"ok": told.get("ok", code == 0)} if isinstance(told, dict) else None
+
+
+def _project_here(home: Home) -> None:
+    """The projection in this process, for a home whose service is down."""
+    from levaithan.projector import loop
+
+    try:
+        loop.catch_up(home, STATE.settings(), stop_when_idle=True)
+    except LevaithanError as problem:
+        output.say(f"note: could not bring the stores up to date: {problem.message}")
