@@ -71,7 +71,10 @@ class EventSpec:
 
 _TOOL = "permission_mode effort tool_name tool_input "
 _STOP = "permission_mode effort stop_hook_active last_assistant_message background_tasks session_crons"
-_SWITCH = "from_model to_model requested_model source context_tokens prompt_cache_warm cache_ttl estimated_cache_write_usd pricing"
+_SWITCH = (
+    "from_model to_model requested_model source context_tokens prompt_cache_warm cache_ttl "
+    "estimated_cache_write_usd pricing"
+)
 _REPLACES = (
     "a hook here replaces the client's own worktree creation and must print the path of a folder it made: "
     "one that only watches would break every worktree"
@@ -84,7 +87,8 @@ _COUNTS_AS_REMOVED = (
 _ALL = (
     EventSpec(
         "SessionStart",
-        "source model? seconds_since_last_response? context_tokens? prompt_cache_likely_expired? estimated_cache_write_usd?",
+        "source model? seconds_since_last_response? context_tokens? prompt_cache_likely_expired? "
+        "estimated_cache_write_usd?",
         "source",
         context=True,
     ),
@@ -185,7 +189,7 @@ _ALL = (
         "FileChanged",
         "file_path event",
         "file_path",
-        why="the matcher is a list of files to watch, `*` would be one of that name: registered without, it watches nothing",
+        why="a matcher is a list of files to watch, and `*` would be a name: registered without, it watches nothing",
     ),
     EventSpec("WorktreeCreate", "name", registered=False, why=_REPLACES),
     EventSpec("WorktreeRemove", "worktree_path", registered=False, why=_COUNTS_AS_REMOVED),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _BLANK = " \t\n\r"
@@ -34,15 +35,13 @@ class _Reading:
 try:
     from _json import encode_basestring_ascii, make_encoder, make_scanner
 
-    _scan = make_scanner(_Reading)
+    _scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Reading)  # type: ignore[arg-type]
 except ImportError:
     import json as _json
 
     _decoder = _json.JSONDecoder(parse_float=_number, parse_constant=str, strict=False)
     _encoder = _json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-
-    def _scan(text: str, at: int) -> tuple[Any, int]:
-        return _decoder.raw_decode(text, at)
+    _scan = _decoder.raw_decode
 
     def dumps(value: Any) -> str:
         return _encoder.encode(value)

@@ -1,0 +1,264 @@
+"""What goes through the gate: the Event as Claude Code sent it, the Opinions on it, the Decision, the Answer.
+
+Parsing never raises: what cannot be read becomes an Event with a `problem`, which the gate denies where the event is a
+guard. Standard library only, and lean: the one-shot path loads this while Claude Code waits.
+"""
+
+from __future__ import annotations
+
+import time
+
+from levaithan.hot.catalogue import GUARDS
+from levaithan.hot.plain_json import loads as plain_loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+MAX_NAME = 128
+CANARY = "levaithan-canary"
+"""A session whose id begins so is a probe of ours (doctor, service): recorded with `canary`, shown apart."""
+VERDICTS = ("allow", "ask", "deny", "halt")
+"""From the weakest to the strongest: the strongest opinion on an event wins."""
+
+
+class Opinion:
+    """What one atomic hook thinks: verdict "halt", "deny", "ask" or "allow"; why; which rule; text for the model."""
+
+    __slots__ = ("context", "reason", "rule", "verdict")
+
+    def __init__(
+        self, verdict: str = "allow", reason: str | None = None, rule: str | None = None, context: str | None = None
+    ) -> None:
+        self.verdict = verdict
+        self.reason = reason
+        self.rule = rule
+        self.context = context
+
+    def __repr__(self) -> str:
+        return f"Opinion({self.verdict!r}, {self.reason!r}, rule={self.rule!r}, context={self.context!r})"
+
+
+class Decision:
+    """What the gate decided: verdict, reason, rule, the hook that said so, and text for the model's context."""
+
+    __slots__ = ("context", "hook", "reason", "rule", "verdict")
+
+    def __init__(
+        self,
+        verdict: str = "allow",
+        reason: str | None = None,
+        rule: str | None = None,
+        hook: str | None = None,
+        context: str | None = None,
+    ) -> None:
+        self.verdict = verdict
+        self.reason = reason
+        self.rule = rule
+        self.hook = hook
+        self.context = context
+
+    def __repr__(self) -> str:
+        return f"Decision({self.verdict!r}, {self.reason!r}, rule={self.rule!r}, hook={self.hook!r})"
+
+
+class Answer:
+    """What a hook process gives Claude Code: exit_code (0 or 2), stdout and stderr as bytes."""
+
+    __slots__ = ("exit_code", "stderr", "stdout")
+
+    def __init__(self, exit_code: int = 0, stdout: bytes = b"", stderr: bytes = b"") -> None:
+        self.exit_code = exit_code
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def __repr__(self) -> str:
+        return f"Answer({self.exit_code}, {self.stdout!r}, {self.stderr!r})"
+
+
+class Event:
+    """One hook call.
+
+    id; name; payload: the input ({} when unusable); raw: its bytes; problem: why the input cannot be judged, or None;
+    notes: what was odd about it without being in the way; received_ns, started_ns: wall clock; path: "native", "python"
+    or "oneshot"; project; env: the header's pid, agent, effort, attended.
+    """
+
+    __slots__ = (
+        "env",
+        "id",
+        "name",
+        "notes",
+        "path",
+        "payload",
+        "problem",
+        "project",
+        "raw",
+        "received_ns",
+        "started_ns",
+    )
+
+    def __init__(self, event_id: str, name: str, payload: dict[str, Any], raw: bytes = b"") -> None:
+        self.id = event_id
+        self.name = name
+        self.payload = payload
+        self.raw = raw
+        self.problem: str | None = None
+        self.notes: list[str] = []
+        self.received_ns = time.time_ns()
+        self.started_ns: int | None = None
+        self.path = "oneshot"
+        self.project: str | None = None
+        self.env: Mapping[str, str] = {}
+
+    def text(self, field: str) -> str | None:
+        """The payload's `field` when it is a string, else None."""
+        value = self.payload.get(field)
+        return value if isinstance(value, str) else None
+
+    @property
+    def guard(self) -> bool:
+        """Whether a gate that cannot decide this event denies it."""
+        return self.name in GUARDS
+
+    @property
+    def session_id(self) -> str | None:
+        return self.text("session_id")
+
+    @property
+    def agent_id(self) -> str | None:
+        return self.text("agent_id")
+
+    @property
+    def tool_name(self) -> str | None:
+        return self.text("tool_name")
+
+    @property
+    def tool_use_id(self) -> str | None:
+        return self.text("tool_use_id")
+
+    @property
+    def cwd(self) -> str | None:
+        return self.text("cwd")
+
+    @property
+    def tool_input(self) -> dict[str, Any]:
+        """The tool's input; {} when there is none or it is no object."""
+        value = self.payload.get("tool_input")
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def canary(self) -> bool:
+        return (self.session_id or "").startswith(CANARY)
+
+
+def parse(header: Mapping[str, str], raw: bytes, loads: Callable[[bytes], Any] = plain_loads) -> Event:
+    """The event of one request: `header` as the client sends it, `raw` as it came on stdin. Never raises."""
+    payload, problem, notes = _payload(header, raw, loads)
+    event = Event(header.get("id") or "", "", payload, raw)
+    event.problem = problem
+    event.notes = notes
+    event.name = _name(header.get("event") or "", event)
+    event.path = header.get("path") or "oneshot"
+    event.project = header.get("project") or None
+    event.env = header
+    started = header.get("started_ns") or ""
+    if started.isascii() and started.isdigit() and len(started) < 20:
+        event.started_ns = int(started)
+    if problem is None and event.name in ("PreToolUse", "PermissionRequest"):
+        event.problem = _unjudgeable(payload)
+    return event
+
+
+def _payload(
+    header: Mapping[str, str], raw: bytes, loads: Callable[[bytes], Any]
+) -> tuple[dict[str, Any], str | None, list[str]]:
+    total = header.get("truncated")
+    if total:
+        return {}, f"the input has {total[:20]} bytes, more than max_stdin_bytes allows", []
+    notes: list[str] = []
+    try:
+        value = loads(raw)
+    except Exception:  # whatever a parser raises on hostile bytes, the reading below decides
+        value, problem = _reread(raw, notes)
+        if problem:
+            return {}, problem, notes
+    if type(value) is not dict:
+        return {}, f"the input is JSON, but {_kind(value)} where an object is expected", notes
+    return value, None, notes
+
+
+def _reread(raw: bytes, notes: list[str]) -> tuple[Any, str | None]:
+    """The input that the first parser refused: (value, None) or (None, what is wrong). Bad UTF-8 loses nothing."""
+    if not raw.strip():
+        return None, "the input is empty"
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        notes.append(f"invalid UTF-8 at byte {error.start}")
+        text = raw.decode("utf-8", "surrogateescape")
+    try:
+        return plain_loads(text.removeprefix("\ufeff")), None
+    except RecursionError:
+        return None, "the input is nested too deeply"
+    except MemoryError:
+        return None, "the input does not fit in memory"
+    except Exception as error:
+        return None, f"the input is not JSON: {str(error)[:200]}"
+
+
+def _name(registered: str, event: Event) -> str:
+    """The event's name: as registered, else as the payload says. They disagree: noted, and a guard wins."""
+    said = event.payload.get("hook_event_name")
+    if not isinstance(said, str):
+        if event.payload:
+            event.notes.append("hook_event_name is missing" if said is None else f"hook_event_name is {_kind(said)}")
+        return (registered or scan_name(event.raw) if event.problem else registered)[:MAX_NAME]
+    if registered and said != registered:
+        event.notes.append(f"registered for {registered[:MAX_NAME]}, but the input says {said[:MAX_NAME]}")
+        return said if said in GUARDS and registered not in GUARDS else registered[:MAX_NAME]
+    return said[:MAX_NAME]
+
+
+def scan_name(raw: bytes) -> str:
+    """The top-level hook_event_name in bytes that are not JSON (cut off, say), or "". A nested one does not count."""
+    depth, at, size = 0, 0, min(len(raw), 1 << 20)
+    found, wanted = "", False
+    while at < size:
+        byte = raw[at]
+        at += 1
+        if byte in b"{[":
+            depth += 1
+        elif byte in b"}]":
+            depth -= 1
+        elif byte == 34:
+            begin = at
+            while at < size and raw[at] != 34:
+                at += 2 if raw[at] == 92 else 1
+            text = raw[begin:at]
+            whole = at < size
+            at += 1
+            if wanted and whole and len(text) < MAX_NAME:
+                found = text.decode("utf-8", "surrogateescape")
+            after = raw[at : at + 64].lstrip()
+            wanted = depth == 1 and text == b"hook_event_name" and after[:1] == b":"
+        elif byte not in b" \t\r\n:":
+            wanted = False
+    return found
+
+
+def _unjudgeable(payload: dict[str, Any]) -> str | None:
+    """Why a tool call cannot be judged. The client always says which tool and with which input."""
+    name, given = payload.get("tool_name"), payload.get("tool_input")
+    if type(name) is not str:
+        return f"tool_name is {_kind(name)} where a string is expected"
+    if given is not None and type(given) is not dict:
+        return f"tool_input is {_kind(given)} where an object is expected"
+    return None
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null or missing"
+    return {bool: "true or false", str: "a string", list: "a list", dict: "an object"}.get(type(value), "a number")
