@@ -1,0 +1,157 @@
+"""Takes secrets out of everything before it reaches a disk: journal, logs and error messages all go through here.
+
+Almost no event holds a secret, so a record is encoded first and a cheap gate looks at the encoded bytes; only when that
+rings are the strings walked, each with the patterns (secret_rows.py) whose needle it holds, and the record encoded anew.
+Because the gate sees re-encoded text, an escape such as \\u0041KIA... cannot hide a secret.
+
+What is found becomes `[redacted:<kind>]`; all other text stays. Standard library only.
+"""
+
+from __future__ import annotations
+
+from levaithan.hot.secret_rows import ROWS, endings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+    from typing import Any
+
+_SEPARATORS = bytes(95 if byte in b"-." else byte for byte in range(256))
+_LAST_THREE = slice(-3, None)
+_ENDINGS = endings()
+_MARKS = (b"AKIA", b"ASIA", b"ABIA", b"AIza", b"AKCp", b"ATATT3", b"ATBB", b"LTAI", b"eyJ", b":AA", b"dapi", b"Q~")
+_WORDS = (b"key", b"token", b"pass", b"pwd", b"secret", b"auth", b"cred", b"bearer", b"basic ", b"sig=")
+_WORDS += (b" -u", b"--user", b"mysql", b"identified", b"-us")
+
+
+def encode_redacted(record: dict[str, Any], dumps: Callable[[Any], str | bytes]) -> tuple[bytes, int]:
+    """`record` as JSON bytes without secrets, and how many were taken out. `record` itself is not changed.
+
+    `dumps` makes JSON of a dict (json.dumps or orjson.dumps); what it raises is passed on.
+    """
+    encoded = _encode(record, dumps)
+    if not suspicious(encoded):
+        return encoded, 0
+    clean, count = redact_tree(record)
+    return (_encode(clean, dumps), count) if count else (encoded, 0)
+
+
+def redact_text(text: str) -> tuple[str, int]:
+    """`text` without its secrets, and how many were taken out. Linear in the length of `text`."""
+    from levaithan.hot.secret_words import assigned
+
+    count = 0
+    if "-----BEGIN " in text or "-----END " in text:
+        from levaithan.hot.secret_pem import without_pem
+
+        text, count = without_pem(text)
+    for row in ROWS:
+        if any(needle in text for needle in row.needles):
+            text, found = _replace(row.pattern, row.kind, text)
+            count += found
+            if found and row.kind == "aws-access-key":
+                text, found = _replace(_aws_secret(), "aws-secret-key", text)
+                count += found
+    text, found = assigned(text)
+    return text, count + found
+
+
+def suspicious(encoded: bytes) -> bool:
+    """Whether the encoded record may hold a secret: cheap, and without the `re` that the one-shot path has not loaded."""
+    if not _ENDINGS.isdisjoint([piece[_LAST_THREE] for piece in encoded.translate(_SEPARATORS).split(b"_")]):
+        return True
+    for needle in _MARKS:
+        if needle in encoded:
+            return True
+    lowered = encoded.lower()
+    for needle in _WORDS:
+        if needle in lowered:
+            return True
+    if b"://" in encoded and (b"@" in encoded or b"webhook" in encoded or b"hooks." in encoded):
+        return True
+    return b"SK" in encoded and _twilio(encoded) or 6 in map(len, encoded.split(b"."))
+
+
+def _twilio(encoded: bytes) -> bool:
+    """SK and hexadecimal digits: the two letters alone stand in too many words."""
+    at = encoded.find(b"SK")
+    while at >= 0:
+        following = encoded[at + 2 : at + 10]
+        if len(following) == 8 and not following.strip(b"0123456789abcdef"):
+            return True
+        at = encoded.find(b"SK", at + 2)
+    return False
+
+
+def redact_tree(record: Any) -> tuple[Any, int]:
+    """A copy of the JSON value `record` with every string (keys too) redacted, and the count. Any depth: no recursion."""
+    top: list[Any] = [record]
+    count = 0
+    todo: list[tuple[Any, Any, Any, str]] = [(top, 0, record, "")]
+    while todo:
+        holder, place, value, name = todo.pop()
+        if isinstance(value, str):
+            holder[place], found = _field(name, value)
+            count += found
+        elif isinstance(value, dict):
+            holder[place] = copy = {}
+            for key, inner in value.items():
+                clean_key, found = redact_text(key) if isinstance(key, str) else (key, 0)
+                count += found
+                while found and clean_key in copy:
+                    clean_key += "'"
+                copy[clean_key] = inner
+                todo.append((copy, clean_key, inner, _name_of(value, key)))
+        elif isinstance(value, list):
+            holder[place] = items = list(value)
+            todo.extend((items, index, inner, name) for index, inner in enumerate(items))
+    return top[0], count
+
+
+def _encode(record: Any, dumps: Callable[[Any], str | bytes]) -> bytes:
+    encoded = dumps(record)
+    return encoded if isinstance(encoded, bytes) else encoded.encode("utf-8", "surrogatepass")
+
+
+def _name_of(pair: dict[Any, Any], key: Any) -> str:
+    """What a value is called: its key, or its neighbour in {"name": "DB_PASSWORD", "value": ...}."""
+    if key == "value":
+        named = pair.get("name", pair.get("key"))
+        if isinstance(named, str):
+            return named
+    return key if isinstance(key, str) else ""
+
+
+def _field(name: str, value: str) -> tuple[str, int]:
+    from levaithan.hot.secret_words import secret_name
+
+    kind = secret_name(name, value) if name else None
+    return (f"[redacted:{kind}]", 1) if kind else redact_text(value)
+
+
+def _replace(pattern: re.Pattern[str], kind: str, text: str) -> tuple[str, int]:
+    """Replaces group 1 (or the whole) of each match; a placeholder such as ${PASS} in a URL stays."""
+    from levaithan.hot.secret_words import is_placeholder
+
+    parts: list[str] = []
+    at = count = 0
+    group = 1 if pattern.groups else 0
+    for match in pattern.finditer(text):
+        if is_placeholder(match[group], whole=bool(group)):
+            continue
+        start, end = match.span(group)
+        parts += (text[at:start], f"[redacted:{kind}]")
+        at = end
+        count += 1
+    return ("".join(parts) + text[at:], count) if count else (text, 0)
+
+
+def _aws_secret() -> re.Pattern[str]:
+    """A secret key has no mark of its own: forty base64 characters count only in a text with an access key id."""
+    import re
+
+    return re.compile(
+        r"(?<![A-Za-z0-9/+=])(?=[^\s]{0,39}[a-z])(?=[^\s]{0,39}[A-Z])(?=[^\s]{0,39}[0-9/+])"
+        r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+    )
