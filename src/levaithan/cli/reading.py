@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.cli import output
+from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.config import lean
 from levaithan.errors import LevaithanError, NotConfigured
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from levaithan.hot.paths import Home
-    from levaithan.stores.roles import Ledger, Projected, Search
+    from levaithan.stores.roles import Ledger, Search
 
 SYNC_S = 1.0
 
@@ -29,34 +30,35 @@ SYNC_S = 1.0
 @contextmanager
 def ledger(*, fresh: bool = True) -> Iterator[Ledger]:
     """The ledger of the home, caught up with the journal unless `fresh` is False; closed at the end."""
-    from levaithan.stores import registry
-
-    home = STATE.home()
-    _home_there(home)
-    store = registry.open_ledger(lean.load(STATE.home_argument), home)
-    try:
-        if fresh:
-            catch_up(home, store)
+    with opened("ledger", fresh=fresh) as store:
         yield store
-    finally:
-        store.close()
 
 
 @contextmanager
 def search() -> Iterator[Search]:
     """The search of the home, caught up. Raises NotConfigured when it is switched off."""
+    with opened("search") as store:
+        yield store
+
+
+@contextmanager
+def opened(name: str, *, fresh: bool = True, optional: bool = False) -> Iterator[Any]:
+    """The store `name`; None for one that is switched off, when it is `optional`. Raises NotConfigured."""
     from levaithan.stores import registry
 
     home = STATE.home()
     _home_there(home)
-    store = registry.open_search(lean.load(STATE.home_argument), home)
-    if store is None:
+    settings = lean.load(STATE.home_argument)
+    store: Any = registry.open_search(settings, home) if name == "search" else registry.open_ledger(settings, home)
+    if store is None and not optional:
         raise NotConfigured("The search is switched off.", fix="set LEVAITHAN_SEARCH=on, then `levaithan restart`")
     try:
-        catch_up(home, store)
+        if fresh and store is not None:
+            catch_up(home, store)
         yield store
     finally:
-        store.close()
+        if store is not None:
+            store.close()
 
 
 def _home_there(home: Home) -> None:
@@ -67,23 +69,24 @@ def _home_there(home: Home) -> None:
         )
 
 
-def catch_up(home: Home, store: Projected) -> None:
+def catch_up(home: Home, store: Any) -> None:
     """Bring `store` to the journal's end, or say on stderr that it is behind and why. Never raises for that."""
     if _at_end(home, store):
         return
     told = ask_service(home, "sync", SYNC_S)
-    if told is None:
-        _project_here(home)
-    if not _at_end(home, store) and not (told or {}).get("ok"):
-        output.say(f"note: the {store.name} store is behind the journal; `levaithan status` shows by how much")
+    why = _project_here(home, store.name) if told is None else str(told.get("error") or "the service is still at it")
+    if (told is None and why) or not _at_end(home, store):
+        output.say(f"note: the {store.name} store is behind the journal ({why or 'events keep coming'}); see status")
 
 
-def _at_end(home: Home, store: Projected) -> bool:
+def _at_end(home: Home, store: Any) -> bool:
     """Whether the store's cursor stands at the end of the last segment (sizes only)."""
     try:
         last = max(Path(home.journal).glob("journal-*.log"), default=None)
         if last is None:
             return True
+        if not store.current():
+            return False
         cursor = store.cursor()
         return cursor is not None and (cursor.segment, cursor.offset) == (last.name, last.stat().st_size)
     except FileNotFoundError:
@@ -101,11 +104,15 @@ def ask_service(home: Home, operation: str, timeout_s: float, **header: str) -> 
     return told | {"ok": told.get("ok", code == 0)} if isinstance(told, dict) else None
 
 
-def _project_here(home: Home) -> None:
-    """The projection in this process, for a home whose service is down."""
+def _project_here(home: Home, store: str) -> str:
+    """The projection in this process, for a home whose service is down. Why it is not at the end, or ""."""
     from levaithan.projector import loop
 
-    try:
-        loop.catch_up(home, STATE.settings(), stop_when_idle=True)
-    except LevaithanError as problem:
-        output.say(f"note: could not bring the stores up to date: {problem.message}")
+    with Progress("bringing the stores up to date", "bytes") as bar:
+        try:
+            done = loop.catch_up(
+                home, STATE.settings(), stores=(store,), progress=lambda _store, did, total: bar(did, total)
+            )
+        except LevaithanError as problem:
+            return problem.message
+    return "another process is projecting" if done.busy else "; ".join(done.errors.values())
