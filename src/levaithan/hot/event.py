@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_NAME = 128
+_HEX = frozenset("0123456789abcdef")
 CANARY = "levaithan-canary"
 """A session whose id begins so is a probe of ours (doctor, service): recorded with `canary`, shown apart."""
 VERDICTS = ("allow", "ask", "deny", "halt")
@@ -156,7 +157,7 @@ class Event:
 def parse(header: Mapping[str, str], raw: bytes, loads: Callable[[bytes], Any] = plain_loads) -> Event:
     """The event of one request: `header` as the client sends it, `raw` as it came on stdin. Never raises."""
     payload, problem, notes = _payload(header, raw, loads)
-    event = Event(header.get("id") or "", "", payload, raw)
+    event = Event(_id(header.get("id") or ""), "", payload, raw)
     event.problem = problem
     event.notes = notes
     event.name = _name(header.get("event") or "", event)
@@ -169,6 +170,15 @@ def parse(header: Mapping[str, str], raw: bytes, loads: Callable[[bytes], Any] =
     if problem is None and event.name in ("PreToolUse", "PermissionRequest"):
         event.problem = _unjudgeable(payload)
     return event
+
+
+def _id(given: str) -> str:
+    """The event's id as the client made it; a new one when there is none, or when it is no such id."""
+    if len(given) == 32 and _HEX.issuperset(given):
+        return given
+    from levaithan.hot.wire import new_event_id
+
+    return new_event_id()
 
 
 def _payload(

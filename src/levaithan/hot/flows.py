@@ -1,0 +1,124 @@
+"""Which atomic hooks run on which event: `context/workflows.toml`, checked and compiled.
+
+The compiled form is kept in the home, so that the one-shot path need not import a TOML parser while Claude Code waits;
+it is also the last good set, which stays in force, with a complaint, when somebody breaks the file. Standard library
+only.
+"""
+
+from __future__ import annotations
+
+import os
+
+from levaithan.hot.plain_json import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from levaithan.hot.paths import Home
+
+PARTS = ("checks", "reserves", "observers", "record")
+DEFAULT = "default"
+_CACHE = "/cache/workflows.json"
+_FORMAT = 1
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+Flows = dict[str, dict[str, list[str]]]
+
+
+class FlowError(Exception):
+    """workflows.toml cannot be used; the message says where and what to do."""
+
+
+def load(home: Home) -> tuple[Flows | None, str | None]:
+    """(the workflows in force, what is wrong or None). No workflows at all: the file is bad and never was good.
+
+    Every workflow has all of PARTS: what an event's own table leaves out comes from `[workflow.default]`.
+    """
+    path = home.context + "/workflows.toml"
+    cached = _cached(home.state + _CACHE)
+    try:
+        seen = os.stat(path)
+        key = [_FORMAT, path, seen.st_mtime_ns, seen.st_size]
+        if cached and cached.get("key") == key:
+            return cached["flows"], None
+        flows = compile_file(path)
+    except OSError as error:
+        problem = f"{path}: {error.strerror}; run `levaithan doctor --fix` to put it back"
+    except FlowError as error:
+        problem = str(error)
+    else:
+        _keep(home.state + _CACHE, {"key": key, "flows": flows})
+        return flows, None
+    if cached and cached["key"][1] == path:
+        return cached["flows"], problem + " (until then the last good workflows stay in force)"
+    return None, problem
+
+
+def compile_file(path: str) -> Flows:
+    """The workflows of a TOML file. Raises FlowError, with the line, for anything that is no workflow; OSError."""
+    import tomllib
+
+    with open(path, "rb") as file:
+        text = file.read(1 << 20).decode("utf-8", "replace")
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FlowError(f"{path}: {error}; correct it, `levaithan hooks validate` checks it") from None
+    named = tables.get("workflow")
+    if not isinstance(named, dict):
+        raise FlowError(f"{path}, line 1: there is no [workflow.default] table; add it, see docs/reference/events.md")
+    for name in tables.keys() - {"workflow"}:
+        raise FlowError(f"{path}, line {_line(text, name)}: {name} is unknown here; only [workflow.<event>] tables are")
+    default = _flow(path, text, DEFAULT, named.get(DEFAULT, {}), {part: [] for part in PARTS})
+    return {name: _flow(path, text, name, table, default) for name, table in named.items()} | {DEFAULT: default}
+
+
+def _flow(path: str, text: str, name: str, table: Any, default: dict[str, list[str]]) -> dict[str, list[str]]:
+    where = f"{path}, line {_line(text, f'[workflow.{name}]')}: [workflow.{name}]"
+    if not isinstance(table, dict):
+        raise FlowError(f"{where} is no table; write `[workflow.{name}]` and its lists below it")
+    for key, value in table.items():
+        if key not in PARTS:
+            raise FlowError(f"{where} has {key}, which is none of {', '.join(PARTS)}; remove or rename it")
+        if not isinstance(value, list) or not all(isinstance(hook, str) and is_hook_name(hook) for hook in value):
+            raise FlowError(f"{where}: {key} must be a list of hook names (lower case letters, digits and _)")
+    return {part: list(table.get(part, default[part])) for part in PARTS}
+
+
+def is_hook_name(name: str) -> bool:
+    """Whether `name` may name a file in the hooks folder: nothing in it leads out of there."""
+    return 0 < len(name) <= 64 and not name[0].isdigit() and name[0] != "_" and _LETTERS.issuperset(name)
+
+
+def _line(text: str, needle: str) -> int:
+    at = text.find(needle)
+    return text.count("\n", 0, at) + 1 if at >= 0 else 1
+
+
+def _cached(path: str) -> dict[str, Any] | None:
+    """The compiled file if it is whole; anything odd about it means that there is none."""
+    try:
+        with open(path, "rb") as file:
+            kept = loads(file.read(1 << 20))
+        if kept["key"][0] != _FORMAT or not isinstance(kept["key"][1], str):
+            return None
+        for flow in (kept["flows"][DEFAULT], *kept["flows"].values()):
+            for part in PARTS:
+                if not all(is_hook_name(hook) for hook in flow[part]):
+                    return None
+    except Exception:  # a damaged cache is no cache
+        return None
+    return dict(kept)
+
+
+def _keep(path: str, value: dict[str, Any]) -> None:
+    """Write by temporary file and rename; a folder that cannot be written costs time at the next start, no more."""
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+            file.write(dumps(value))
+        os.replace(temporary, path)
+    except OSError:
+        pass

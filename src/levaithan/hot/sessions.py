@@ -1,0 +1,196 @@
+"""What is known of each session beyond one event: H/state/sessions/<session>.json, and the same in memory.
+
+The client's version is the reason: not every event carries it. Written at a session's first event only, so that it
+costs the other events nothing. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from levaithan.hot.event import Event
+    from levaithan.hot.workflow import Context
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+_IN_MEMORY = 4096
+_LOOKED_AT = 4000
+_KEPT = 2000
+_SWEPT_AT_ONCE = 200
+_OLD_S = 30 * 86400
+_TRANSCRIPT_BYTES = 64 << 10
+_MAX_TEXT = 4096
+
+
+def file_name(session_id: str) -> str:
+    """The file name of a session: its id, or a hash of an id that is not made of letters, digits and `-`."""
+    if 0 < len(session_id) <= 64 and _PLAIN.issuperset(session_id):
+        return session_id + ".json"
+    from levaithan.hot.bounded import sha256_hex
+
+    return "x-" + sha256_hex(session_id.encode("utf-8", "surrogatepass"))[:48] + ".json"
+
+
+def client_version(agent: str | None) -> str | None:
+    """The version in AI_AGENT (`claude-code_2-1-330_harness` is 2.1.330), or None."""
+    if not agent or not agent.startswith("claude-code"):
+        return None
+    digits = agent[len("claude-code") :].lstrip("_/").replace("/", "_").split("_", 1)[0].replace("-", ".")
+    parts = digits.split(".")
+    return digits if 2 <= len(parts) <= 4 and all(part.isascii() and part.isdigit() for part in parts) else None
+
+
+def version_of(event: Event, context: Context) -> str | None:
+    """The client's version: of AI_AGENT, else as the session's first event had it, else None."""
+    agent = event.env.get("agent")
+    memory = context.memory
+    versions = memory.get("versions")
+    if versions is None:
+        versions = memory["versions"] = {}
+    if agent:
+        if agent not in versions:
+            if len(versions) > 256:
+                versions.clear()
+            versions[agent] = client_version(agent)
+        if versions[agent]:
+            found: str | None = versions[agent]
+            return found
+    session = known(event, context)
+    version = session.get("client_version") if session else None
+    return version if isinstance(version, str) else None
+
+
+def known(event: Event, context: Context) -> dict[str, Any] | None:
+    """What is known of the event's session, from memory or else from its file."""
+    session_id = event.session_id
+    if not session_id:
+        return None
+    sessions: dict[str, Any] = context.memory.setdefault("sessions", {})
+    if session_id in sessions:
+        kept: dict[str, Any] | None = sessions[session_id]
+        return kept
+    try:
+        with open(f"{context.home.sessions}/{file_name(session_id)}", "rb") as file:
+            session = context.loads(file.read(1 << 16))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(session, dict):
+        return None
+    _remember(sessions, session_id, session)
+    return session
+
+
+def register(event: Event, context: Context) -> None:
+    """Write down a session at its first event, and anew at each SessionStart. Raises OSError when it cannot."""
+    session_id = event.session_id
+    if not session_id:
+        return
+    start = event.name == "SessionStart"
+    if not start and (session_id in context.memory.get("sessions", ()) or known(event, context)):
+        return
+    session = _describe(event, context, session_id)
+    _remember(context.memory.setdefault("sessions", {}), session_id, session)
+    _write(context, session_id, session)
+    if start:
+        sweep(context.home.sessions, context.now_us / 1_000_000)
+
+
+def _describe(event: Event, context: Context, session_id: str) -> dict[str, Any]:
+    transcript = event.text("transcript_path")
+    version = client_version(event.env.get("agent"))
+    if version is None and transcript and event.name == "SessionStart":
+        version = transcript_version(transcript)
+    return {
+        "version": 1,
+        "session_id": session_id[:_MAX_TEXT],
+        "project": (event.project or "")[:_MAX_TEXT] or None,
+        "cwd": (event.cwd or "")[:_MAX_TEXT] or None,
+        "transcript_path": (transcript or "")[:_MAX_TEXT] or None,
+        "client_version": version,
+        "source": (event.text("source") or "")[:64] or None,
+        "model": (event.text("model") or "")[:128] or None,
+        "attended": event.env.get("attended", "")[:8] or None,
+        "first_event": event.name,
+        "seen_us": context.now_us,
+    }
+
+
+def transcript_version(path: str) -> str | None:
+    """The `"version"` of a transcript's first lines, or None. Reads a bounded part of a regular file only."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe there must not hold us
+    except (OSError, ValueError):
+        return None
+    try:
+        if (os.fstat(descriptor).st_mode & 0o170000) != 0o100000:
+            return None
+        head = os.read(descriptor, _TRANSCRIPT_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    at = head.find(b'"version":"')
+    text = head[at + 11 : at + 43].split(b'"', 1)[0] if at >= 0 else b""
+    parts = text.split(b".")
+    return text.decode() if 2 <= len(parts) <= 4 and all(part.isdigit() for part in parts) else None
+
+
+def _remember(sessions: dict[str, Any], session_id: str, session: dict[str, Any]) -> None:
+    if len(sessions) >= _IN_MEMORY:
+        for old in list(sessions)[: _IN_MEMORY // 4]:
+            del sessions[old]
+    sessions[session_id] = session
+
+
+def _write(context: Context, session_id: str, session: dict[str, Any]) -> None:
+    from levaithan.hot.plain_json import dumps
+    from levaithan.hot.redact import encode_redacted
+
+    folder = context.home.sessions
+    body, _ = encode_redacted(session, dumps)
+    target = f"{folder}/{file_name(session_id)}"
+    temporary = f"{target}.{os.getpid()}.tmp"
+    try:
+        descriptor = _create(temporary)
+    except FileNotFoundError:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        descriptor = _create(temporary)
+    try:
+        os.write(descriptor, body)
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, target)
+
+
+def _create(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def sweep(folder: str, now_s: float) -> int:
+    """Remove what is older than thirty days, and the oldest above two thousand, a bounded number a call; how many."""
+    found: list[tuple[float, str]] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if len(found) >= _LOOKED_AT:
+                    break
+                found.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
+    except OSError:
+        return 0
+    if len(found) <= _KEPT and not any(now_s - when > _OLD_S for when, _ in found):
+        return 0
+    found.sort()
+    excess = len(found) - _KEPT
+    removed = 0
+    for place, (when, path) in enumerate(found[:_SWEPT_AT_ONCE]):
+        if place >= excess and now_s - when <= _OLD_S:
+            break
+        try:
+            os.unlink(path)
+            removed += 1
+        except OSError:
+            continue
+    return removed

@@ -1,0 +1,68 @@
+"""A time limit on code that is not ours to trust: a hook that hangs must become a deny, not a hung Claude Code.
+
+It is an interval timer whose signal raises inside the guarded call; what was set before is put back afterwards, and
+nothing is raised outside the guarded call. Works in the main thread only; elsewhere the caller compares clocks.
+Standard library only (`_signal`: the `signal` module brings `enum` along).
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+try:
+    import _signal  # type: ignore[import-not-found]
+except ImportError:  # a Python without the private module
+    import signal as _signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_AGAIN_S = 0.05
+
+
+class Overrun(BaseException):
+    """The time is over. A BaseException, so that a hook's own `except Exception` does not swallow it."""
+
+
+class TimeLimit:
+    """`begin(seconds)`, then set `inside` around each guarded call, then `end()` whatever happened."""
+
+    __slots__ = ("_before", "_handler", "_since", "inside", "until")
+
+    def __init__(self) -> None:
+        self.inside = False
+        self.until = 0.0
+        self._handler: Any = None
+        self._before: tuple[float, float] | None = None
+        self._since = 0.0
+
+    def begin(self, seconds: float) -> None:
+        """Start the clock; `until` is its end on perf_counter(). Without the main thread there is no alarm."""
+        self.inside = False
+        self._since = perf_counter()
+        self.until = self._since + seconds
+        self._before = None
+        try:
+            self._handler = _signal.signal(_signal.SIGALRM, self._ring)
+        except ValueError:
+            return
+        # It rings again, for code that catches everything.
+        self._before = _signal.setitimer(_signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_S)
+
+    def end(self) -> None:
+        """Stop the clock and put back the handler and the timer that were there before."""
+        self.inside = False
+        before = self._before
+        if before is None:
+            return
+        self._before = None
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL if self._handler is None else self._handler)
+        if before[0]:
+            left = before[0] - (perf_counter() - self._since)
+            _signal.setitimer(_signal.ITIMER_REAL, max(left, 0.001), before[1])
+
+    def _ring(self, _number: int, _frame: Any) -> None:
+        if self.inside:
+            raise Overrun("it took too long")
