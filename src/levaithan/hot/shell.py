@@ -1,0 +1,296 @@
+"""What a command line would really run: the simple commands in it, through quotes, lists, subshells and wrappers.
+
+A careful splitter, not a shell: it knows what bash does with quotes, escapes, here-documents, `$(...)`, variables set on
+the same line and `cd`, and it says `unsure` where it stops understanding instead of guessing. It never raises and never
+touches the file system. shell_words.py reads words, shell_wrap.py knows commands that run others. Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+
+from levaithan.hot import shell_wrap
+from levaithan.hot.shell_words import UNKNOWN, Words
+
+MAX_LINE = 256 << 10
+MAX_COMMANDS = 2000
+MAX_DEPTH = 12
+
+_ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)", re.DOTALL)
+_FAST = re.compile(
+    r"[ \t\r]*(?:([A-Za-z0-9_./:@%,+^-][A-Za-z0-9_./:=@%,+^-]*)|'([^']*)'|\"([^\"\\$`]*)\")(?=[\s;&|)]|\Z)"
+)
+"""A word without anything to expand: nearly all of them."""
+_REDIRECT = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<|>")
+_LEADING = frozenset(
+    ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "fi", "done", "}", "esac", "coproc")
+)
+
+
+class Simple:
+    """One simple command: `words` (words[0] the program as written), its redirections, folder and known input."""
+
+    __slots__ = ("cwd", "name", "redirects", "stdin", "words")
+
+    def __init__(self, words: list[str], redirects: list[tuple[str, str]], cwd: str | None, stdin: str | None) -> None:
+        self.words = words
+        self.redirects = redirects
+        self.cwd = cwd
+        self.stdin = stdin
+        self.name = words[0].rsplit("/", 1)[-1] if words else ""
+
+    def __repr__(self) -> str:
+        return f"Simple({self.words!r}, {self.redirects!r}, cwd={self.cwd!r})"
+
+
+class Line:
+    """What a command line runs. `unsure` is None, or why it could not be read to the end."""
+
+    __slots__ = ("commands", "unsure")
+
+    def __init__(self) -> None:
+        self.commands: list[Simple] = []
+        self.unsure: str | None = None
+
+
+def split(line: str, cwd: str | None = None, home: str = "~") -> Line:
+    """The simple commands that `line` would run, in order, wrappers (sudo, bash -c, ...) included and looked into.
+
+    `cwd`: the folder it would run in, None when unknown. `home`: what `~` and $HOME stand for. Never raises.
+    """
+    result = Line()
+    if len(line) > MAX_LINE:
+        result.unsure = f"the command is longer than {MAX_LINE >> 10} KiB"
+        line = line[:MAX_LINE]
+    reader = Reader(line.replace("\x00", ""), result, {"HOME": home, "IFS": " \t\n"}, cwd, 0)
+    try:
+        reader.commands("")
+    except RecursionError:
+        result.unsure = "it is nested too deeply"
+    return result
+
+
+class Reader(Words):
+    """Reads one text; nested texts (bash -c, backticks) get a reader of their own that shares the result."""
+
+    def __init__(self, text: str, result: Line, variables: dict[str, str], cwd: str | None, depth: int) -> None:
+        self.text = text
+        self.at = 0
+        self.result = result
+        self.variables = variables
+        self.cwd = cwd
+        self.depth = depth
+        self.documents: list[_Document] = []
+        self.piped: Simple | None = None
+
+    # -- lists of commands --
+
+    def commands(self, closer: str) -> None:
+        """Reads commands up to the end of the text, or past an unmatched `closer`."""
+        words: list[str] = []
+        redirects: list[tuple[str, str]] = []
+        stdin: list[str] = []
+        text, size = self.text, len(self.text)
+        while self.at < size:
+            fast = _FAST.match(text, self.at)
+            if fast:
+                self.at = fast.end()
+                words.append(fast[fast.lastindex or 1])
+                if len(words) == 1 and words[0] in _LEADING:
+                    words.clear()
+                continue
+            c = text[self.at]
+            if c in " \t\r":
+                self.at += 1
+            elif c == ")":
+                self.at += 1
+                self._finish(words, redirects, stdin)
+                if closer:
+                    return
+            elif c in "\n;|&#(" and not text.startswith("&>", self.at):
+                self._structure(c, words, redirects, stdin)
+            elif c in "<>&" and not text.startswith(("<(", ">("), self.at):
+                self._redirect(words, redirects, stdin)
+            else:
+                words.extend(self._first_word() if not words else self.word())
+        self._finish(words, redirects, stdin)
+        if closer:
+            self.doubt("a parenthesis is not closed")
+
+    def doubt(self, why: str) -> None:
+        """Notes why the reading is unsure; the first reason stays."""
+        self.result.unsure = self.result.unsure or why
+
+    def child(self, text: str, variables: dict[str, str] | None = None) -> None:
+        """Reads `text` as commands of their own (bash -c, eval, a here-document for a shell)."""
+        if self.depth >= MAX_DEPTH:
+            self.doubt("it is nested too deeply")
+            return
+        reader = Reader(text, self.result, self.variables if variables is None else variables, self.cwd, self.depth + 1)
+        reader.commands("")
+
+    def _first_word(self) -> list[str]:
+        """The word that a command begins with; keywords vanish, and the inside of [[ ]] is only searched for `$(...)`."""
+        if self.text.startswith("[[", self.at):
+            end = self.text.find("]]", self.at)
+            end = end if end >= 0 else len(self.text)
+            self.expand(self.text[self.at + 2 : end])
+            self.at = end + 2
+            return []
+        words = self.word()
+        return [] if len(words) == 1 and words[0] in _LEADING else words
+
+    def _structure(self, c: str, words: list[str], redirects: list[tuple[str, str]], stdin: list[str]) -> None:
+        """An operator, a comment or an opening parenthesis."""
+        if c == "(":
+            self._open(words, redirects, stdin)
+        elif c == "#":
+            end = self.text.find("\n", self.at)
+            self.at = end if end >= 0 else len(self.text)
+        else:
+            self._operator(c, words, redirects, stdin)
+
+    def _operator(self, c: str, words: list[str], redirects: list[tuple[str, str]], stdin: list[str]) -> None:
+        done = self._finish(words, redirects, stdin)
+        self.at += 1
+        following = self.text[self.at : self.at + 1]
+        pipe = c == "|" and following != "|"
+        if following and following in "|&;" and c != "\n":
+            self.at += 1
+        self.piped = done if pipe else None
+        if c == "\n":
+            self._read_documents()
+
+    def _open(self, words: list[str], redirects: list[tuple[str, str]], stdin: list[str]) -> None:
+        """A subshell, `((arithmetic))`, an array or the () of a function."""
+        text = self.text
+        if text.startswith("((", self.at) and not words:
+            end = text.find("))", self.at)
+            self.at = end + 2 if end >= 0 else len(text)
+            return
+        self.at += 1
+        if words and words[-1].endswith("="):
+            end = text.find(")", self.at)
+            self.at = end + 1 if end >= 0 else len(text)
+            return
+        self._finish(words, redirects, stdin)
+        self.nested()
+
+    def nested(self) -> str:
+        """Reads up to the closing parenthesis in a subshell: its `cd` and variables do not reach the outside."""
+        if self.depth >= MAX_DEPTH:
+            self.doubt("it is nested too deeply")
+            self.at = len(self.text)
+            return UNKNOWN
+        before, outside = len(self.result.commands), (self.cwd, self.variables, self.piped, self.documents)
+        self.variables, self.piped, self.documents = dict(self.variables), None, []
+        self.depth += 1
+        self.commands(")")
+        self.depth -= 1
+        self.cwd, self.variables, self.piped, self.documents = outside
+        return _captured(self.result.commands[before:])
+
+    def captured(self, text: str) -> str:
+        """Backticks: `text` in a subshell."""
+        before = len(self.result.commands)
+        self.child(text, dict(self.variables))
+        return _captured(self.result.commands[before:])
+
+    def _finish(self, words: list[str], redirects: list[tuple[str, str]], stdin: list[str]) -> Simple | None:
+        """Ends the simple command read so far, and looks into it."""
+        if not words and not redirects:
+            return None
+        while words and "=" in words[0] and (match := _ASSIGN.fullmatch(words[0])) and UNKNOWN not in match[1]:
+            value = self.variables.get(match[1], "") + match[3] if match[2] else match[3]
+            self.variables[match[1]] = value
+            words.pop(0)
+        if words and words[0] in _LEADING:
+            words.pop(0)
+        made = Simple(list(words), list(redirects), self.cwd, stdin[0] if stdin else None)
+        piped, self.piped = self.piped, None
+        words.clear()
+        redirects.clear()
+        stdin.clear()
+        if len(self.result.commands) >= MAX_COMMANDS:
+            self.doubt(f"it has more than {MAX_COMMANDS} commands")
+            return made
+        self.result.commands.append(made)
+        for document in self.documents:
+            document.reader = document.reader or made
+            if piped is not None and (document.reader is piped or piped in document.later):
+                document.later.append(made)
+                return made  # what it gets on stdin stands further down
+        if made.stdin is None and piped is not None:
+            made.stdin = shell_wrap.output_of(piped)
+        if not any(document.reader is made for document in self.documents):
+            shell_wrap.look_into(made, self)
+        return made
+
+    # -- redirections and here-documents --
+
+    def _redirect(self, words: list[str], redirects: list[tuple[str, str]], stdin: list[str]) -> None:
+        match = _REDIRECT.match(self.text, self.at)
+        if match is None:
+            self.at += 1
+            return
+        operator = match[0]
+        glued = self.at > 0 and self.text[self.at - 1].isdigit()
+        self.at = match.end()
+        if glued and words and words[-1].isdigit():
+            words.pop()
+        while self.text[self.at : self.at + 1] in (" ", "\t"):
+            self.at += 1
+        if operator in ("<<", "<<-"):
+            target, quoted = self.raw_word()
+            self.documents.append(_Document(target, quoted, operator == "<<-"))
+            return
+        target = " ".join(self.word())
+        if operator == "<<<":
+            stdin.append(target + "\n")
+        elif not (operator.endswith("&") and (target.isdigit() or target == "-")):
+            redirects.append((operator, target))
+
+    def _read_documents(self) -> None:
+        """The bodies of the here-documents announced on the line that has just ended."""
+        documents, self.documents = self.documents, []
+        for document in documents:
+            body = self._body(document)
+            made = document.reader
+            if made is not None:
+                made.stdin = body if document.quoted else self.expand(body)
+                shell_wrap.look_into(made, self)
+                for follower in document.later:
+                    follower.stdin = shell_wrap.output_of(made)
+                    shell_wrap.look_into(follower, self)
+                    made = follower
+
+    def _body(self, document: _Document) -> str:
+        """The lines up to the delimiter, or to the end of the text as bash does."""
+        text, start, size = self.text, self.at, len(self.text)
+        while self.at < size:
+            end = text.find("\n", self.at)
+            end = end if end >= 0 else size
+            line = text[self.at : end]
+            here, self.at = self.at, min(end + 1, size)
+            if (line.lstrip("\t") if document.tabs else line) == document.word:
+                return text[start:here]
+        return text[start:]
+
+
+class _Document:
+    """A here-document announced on a line; its body follows below that line."""
+
+    __slots__ = ("later", "quoted", "reader", "tabs", "word")
+
+    def __init__(self, word: str, quoted: bool, tabs: bool) -> None:
+        self.word = word
+        self.quoted = quoted
+        self.tabs = tabs
+        self.reader: Simple | None = None
+        self.later: list[Simple] = []
+
+
+def _captured(commands: list[Simple]) -> str:
+    """What a substitution yields when that is plain (echo, printf, which), else UNKNOWN."""
+    text = shell_wrap.output_of(commands[-1]) if len(commands) == 1 else None
+    return UNKNOWN if text is None else text.rstrip("\n")

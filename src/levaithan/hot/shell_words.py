@@ -1,0 +1,290 @@
+"""Words as bash reads them: quotes, escapes, `$` expansions, braces and tildes, with what they substitute being run.
+
+Part of shell.py, which reads the commands that the words stand in. Imports `re` alone.
+"""
+
+from __future__ import annotations
+
+import abc
+import re
+
+UNKNOWN = "\x00"
+"""Stands in a word for text that only the running shell knows."""
+
+_PLAIN = re.compile(r"[^\s'\"\\$`;&|<>(){}#]+")
+_DOUBLE = re.compile(r"[^\"\\$`]+")
+_DOCUMENT = re.compile(r"[^\\$`]+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_ANSI = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
+_ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_DELIMITER = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|\\\\.|[^\s;&|<>()'\"\\\\])+")
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+
+
+class _Fields:
+    """One word while it is read: what an unquoted expansion splits off becomes fields of its own."""
+
+    __slots__ = ("braces", "current", "done", "quoted")
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.current = ""
+        self.quoted = self.braces = False
+
+    def split(self, value: str) -> None:
+        """Takes an unquoted expansion in: blanks in it end a field."""
+        pieces = value.split()
+        if value[:1].isspace():
+            self._end()
+        for piece in pieces[:-1]:
+            self.current += piece
+            self._end()
+        if pieces:
+            self.current += pieces[-1]
+        if value[-1:].isspace():
+            self._end()
+
+    def _end(self) -> None:
+        if self.current:
+            self.done.append(self.current)
+            self.current = ""
+
+
+class Words(abc.ABC):
+    """Reads words at `at` of `text`. The reader of commands builds on it."""
+
+    text: str
+    at: int
+    cwd: str | None
+    variables: dict[str, str]
+
+    @abc.abstractmethod
+    def doubt(self, why: str) -> None:
+        """Notes why the reading is unsure."""
+
+    @abc.abstractmethod
+    def nested(self) -> str:
+        """Reads the commands up to the closing parenthesis; gives what they print, when that is plain."""
+
+    @abc.abstractmethod
+    def captured(self, text: str) -> str:
+        """Reads `text` as commands; gives what they print, when that is plain."""
+
+    def word(self) -> list[str]:
+        """The next word as fields: several when an unquoted variable or braces split it, none when it vanishes."""
+        start = self.at
+        fields = _Fields()
+        size = len(self.text)
+        while self.at < size:
+            plain = _PLAIN.match(self.text, self.at)
+            if plain:
+                fields.current += plain[0]
+                self.at = plain.end()
+            elif not self._piece(self.text[self.at], fields):
+                break
+        if self.at == start:
+            self.at += 1
+        if fields.current or (fields.quoted and not fields.done):
+            fields.done.append(fields.current)
+        found = fields.done
+        if found and self.text[start : start + 1] == "~":
+            found[0] = _tilde(found[0], self.variables["HOME"])
+        elif found and "=~" in self.text[start : self.at] and (match := _ASSIGNED.fullmatch(found[0])):
+            found[0] = f"{match[1]}={_tilde(match[2], self.variables['HOME'])}"
+        return [word for field in found for word in _unbrace(field)] if fields.braces else found
+
+    def raw_word(self) -> tuple[str, bool]:
+        """The delimiter of a here-document: without its quotes, and whether it had any (then nothing is expanded)."""
+        match = _DELIMITER.match(self.text, self.at)
+        text = match[0] if match else ""
+        self.at += max(len(text), 1)
+        bare = re.sub(r"[\\'\"]", "", text)
+        return bare, bare != text
+
+    def _piece(self, c: str, fields: _Fields) -> bool:
+        """Reads one quote, escape or expansion of a word; False where the word ends."""
+        text = self.text
+        if c in "{}#":
+            fields.current += c
+            fields.braces = fields.braces or c == "{"
+            self.at += 1
+        elif c == "'":
+            fields.current += self._single()
+            fields.quoted = True
+        elif c == '"':
+            fields.current += self._double()
+            fields.quoted = True
+        elif c == "\\":
+            fields.current += "" if text.startswith("\\\n", self.at) else text[self.at + 1 : self.at + 2]
+            self.at += 2
+        elif c == "$":
+            value, splits = self._dollar()
+            if splits:
+                fields.split(value)
+            else:
+                fields.current += value
+                fields.quoted = True
+        elif c == "`":
+            fields.split(self._backtick())
+        elif text.startswith(("<(", ">("), self.at):
+            self.at += 2
+            self.nested()
+            fields.current += UNKNOWN
+        else:
+            return False
+        return True
+
+    def _single(self) -> str:
+        end = self.text.find("'", self.at + 1)
+        if end < 0:
+            self.doubt("a quote is not closed")
+            end = len(self.text)
+        inner = self.text[self.at + 1 : end]
+        self.at = end + 1
+        return inner
+
+    def _double(self) -> str:
+        """The text of a double-quoted string; `at` is left after its closing quote."""
+        end = self.at + 1
+        text, parts = self.text, []
+        self.at = end
+        while self.at < len(text):
+            chunk = _DOUBLE.match(text, self.at)
+            if chunk:
+                parts.append(chunk[0])
+                self.at = chunk.end()
+                continue
+            c = text[self.at]
+            if c == '"':
+                self.at += 1
+                return "".join(parts)
+            parts.append(self._special(c))
+        self.doubt("a quote is not closed")
+        return "".join(parts)
+
+    def _special(self, c: str) -> str:
+        """Inside double quotes: a backslash, a dollar or a backtick."""
+        if c == "$":
+            return self._dollar(quoted=True)[0]
+        if c == "`":
+            return self._backtick()
+        following = self.text[self.at + 1 : self.at + 2]
+        self.at += 2
+        if following == "\n":
+            return ""
+        return following if following and following in '$`"\\' else c + following
+
+    def expand(self, body: str) -> str:
+        """`body` as inside double quotes (a here-document): what it substitutes is run."""
+        if "$" not in body and "`" not in body:
+            return body
+        text, at = self.text, self.at
+        self.text, self.at, parts = body, 0, []
+        while self.at < len(self.text):
+            chunk = _DOCUMENT.match(self.text, self.at)
+            if chunk:
+                parts.append(chunk[0])
+                self.at = chunk.end()
+            else:
+                parts.append(self._special(self.text[self.at]))
+        self.text, self.at = text, at
+        return "".join(parts)
+
+    def _backtick(self) -> str:
+        text = self.text
+        end = self.at + 1
+        while end < len(text) and text[end] != "`":
+            end += 2 if text[end] == "\\" else 1
+        inner = re.sub(r"\\([`$\\])", r"\1", text[self.at + 1 : end])
+        self.at = end + 1
+        return self.captured(inner)
+
+    def _dollar(self, quoted: bool = False) -> tuple[str, bool]:
+        """What a `$...` stands for, and whether its blanks split the word (an unquoted expansion)."""
+        text = self.text
+        following = text[self.at + 1 : self.at + 2]
+        if following == "(" and text.startswith("$((", self.at) and (end := text.find("))", self.at)) >= 0:
+            self.at = end + 2
+            return UNKNOWN, False
+        if following == "(":
+            self.at += 2
+            return self.nested(), not quoted
+        if following == "{":
+            return self._parameter(), not quoted
+        if following == "'" and not quoted:
+            return self._ansi(), False
+        if following == '"' and not quoted:
+            self.at += 1
+            return self._double(), False
+        name = _NAME.match(text, self.at + 1)
+        if name:
+            self.at = name.end()
+            return self.variables.get(name[0], self.cwd or UNKNOWN if name[0] == "PWD" else UNKNOWN), not quoted
+        if following and (following in "@*#?$!-_" or following.isdigit()):
+            self.at += 2
+            return self.variables.get(following, UNKNOWN), not quoted
+        self.at += 1
+        return "$", False
+
+    def _ansi(self) -> str:
+        """$'...' with its escapes."""
+        end = self.at + 2
+        while end < len(self.text) and self.text[end] != "'":
+            end += 2 if self.text[end] == "\\" else 1
+        inner = self.text[self.at + 2 : end]
+        self.at = end + 1
+        return _ANSI.sub(_unescape, inner)
+
+    def _parameter(self) -> str:
+        """${name}, ${name:-word} and the other forms; what they run is run, what is not known is UNKNOWN."""
+        depth, end, text = 0, self.at + 1, self.text
+        while end < len(text):
+            depth += (text[end] == "{") - (text[end] == "}")
+            if depth == 0:
+                break
+            end += 2 if text[end] == "\\" else 1
+        inner = text[self.at + 2 : end]
+        self.at = end + 1
+        name = _NAME.match(inner)
+        if name is None:
+            return UNKNOWN
+        value = self.variables.get(name[0], (self.cwd or UNKNOWN) if name[0] == "PWD" else UNKNOWN)
+        rest = inner[name.end() :]
+        if not rest:
+            return value
+        word = self.expand(rest.lstrip(":-+=?"))
+        if rest.startswith((":-", "-", ":=", "=")):
+            return word if value == UNKNOWN else value
+        if rest.startswith((":+", "+")):
+            return word
+        return value if rest.startswith((":?", "?")) else UNKNOWN
+
+
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] in "xu" and len(code) > 1:
+        return chr(int(code[1:], 16))
+    if code[0] in "01234567":
+        return chr(int(code, 8) & 0xFF)
+    return _ANSI_LETTERS.get(code, code)
+
+
+def _tilde(word: str, home: str) -> str:
+    if word == "~" or word.startswith("~/"):
+        return home + word[1:]
+    return "/root" + word[5:] if word == "~root" or word.startswith("~root/") else word
+
+
+def _unbrace(word: str, limit: int = 64) -> list[str]:
+    """Brace expansion: `/{etc,usr}` -> /etc /usr; at most `limit` words."""
+    done: list[str] = []
+    todo = [word]
+    while todo and len(done) + len(todo) <= limit:
+        field = todo.pop(0)
+        match = _BRACES.search(field)
+        if match is None:
+            done.append(field)
+        else:
+            todo[:0] = [field[: match.start()] + piece + field[match.end() :] for piece in match[1].split(",")]
+    return done + todo
