@@ -4,7 +4,7 @@ A migration of a ledger that holds rows is backed up first, runs in one transact
 after: fewer rows are an error and the transaction is rolled back (a migration elsewhere deleted 98 % of the rows).
 """
 # Links, inodes and the sides of a file are the subject here, and os is their language.
-# ruff: noqa: PTH
+# ruff: noqa: PTH101, PTH118, PTH120
 
 from __future__ import annotations
 

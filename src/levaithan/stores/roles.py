@@ -7,7 +7,7 @@ no SQLAlchemy and no pydantic may come in here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from levaithan.errors import StoreError
 
@@ -121,7 +121,7 @@ class Hit:
 
 @dataclass(slots=True)
 class Health:
-    """The state of a store in numbers and words; `problems` is empty when all is well."""
+    """The state of a store in numbers and words; `rows` may be a close guess, `problems` is empty when all is well."""
 
     store: str
     ok: bool
@@ -138,6 +138,9 @@ class Projected(Protocol):
 
     name: str
     found: list[str]
+    """What was met when opening, in words for a person."""
+    rereads: bool
+    """Whether reading the journal again from its start is enough after the journal changed; else it is emptied."""
 
     def cursor(self) -> Cursor | None:
         """The place in the journal up to which this store has everything; None when it has nothing yet."""
@@ -154,6 +157,30 @@ class Projected(Protocol):
     def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         """The dead letters, the oldest first."""
 
+    def dead_count(self) -> int:
+        """The number of dead letters."""
+
+    def migrate(self) -> None:
+        """Make the schema, or bring it to this version: backs a non-empty ledger up first and compares the counts."""
+
+    def current(self) -> bool:
+        """Whether the store is there and its schema is of this version."""
+
+    def heal(self) -> bool:
+        """Look the store over before the first write; move it aside and say True when it was damaged."""
+
+    def move_aside(self, why: str) -> None:
+        """Keep a damaged store under another name and begin anew."""
+
+    def beside(self) -> Self:
+        """An empty store for a rebuild, which this one's readers do not see."""
+
+    def take_over(self, fresh: Self) -> None:
+        """Replace what this store holds by `fresh`, which is closed; readers never see less than one of the two."""
+
+    def clear_leftovers(self) -> None:
+        """Remove what rebuilds that never finished left behind."""
+
     def drop_all(self) -> None:
         """Empty the store, cursor and dead letters included."""
 
@@ -166,9 +193,6 @@ class Projected(Protocol):
 
 class Ledger(Projected, Protocol):
     """Events, sessions, agents, tool calls, decisions, prompts, checkpoints."""
-
-    def migrate(self) -> None:
-        """Bring the schema to this version: backs a non-empty ledger up first and compares the counts after."""
 
     def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The answer to one SELECT with `:name` parameters, without loading SQLAlchemy."""

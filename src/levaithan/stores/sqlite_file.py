@@ -5,7 +5,7 @@ link to the file of the present generation: SQLite names its -wal after the real
 the name over in one rename while readers go on with the old generation and its own -wal.
 """
 # Links, inodes and the sides of a file are the subject here, and os is their language.
-# ruff: noqa: PTH
+# ruff: noqa: PTH101, PTH103, PTH104, PTH108, PTH110, PTH114, PTH116, PTH119, PTH120, PTH208, PTH211
 
 from __future__ import annotations
 
@@ -172,11 +172,9 @@ class SqliteFile:
             names = os.listdir(folder)
         except OSError:
             return []
-        return [
-            f"{folder}/{one}"
-            for one in names
-            if one.startswith((f"{name}.g", f"{name}.link-")) and not one.startswith(real)
-        ]
+        mine = {real + side for side in _SIDES}
+        begins = (f"{name}.g", f"{name}.link-")
+        return [f"{folder}/{one}" for one in names if one.startswith(begins) and one not in mine]
 
 
 def remove(paths: Iterable[str]) -> None:

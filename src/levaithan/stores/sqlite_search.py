@@ -61,7 +61,8 @@ class SqliteSearch(SqliteStore):
     """The Search role on FTS5."""
 
     name = SEARCH
-    counted = "SELECT count(*) FROM docs"
+    rereads = False  # a document's number is its place in the journal: another journal's would be in the way
+    counted = "SELECT count(*) * 1024 FROM spans"
 
     def __init__(self, path: str, max_field: int = 1 << 20) -> None:
         super().__init__(path, max_field)

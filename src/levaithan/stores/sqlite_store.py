@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Self
 
 from levaithan.stores.roles import Cursor, DeadLetter, Health, StoreDamagedError
-from levaithan.stores.sqlite_file import SqliteFile
+from levaithan.stores.sqlite_file import SqliteFile, remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,8 @@ class SqliteStore:
     """One store in one file. Not for two threads at once; any number of processes may read."""
 
     name = ""
+    rereads = True
+    """Whether reading the journal again from its start puts right what a changed journal left behind."""
     counted = ""
     """The SELECT that counts what the store holds, from an index or a maximum: health is asked every second."""
 
@@ -78,6 +80,10 @@ class SqliteStore:
             return []
         return [DeadLetter(*row) for row in self.rows(_DEAD, {"store": self.name, "limit": limit})]
 
+    def dead_count(self) -> int:
+        """The number of dead letters."""
+        return int(self.rows("SELECT count(*) FROM dead_letters")[0][0]) if self.current() else 0
+
     def heal(self) -> bool:
         """Move a damaged file aside. True when there was damage; the store is empty then, and says so in `found`."""
         why = self.file.check()
@@ -105,6 +111,10 @@ class SqliteStore:
         self.close()
         self.file.take_over(fresh.file)
 
+    def clear_leftovers(self) -> None:
+        """Remove what rebuilds that never finished left behind; only under the projection lock."""
+        remove(self.file.leftovers())
+
     def drop_all(self) -> None:
         """See roles.Projected."""
         self.close()
@@ -118,7 +128,7 @@ class SqliteStore:
             health.schema = self.version() or "none"
             if self.current():
                 health.rows = int(self.rows(self.counted)[0][0])
-                health.dead_letters = int(self.rows("SELECT count(*) FROM dead_letters")[0][0])
+                health.dead_letters = self.dead_count()
         except Exception as error:
             health.ok = False
             health.problems.append(str(error))

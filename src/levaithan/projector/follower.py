@@ -1,0 +1,136 @@
+"""One store following the journal: its cursor, its failures, its waiting. No loop here, one step at a time.
+
+Each store has its own, so that one that is down never holds another: see loop.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from levaithan.errors import LevaithanError
+from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError
+
+if TYPE_CHECKING:
+    from levaithan.projector.feed import Feed
+
+FIRST_WAIT_S = 0.05
+LONGEST_WAIT_S = 5.0
+DAMAGE_WAIT_S = 60.0
+BATCH_BYTES = 1 << 20
+"""Bodies of one transaction: about 900 records of 1 KiB, which keeps the parsed ones in the processor's cache."""
+
+
+class Follower:
+    """Brings one store along the journal. `clock` is time.monotonic but for tests."""
+
+    def __init__(self, store: Any, feed: Feed, *, batch_bytes: int = BATCH_BYTES) -> None:
+        self.store = store
+        self.feed = feed
+        self.batch_bytes = batch_bytes
+        self.position: Cursor | None = None
+        self.known = False
+        self.idle = False
+        self.error: dict[str, str] | None = None
+        self.notes: list[str] = []
+        self.last_at = ""
+        self.delivered = 0
+        self.dead = 0
+        self.retry_at = 0.0
+        self._wait = FIRST_WAIT_S
+        self._damages: list[float] = []
+        self._opened = False
+
+    def forget(self) -> None:
+        """Read the cursor again at the next step: another process may have moved it, or swapped the store."""
+        self.known = False
+
+    def ready(self, now: float) -> bool:
+        """Whether it is time for a step: not backing off."""
+        return now >= self.retry_at
+
+    def step(self) -> bool:
+        """Put one batch into the store. True when there was something. Failures are kept in `error`, never raised."""
+        try:
+            self._open()
+            batch, after = self.feed.batch(self.position, self.batch_bytes)
+            if after is None or (not batch and after == self.position):
+                self.idle = True
+                self._well()
+                return False
+            rejected = self.store.apply(batch, after)
+        except StoreDamagedError as error:
+            self._damaged(error)
+            return True
+        except Exception as error:
+            self._failed(error)
+            return False
+        self.idle = False
+        self.position = after
+        self.delivered += len(batch)
+        self._seen(batch, rejected)
+        self._well()
+        return True
+
+    def _open(self) -> None:
+        """The first step heals the file; every step after a `forget` reads the cursor and doubts it."""
+        if self.known:
+            return
+        if not self._opened:
+            if self.store.heal():
+                self._damages.append(time.monotonic())
+            self._opened = True
+        self.store.migrate()
+        before, self.position = self.position, self.store.cursor()
+        if self.position is not None and self.position != before and (why := self.feed.doubt(self.position)):
+            self.note(f"the {self.store.name} store's place in the journal does not fit ({why}): read from the start")
+            if not self.store.rereads:
+                self.store.drop_all()
+            self.position = None
+        self.dead = self.store.dead_count()
+        self.known = True
+
+    def note(self, words: str) -> None:
+        """Keep something to tell, the last twenty."""
+        self.notes = [*self.notes, words][-20:]
+
+    def _seen(self, batch: list[Any], rejected: list[Rejected]) -> None:
+        if rejected or self.dead:
+            self.dead = self.store.dead_count()
+        for delivery in reversed(batch):
+            at = delivery.record.get("at") if delivery.record else None
+            if isinstance(at, str):
+                self.last_at = at
+                break
+
+    def _well(self) -> None:
+        self.error = None
+        self.retry_at = 0.0
+        self._wait = FIRST_WAIT_S
+
+    def _failed(self, error: Exception) -> None:
+        """Wait twice as long each time. The cursor is read again: what is on disk counts, not what was meant."""
+        self.known = False
+        self.idle = False
+        told = error if isinstance(error, LevaithanError) else None
+        since = self.error["since"] if self.error else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.error = {
+            "code": told.code if told else "unexpected",
+            "message": str(told) if told else f"{type(error).__name__}: {error}",
+            "fix": told.fix if told else "run `levaithan doctor`; if it stays, report it with logs/service.log",
+            "since": since,
+        }
+        self.retry_at = time.monotonic() + self._wait
+        self._wait = min(self._wait * 2, LONGEST_WAIT_S)
+
+    def _damaged(self, error: StoreDamagedError) -> None:
+        """Keep the damaged file, begin anew; the third time in ten minutes wait, for then it is the disk."""
+        now = time.monotonic()
+        self._failed(error)
+        self._damages = [when for when in self._damages if when > now - 600] + [now]
+        try:
+            self.store.move_aside(str(error.values.get("reason", error)))
+        except (OSError, LevaithanError) as failure:
+            self._failed(failure)
+        if len(self._damages) >= 3:
+            self.retry_at = now + DAMAGE_WAIT_S

@@ -1,0 +1,100 @@
+"""What the projector tells about itself: run/projector.json, replaced whole, five times a second at most."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from levaithan.hot.paths import ensure_private
+from levaithan.projector import feed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from levaithan.hot.paths import Home
+    from levaithan.projector.follower import Follower
+
+VERSION = 1
+SHORTEST_S = 0.2
+
+
+def path_of(home: Home) -> Path:
+    """Where the status is."""
+    return Path(home.run, "projector.json")
+
+
+def read(home: Home) -> dict[str, Any] | None:
+    """The last status written; None when there is none or it cannot be read."""
+    try:
+        told = orjson.loads(path_of(home).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+class Status:
+    """Writes the status of `followers`. `update(force=True)` writes now, else when the last one is old enough."""
+
+    def __init__(self, home: Home, followers: Sequence[Follower]) -> None:
+        self.home = home
+        self.followers = followers
+        self.started = _now()
+        self._last = 0.0
+        self._said = b""
+        self.doing = "starting"
+
+    def update(self, *, force: bool = False) -> None:
+        """Write the file unless that was done less than SHORTEST_S ago. A full disk is no reason to stop."""
+        now = time.monotonic()
+        if now - self._last < SHORTEST_S and not force:
+            return
+        self._last = now
+        try:
+            ensure_private(self.home.run)
+            path = path_of(self.home)
+            fresh = path.with_name(f".projector.json.{os.getpid()}")
+            fresh.write_bytes(orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2))
+            fresh.replace(path)
+        except OSError:
+            return
+
+    def tell(self) -> dict[str, Any]:
+        """The status as data: per store cursor, lag, dead letters, last error."""
+        try:
+            head = feed.last_seq(self.home.journal)
+        except OSError:
+            head = 0
+        return {
+            "version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": self.doing,
+            "head_seq": head, "stores": {one.store.name: _store(one, head) for one in self.followers},
+        }  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _store(one: Follower, head: int) -> dict[str, Any]:
+    place = one.position
+    behind = max(0, head - (place.seq if place else 0))
+    state = "down" if one.error else "ok" if one.idle or not behind else "behind"
+    return {
+        "state": state, "seq": place.seq if place else 0, "segment": place.segment if place else None,
+        "offset": place.offset if place else 0, "journal": place.journal if place else None, "lag_events": behind,
+        "lag_seconds": _age(one.last_at) if behind else 0.0, "dead_letters": one.dead, "delivered": one.delivered,
+        "error": one.error, "notes": [*one.store.found, *one.notes],
+    }  # fmt: skip
+
+
+def _age(at: str) -> float | None:
+    """Seconds since the last record that arrived; None before the first."""
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return round(max(0.0, (datetime.now(UTC) - moment).total_seconds()), 3)
