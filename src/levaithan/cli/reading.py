@@ -69,13 +69,13 @@ def _home_there(home: Home) -> None:
         )
 
 
-def catch_up(home: Home, store: Any) -> None:
-    """Bring `store` to the journal's end, or say on stderr that it is behind and why. Never raises for that."""
+def catch_up(home: Home, store: Any, *, quiet: bool = False) -> None:
+    """Bring `store` to the journal's end, or say on stderr (unless `quiet`) that it is behind and why. Never raises."""
     if _at_end(home, store):
         return
     told = ask_service(home, "sync", SYNC_S)
     why = _project_here(home, store.name) if told is None else str(told.get("error") or "the service is still at it")
-    if (told is None and why) or not _at_end(home, store):
+    if not quiet and ((told is None and why) or not _at_end(home, store)):
         output.say(f"note: the {store.name} store is behind the journal ({why or 'events keep coming'}); see status")
 
 

@@ -113,3 +113,20 @@ def facts(pairs: Sequence[tuple[str, object]], indent: str = "") -> Iterator[str
         first, *rest = text.split("\n")
         yield f"{indent}{pad(name, left)}  {first}".rstrip()
         yield from (f"{indent}{' ' * left}  {line}" for line in rest)
+
+
+def fixed(row: Mapping[str, object], widths: Sequence[tuple[str, int]]) -> str:
+    """One line of columns of fixed width, for rows that come one by one."""
+    parts = []
+    color = use_color()
+    for name, columns in widths:
+        text = cell(row.get(name))
+        shown = pad(cut(text, columns), columns, right=isinstance(row.get(name), (int, float)))
+        parts.append(f"\x1b[{_COLORS[text]}m{shown}\x1b[0m" if color and text in _COLORS else shown)
+    return GAP.join(parts)
+
+
+def fixed_end(line: str, text: str, used: int, room: int | None) -> str:
+    """`line` (of `used` columns) with `text` at its end, in what is left of `room`."""
+    left = PIPED_CELL if room is None else max(0, room - used - len(GAP))
+    return (line + GAP + cut(text, left)).rstrip() if left > LEAST else line.rstrip()
