@@ -9,7 +9,7 @@ import sys
 from levaithan.config.settings import load
 from levaithan.errors import LevaithanError
 from levaithan.hot.paths import home_at
-from levaithan.projector.loop import Projector
+from levaithan.projector.process import Projector
 
 
 def main(arguments: list[str] | None = None) -> int:

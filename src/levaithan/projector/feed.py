@@ -12,6 +12,7 @@ from typing import IO
 import orjson
 
 from levaithan.journal import read
+from levaithan.projector.segments import segments
 from levaithan.stores import poison
 from levaithan.stores.roles import Cursor, Delivery
 
@@ -19,11 +20,6 @@ HASH = 64
 """Hexadecimal digits at the start of a line, then a space, then the record."""
 _STEP = 65_536
 _LONGEST_LINE = 512 << 20
-
-
-def segments(directory: str) -> list[Path]:
-    """The journal's segments, the oldest first; none when there is no journal."""
-    return sorted(path for path in Path(directory).glob("journal-*.log") if path.stem[8:].isdigit())
 
 
 class Feed:
@@ -137,28 +133,6 @@ def _line_before(file: IO[bytes], offset: int) -> bytes | None:
         parts.append(part)
         end = start
     return b"".join(reversed(parts))
-
-
-def at_end(directory: str, cursor: Cursor | None) -> bool:
-    """Whether a store at `cursor` has all that the journal holds. Looks at sizes only, in microseconds."""
-    present = segments(directory)
-    if not present:
-        return True
-    if cursor is None:
-        return all(path.stat().st_size == 0 for path in present)
-    last = present[-1]
-    return last.name == cursor.segment and last.stat().st_size == cursor.offset
-
-
-def bytes_left(directory: str, cursor: Cursor | None) -> int:
-    """Bytes of the journal that a store at `cursor` has not read."""
-    left = 0
-    for path in segments(directory):
-        if cursor is None or path.name > cursor.segment:
-            left += path.stat().st_size
-        elif path.name == cursor.segment:
-            left += max(0, path.stat().st_size - cursor.offset)
-    return left
 
 
 def last_seq(directory: str) -> int:

@@ -1,23 +1,17 @@
-"""The projector: brings every store along the journal, the ledger first. Also in-process, for commands that read.
+"""Catching up: brings stores to the journal's end in this process, for commands that read while no service runs.
 
-Does not import Alembic (a migration does), nor the service. Under load the ledger goes first, and search gets one
-batch every SEARCH_SHARE_S seconds; a store that fails waits by itself, the other goes on.
+Loads the writing half (SQLAlchemy, orjson, the journal's reader) only when there is something to write: a read with
+nothing to catch up pays for a look at sizes and a cursor.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import select
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levaithan.projector import feed as feeds
-from levaithan.projector.follower import Follower
+from levaithan.projector import segments
 from levaithan.projector.lock import ProjectionLock
-from levaithan.projector.status import Status
 from levaithan.stores.registry import open_ledger, open_search
 from levaithan.stores.roles import LEDGER, SEARCH
 
@@ -25,113 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from levaithan.hot.paths import Home
+    from levaithan.projector.follower import Follower
 
-SEARCH_SHARE_S = 1.0
-LOOK_S = 1.0
-"""How often the journal is looked at without being told: a one-shot tells nobody."""
-STRETCH_S = 1.0
-"""How long the lock is kept under load before another process may take a turn."""
-COLLECT_EVERY = 256
-"""Batches between two looks for cyclic garbage: records have no cycles, and looking costs a fifth of the time."""
+
+def opened(home: Home, settings: Any, stores: Sequence[str] = (LEDGER, SEARCH)) -> list[Any]:
+    """The stores of `stores` that the settings have, the ledger first. Touches nothing. Raises NotConfigured."""
+    chosen: list[Any] = []
+    if LEDGER in stores:
+        chosen.append(open_ledger(settings, home))
+    if SEARCH in stores:
+        chosen.append(open_search(settings, home))
+    return [store for store in chosen if store is not None]
 
 
 def followers(home: Home, settings: Any, stores: Sequence[str] = (LEDGER, SEARCH)) -> list[Follower]:
-    """A follower for each of `stores` that the settings have. Opens nothing. Raises NotConfigured."""
-    feed = feeds.Feed(home.journal)
-    opened: list[Any] = []
-    if LEDGER in stores:
-        opened.append(open_ledger(settings, home))
-    if SEARCH in stores:
-        opened.append(open_search(settings, home))
-    return [Follower(store, feed) for store in opened if store is not None]
+    """A follower for each of `stores` that the settings have. Touches nothing yet. Raises NotConfigured."""
+    from levaithan.projector.feed import Feed  # noqa: PLC0415 - see the module's docstring
+    from levaithan.projector.follower import Follower  # noqa: PLC0415
 
-
-class Projector:
-    """The loop of `python -m levaithan.projector`. `wake` is a file descriptor: a byte is news, its end is the end."""
-
-    def __init__(self, home: Home, settings: Any, wake: int | None) -> None:
-        self.home = home
-        self.wake = wake
-        self.followers = followers(home, settings)
-        self.status = Status(home, self.followers)
-        self.lock = ProjectionLock(home)
-        self._search_at = 0.0
-        self._batches = 0
-
-    def run(self) -> None:
-        """Work until `wake` ends or the home goes."""
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        try:
-            while Path(self.home.root).is_dir():
-                self.turn()
-                if not self._wait():
-                    break
-        finally:
-            gc.enable()
-            self.lock.release()
-            for one in self.followers:
-                one.store.close()
-            self.status.doing = "stopped"
-            if Path(self.home.root).is_dir():
-                self.status.update(force=True)
-
-    def turn(self) -> None:
-        """Bring the stores along until none has anything to do, or the stretch is over, or another process works."""
-        try:
-            if not self.lock.take(0.1):
-                self._say("waiting: another process is projecting")
-                return
-        except OSError as error:
-            self._say(f"waiting: {error}")
-            return
-        try:
-            for one in self.followers:
-                one.forget()
-            until = time.monotonic() + STRETCH_S
-            busy = True
-            while busy and time.monotonic() < until:
-                busy = self._round()
-                self.status.doing = "projecting"
-                self.status.update()
-        finally:
-            self.lock.release()
-        if not busy:
-            self._say("idle")
-
-    def _round(self) -> bool:
-        """One batch for the ledger, and one for the others when it is their turn."""
-        now, busy, first = time.monotonic(), False, self.followers[0]
-        if first.ready(now):
-            busy = first.step()
-        if not busy or now - self._search_at >= SEARCH_SHARE_S:
-            self._search_at = now
-            for one in self.followers[1:]:
-                if one.ready(now):
-                    busy = one.step() or busy
-        self._batches += 1
-        if self._batches % COLLECT_EVERY == 0:
-            gc.collect()
-        return busy
-
-    def _say(self, doing: str) -> None:
-        changed = doing != self.status.doing
-        self.status.doing = doing
-        self.status.update(force=changed)
-
-    def _wait(self) -> bool:
-        """Wait for news, a store's next try, or LOOK_S. False when the pipe has ended."""
-        now = time.monotonic()
-        pause = 0.0
-        if self.status.doing != "projecting":
-            tries = [one.retry_at - now for one in self.followers if one.error]
-            pause = max(0.01, min([LOOK_S, *tries]))
-        if self.wake is None:
-            time.sleep(pause)
-            return True
-        readable, _, _ = select.select([self.wake], [], [], pause)
-        return not readable or os.read(self.wake, 65_536) != b""
+    feed = Feed(home.journal)
+    return [Follower(store, feed) for store in opened(home, settings, stores)]
 
 
 @dataclass(slots=True)
@@ -146,16 +53,16 @@ class CaughtUp:
 
 def is_current(home: Home, settings: Any, stores: Sequence[str] = (LEDGER,)) -> bool:
     """Whether `stores` have all of the journal, by sizes and cursors alone: no lock, no SQLAlchemy. Never raises."""
-    for one in followers(home, settings, stores):
+    for store in opened(home, settings, stores):
         try:
-            if not one.store.current():
-                return not feeds.segments(home.journal) and one.store.version() is None
-            if not feeds.at_end(home.journal, one.store.cursor()):
+            if not store.current():
+                return not segments.segments(home.journal)
+            if not segments.at_end(home.journal, store.cursor()):
                 return False
         except Exception:
             return False
         finally:
-            one.store.close()
+            store.close()
     return True
 
 
@@ -183,11 +90,11 @@ def catch_up(
             done.busy = True
             return done
         for one in followers(home, written_with(home, settings), stores):
-            left = feeds.bytes_left(home.journal, None)
+            left = segments.bytes_left(home.journal, None)
             while time.monotonic() < until:
                 moved = one.step()
                 if progress and moved:
-                    progress(one.store.name, left - feeds.bytes_left(home.journal, one.position), left)
+                    progress(one.store.name, left - segments.bytes_left(home.journal, one.position), left)
                 if one.error and not moved:
                     done.errors[one.store.name] = one.error["message"]
                     break

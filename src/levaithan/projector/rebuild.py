@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import StoreError
-from levaithan.projector import feed as feeds
+from levaithan.projector import segments
+from levaithan.projector.feed import Feed
 from levaithan.projector.follower import Follower
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import followers, written_with
@@ -68,14 +69,14 @@ def _rebuild(home: Home, store: Any, progress: Callable[[str, int, int], None] |
     began = time.monotonic()
     store.clear_leftovers()
     fresh = store.beside()
-    follower = Follower(fresh, feeds.Feed(home.journal))
+    follower = Follower(fresh, Feed(home.journal))
     try:
         while follower.step() or follower.error:
             if follower.error:
                 raise RebuildFailedError(store=store.name, reason=follower.error["message"])
             if progress:
-                total = feeds.bytes_left(home.journal, None)
-                progress(store.name, total - feeds.bytes_left(home.journal, follower.position), total)
+                total = segments.bytes_left(home.journal, None)
+                progress(store.name, total - segments.bytes_left(home.journal, follower.position), total)
         store.take_over(fresh)
     except BaseException:
         fresh.close()

@@ -7,12 +7,12 @@ of these. So a batch may come twice, late, or after its successors, and the tabl
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import poison
 from levaithan.stores.roles import Delivery, Rejected
+from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,34 +25,6 @@ OUTCOMES = {"PostToolUse": "ok", "PostToolUseFailure": "failed", "PermissionDeni
 
 
 _TELLS_OF_SESSION = TURN_BEGINS | {"SessionEnd", "PostModelSwitch"}
-
-
-class Times:
-    """Parses the journal's timestamps; remembers the last second seen, which most records share."""
-
-    __slots__ = ("micros", "second")
-
-    def __init__(self) -> None:
-        self.second = ""
-        self.micros = 0
-
-    def us(self, at: str) -> int:
-        """Microseconds since 1970 of an ISO 8601 time in UTC. Raises ValueError or TypeError for anything else."""
-        if len(at) == 27 and at[26] == "Z" and at[19] == ".":
-            head = at[:19]
-            if head != self.second:
-                self.micros = _micros(datetime.fromisoformat(head))
-                self.second = head
-            return self.micros + int(at[20:26])
-        return _micros(datetime.fromisoformat(at))
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _micros(moment: datetime) -> int:
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class Rows:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from levaithan.stores import search_text
 from levaithan.stores.dead import dead_letter_values
 from levaithan.stores.roles import SEARCH, Cursor, Delivery, Hit, Rejected, SearchFilters, StoreDamagedError
-from levaithan.stores.rows import Times
 from levaithan.stores.sqlite_file import translate
 from levaithan.stores.sqlite_store import SqliteStore
+from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,117 @@
+"""The projector's process: every store along the journal, the ledger first, told of news through a pipe.
+
+Loads no Alembic (a migration does) and not the service. Under load the ledger goes first and search gets one batch
+every SEARCH_SHARE_S seconds; a store that fails waits by itself, the other goes on.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levaithan.projector.lock import ProjectionLock
+from levaithan.projector.loop import followers
+from levaithan.projector.status import Status
+
+if TYPE_CHECKING:
+    from levaithan.hot.paths import Home
+
+SEARCH_SHARE_S = 1.0
+LOOK_S = 1.0
+"""How often the journal is looked at without being told: a one-shot tells nobody."""
+STRETCH_S = 1.0
+"""How long the lock is kept under load before another process may take a turn."""
+COLLECT_EVERY = 256
+"""Batches between two looks for cyclic garbage: records have no cycles, and looking costs a fifth of the time."""
+
+
+class Projector:
+    """The loop of `python -m levaithan.projector`. `wake` is a file descriptor: a byte is news, its end is the end."""
+
+    def __init__(self, home: Home, settings: Any, wake: int | None) -> None:
+        self.home = home
+        self.wake = wake
+        self.followers = followers(home, settings)
+        self.status = Status(home, self.followers)
+        self.lock = ProjectionLock(home)
+        self._search_at = 0.0
+        self._batches = 0
+
+    def run(self) -> None:
+        """Work until `wake` ends or the home goes."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            while Path(self.home.root).is_dir():
+                self.turn()
+                if not self._wait():
+                    break
+        finally:
+            gc.enable()
+            self.lock.release()
+            for one in self.followers:
+                one.store.close()
+            self.status.doing = "stopped"
+            if Path(self.home.root).is_dir():
+                self.status.update(force=True)
+
+    def turn(self) -> None:
+        """Bring the stores along until none has anything to do, or the stretch is over, or another process works."""
+        try:
+            if not self.lock.take(0.1):
+                self._say("waiting: another process is projecting")
+                return
+        except OSError as error:
+            self._say(f"waiting: {error}")
+            return
+        try:
+            for one in self.followers:
+                one.forget()
+            until = time.monotonic() + STRETCH_S
+            busy = True
+            while busy and time.monotonic() < until:
+                busy = self._round()
+                self.status.doing = "projecting"
+                self.status.update()
+        finally:
+            self.lock.release()
+        if not busy:
+            self._say("idle")
+
+    def _round(self) -> bool:
+        """One batch for the ledger, and one for the others when it is their turn."""
+        now, busy, first = time.monotonic(), False, self.followers[0]
+        if first.ready(now):
+            busy = first.step()
+        if not busy or now - self._search_at >= SEARCH_SHARE_S:
+            self._search_at = now
+            for one in self.followers[1:]:
+                if one.ready(now):
+                    busy = one.step() or busy
+        self._batches += 1
+        if self._batches % COLLECT_EVERY == 0:
+            gc.collect()
+        return busy
+
+    def _say(self, doing: str) -> None:
+        changed = doing != self.status.doing
+        self.status.doing = doing
+        self.status.update(force=changed)
+
+    def _wait(self) -> bool:
+        """Wait for news, a store's next try, or LOOK_S. False when the pipe has ended."""
+        now = time.monotonic()
+        pause = 0.0
+        if self.status.doing != "projecting":
+            tries = [one.retry_at - now for one in self.followers if one.error]
+            pause = max(0.01, min([LOOK_S, *tries]))
+        if self.wake is None:
+            time.sleep(pause)
+            return True
+        readable, _, _ = select.select([self.wake], [], [], pause)
+        return not readable or os.read(self.wake, 65_536) != b""

@@ -1,0 +1,36 @@
+"""The journal's files as sizes: whether a store has everything, and how much is left. Loads no reader and no driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from levaithan.stores.roles import Cursor
+
+
+def segments(directory: str) -> list[Path]:
+    """The journal's segments, the oldest first; none when there is no journal."""
+    return sorted(path for path in Path(directory).glob("journal-*.log") if path.stem[8:].isdigit())
+
+
+def at_end(directory: str, cursor: Cursor | None) -> bool:
+    """Whether a store at `cursor` has all that the journal holds. Looks at sizes only, in microseconds."""
+    present = segments(directory)
+    if not present:
+        return True
+    if cursor is None:
+        return all(path.stat().st_size == 0 for path in present)
+    last = present[-1]
+    return last.name == cursor.segment and last.stat().st_size == cursor.offset
+
+
+def bytes_left(directory: str, cursor: Cursor | None) -> int:
+    """Bytes of the journal that a store at `cursor` has not read."""
+    left = 0
+    for path in segments(directory):
+        if cursor is None or path.name > cursor.segment:
+            left += path.stat().st_size
+        elif path.name == cursor.segment:
+            left += max(0, path.stat().st_size - cursor.offset)
+    return left
