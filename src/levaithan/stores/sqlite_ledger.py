@@ -50,13 +50,14 @@ class SqliteLedger(SqliteStore):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A SQLAlchemy connection for questions built from stores.schema; it cannot write."""
-        with self._engine_now().connect() as link:
-            link.exec_driver_sql("PRAGMA query_only=ON")
-            try:
+        if not self.current():
+            self.migrate()
+        engine = make_engine(self.file, write=False)
+        try:
+            with engine.connect() as link:
                 yield link
-            finally:
-                link.rollback()
-                link.exec_driver_sql("PRAGMA query_only=OFF")
+        finally:
+            engine.dispose()
 
     def _engine_now(self) -> Engine:
         """The engine of the present generation: a swapped, moved or removed file is opened anew, migrated first."""
@@ -116,15 +117,15 @@ class SqliteLedger(SqliteStore):
             self._engine = self._writer = None
 
 
-def make_engine(file: SqliteFile) -> Engine:
-    """An engine of one connection; transactions begin IMMEDIATE, so that a writer waits at the start, not midway."""
+def make_engine(file: SqliteFile, *, write: bool = True) -> Engine:
+    """An engine of one connection; a writer's transactions begin IMMEDIATE: it waits at the start, not midway."""
     from sqlalchemy import create_engine, event  # noqa: PLC0415 - see the module's docstring
     from sqlalchemy.pool import StaticPool  # noqa: PLC0415
 
-    engine = create_engine("sqlite://", creator=lambda: file.connect(write=True), poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=lambda: file.connect(write=write), poolclass=StaticPool)
 
     @event.listens_for(engine, "begin")
     def _begin(link: Connection) -> None:
-        link.exec_driver_sql("BEGIN IMMEDIATE")
+        link.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine

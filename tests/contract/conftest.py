@@ -1,0 +1,89 @@
+"""Which adapters the suites run against. A new one is five lines: a function that opens it, and its name here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levaithan.stores.sqlite_ledger import SqliteLedger
+from levaithan.stores.sqlite_search import SqliteSearch
+
+
+@dataclass
+class Place:
+    """Where one adapter's store is in this test. `open` gives another object on the same store, each time.
+
+    `make_older` makes a store of the first schema there.
+    """
+
+    name: str
+    open: Callable[[], Any]
+    make_older: Callable[[], None] | None = None
+
+
+def sqlite_ledger(folder: Path) -> Place:
+    path = str(folder / "ledger.sqlite3")
+
+    def older() -> None:
+        from alembic import command
+
+        from levaithan.stores import migrate
+        from levaithan.stores.sqlite_file import SqliteFile
+        from levaithan.stores.sqlite_ledger import make_engine
+
+        engine = make_engine(SqliteFile("ledger", path))
+        with engine.begin() as link:
+            command.upgrade(migrate.config_for(link), "0001")
+        engine.dispose()
+
+    return Place("sqlite", lambda: SqliteLedger(path, 1 << 20), older)
+
+
+def sqlite_search(folder: Path) -> Place:
+    path = str(folder / "search.sqlite3")
+    return Place("sqlite", lambda: SqliteSearch(path, 1 << 20))
+
+
+LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger}
+SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search}
+
+
+def offered(make: Callable[[Path], Place], name: str, folder: Path) -> Place:
+    """The adapter's place. One whose server is not there skips, unless LEVAITHAN_REQUIRE_STORES names it (or `all`)."""
+    required = {one.strip() for one in os.environ.get("LEVAITHAN_REQUIRE_STORES", "").split(",")}
+    try:
+        return make(folder)
+    except ConnectionError as error:
+        if name in required or "all" in required:
+            pytest.fail(f"LEVAITHAN_REQUIRE_STORES asks for {name}, and it is not there: {error}")
+        pytest.skip(f"{name} is not there: {error}")
+
+
+def _given(make: Callable[[Path], Place], name: str, folder: Path) -> Iterator[Place]:
+    place, opened = offered(make, name, folder), []
+    opener = place.open
+
+    def remember() -> Any:
+        store = opener()
+        opened.append(store)
+        return store
+
+    place.open = remember
+    yield place
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=LEDGERS)
+def ledger_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    yield from _given(LEDGERS[request.param], request.param, tmp_path)
+
+
+@pytest.fixture(params=SEARCHES)
+def search_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    yield from _given(SEARCHES[request.param], request.param, tmp_path)
