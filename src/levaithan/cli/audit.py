@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What was decided.")
 
-COLUMNS = ("at", "event", "tool_name", "decision", "rule", "reason", "duration_ms", "session_id", "agent_id")
+COLUMNS = (
+    "at", "event", "tool_name", "decision", "rule", "reason", "duration_ms", "tool_use_id", "session_id", "agent_id",
+)  # fmt: skip
 FIELDS = ("at", "event", "session_id", "agent_id", "tool_name", "tool_use_id", "decision", "rule", "reason")
 LOOK_S = 0.3
-_TABLE = {"tool_name": "tool", "duration_ms": "ms", "session_id": "session", "agent_id": "agent"}
+_TABLE = {
+    "at": "utc",
+    "tool_name": "tool",
+    "duration_ms": "ms",
+    "tool_use_id": "call",
+    "session_id": "session",
+    "agent_id": "agent",
+}
 
 
 def narrowed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -28,7 +37,7 @@ def narrowed(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     shown = []
     for row in rows:
         short = {_TABLE.get(name, name): row.get(name) for name in COLUMNS}
-        short["at"] = str(row["at"])[:23].replace("T", " ")
+        short["utc"] = str(row["at"])[:19].replace("T", " ")
         shown.append(short)
     return shown
 
@@ -41,7 +50,7 @@ def emit(rows: list[dict[str, Any]], fmt: str, following: str | None, *, snippet
     short = narrowed(rows)
     columns = [_TABLE.get(name, name) for name in COLUMNS]
     if snippet:
-        columns = ["at", "event", "tool", "decision", "snippet", "session"]
+        columns = ["utc", "event", "tool", "decision", "snippet", "call", "session"]
         short = [{**one, "snippet": row.get("snippet")} for one, row in zip(short, rows, strict=True)]
     kept = [name for name in columns if any(one.get(name) not in (None, "") for one in short)]
     output.emit(short, kept or columns, fmt, following=following, nothing="no events in this window")
@@ -139,7 +148,7 @@ def tail(
 class _Lines:
     """Prints events as they come, in columns of fixed width (nobody knows yet how wide the next one is)."""
 
-    WIDTHS = (("at", 23), ("event", 18), ("tool", 12), ("decision", 8), ("rule", 24), ("ms", 7), ("session", 8))
+    WIDTHS = (("utc", 19), ("event", 18), ("tool", 12), ("decision", 8), ("rule", 24), ("ms", 7), ("call", 30))
 
     def __init__(self, fmt: str) -> None:
         self.fmt = fmt

@@ -20,6 +20,12 @@ LEAST = 6
 PIPED_CELL = 120
 """Columns a cell may take when nobody's terminal limits it: a line stays readable, --json has the whole text."""
 
+SOFT = (
+    ("session", "agent", "project", "model", "value"),
+    ("reason", "rule", "snippet", "message", "said", "remedy", "target"),
+)
+"""Columns that give way first where room is short, in this order: a cut time or decision would say something else."""
+
 _COLORS = {"deny": "31", "halt": "1;31", "ask": "33", "allow": "32", "fail": "31", "warn": "33", "ok": "32"}
 
 
@@ -75,20 +81,22 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool], 
 
 
 def _fitted(wanted: list[int], columns: Sequence[str], room: int | None) -> list[int] | None:
-    """A width a column: the widest give way first. None when even the least does not fit."""
-    widths = [min(size, PIPED_CELL) for size in wanted] if room is None else list(wanted)
+    """A width a column: long texts give way first, then the widest. None when even the least does not fit."""
     if room is None:
-        return widths
+        return [min(size, PIPED_CELL) for size in wanted]
+    widths = list(wanted)
     floor = [min(size, max(LEAST, width(name))) for size, name in zip(wanted, columns, strict=True)]
-    room -= len(GAP) * (len(widths) - 1)
-    if sum(floor) > room:
+    spare = sum(widths) + len(GAP) * (len(widths) - 1) - room
+    if sum(floor) > sum(widths) - spare:
         return None
-    while sum(widths) > room:
-        at = max(range(len(widths)), key=lambda index: widths[index] - floor[index])
-        others = [size for index, size in enumerate(widths) if index != at and size < widths[at]]
-        least = max([floor[at], *others]) if others else floor[at]
-        spare = sum(widths) - room
-        widths[at] = max(floor[at], min(widths[at] - 1, max(least, widths[at] - spare)))
+    for names in (*SOFT, columns):
+        giving = [name in names for name in columns]
+        while spare > 0:
+            at = max(range(len(widths)), key=lambda index: (widths[index] - floor[index]) * giving[index])
+            if widths[at] == floor[at] or not giving[at]:
+                break
+            widths[at] -= 1
+            spare -= 1
     return widths
 
 

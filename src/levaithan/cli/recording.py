@@ -1,0 +1,34 @@
+"""Puts what an operator did into the journal: the record is of people, too. Standard library and `hot` only."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from levaithan.hot import hotconf, wire
+
+if TYPE_CHECKING:
+    from levaithan.hot.paths import Home
+
+
+def note(home: Home, kind: str, body: dict[str, Any]) -> str | None:
+    """Append a record of `kind`, synced. None when it is in the journal, else why it is not; never raises for that."""
+    from levaithan.hot.halts import stamp
+    from levaithan.hot.journal import Journal
+
+    one = wire.new_event_id()
+    record = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), **body}
+    try:
+        conf = hotconf.read(home.hot_conf)
+        journal = Journal(
+            home.journal,
+            fsync="always",
+            segment_bytes=conf.segment_bytes,
+            max_record_bytes=conf.max_record_bytes,
+        )
+        journal.append([(one, json.dumps(record, separators=(",", ":")).encode("ascii"))])
+        journal.sync()
+    except Exception as problem:  # the deed is done: whatever keeps it out of the journal is told, not raised
+        return str(problem)
+    return None
