@@ -61,9 +61,9 @@ class LedgerWriter:
             self._execute(link, made)
             inner.commit()
         except Exception as error:
-            inner.rollback()
             if self.translate(error) is not None:
-                raise
+                raise  # the store's failure, not the data's: SQLite may have rolled all of it back already
+            inner.rollback()
             bad = {id(one.delivery) for one in rejected}
             left = [one for one in batch if id(one) not in bad]
             if len(left) == 1:

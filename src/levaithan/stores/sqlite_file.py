@@ -30,7 +30,7 @@ CHECKED_BYTES = 32 << 20
 _SIDES = ("", "-wal", "-shm", "-journal")
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _POISON = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
-_SCHEMA = ("no such table", "no such column", "has no column", "malformed")
+_NOT_SCHEMA = ("savepoint", "transaction", "fts5: syntax")
 
 
 def translate(store: str, path: str, error: BaseException) -> StoreError | None:
@@ -41,9 +41,12 @@ def translate(store: str, path: str, error: BaseException) -> StoreError | None:
     code, words = getattr(error, "sqlite_errorcode", None), str(error)
     if isinstance(code, int):
         kind = code & 0xFF
-        if kind in _DAMAGE or (kind == sqlite3.SQLITE_ERROR and any(part in words for part in _SCHEMA)):
+        # Our statements are fixed texts: one that is no longer valid meets a schema that is no longer ours.
+        if kind in _DAMAGE or (kind == sqlite3.SQLITE_ERROR and not any(part in words for part in _NOT_SCHEMA)):
             return StoreDamagedError(store=store, path=path, reason=words)
         return None if kind in _POISON else StoreBusyError(store=store, reason=words)
+    if isinstance(error, UnicodeDecodeError) or "decode" in words:
+        return StoreDamagedError(store=store, path=path, reason=words)
     # The module's own complaints carry no code: a closed connection is ours, a value it cannot bind is poison.
     if isinstance(error, OSError) or (isinstance(error, sqlite3.DatabaseError) and "closed" in words):
         return StoreBusyError(store=store, reason=words)
@@ -88,14 +91,14 @@ class SqliteFile:
                 os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             uri = "file:" + _quoted(os.path.realpath(self.path)) + "?mode=" + mode
             link = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self.wrap(error) from error
         try:
             for pragma in _pragmas(write=write):
                 link.execute(pragma)
             if write:
                 self._close_to_others()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             link.close()
             raise self.wrap(error) from error
         return link
@@ -124,7 +127,7 @@ class SqliteFile:
                 link.close()
         except StoreDamagedError as error:
             return str(error.values.get("reason", error))
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             return str(error) if isinstance(self.wrap(error), StoreDamagedError) else ""
         return "" if said == "ok" else said
 

@@ -98,7 +98,7 @@ class SqliteSearch(SqliteStore):
             for statement in _SCHEMA:
                 link.execute(statement)
             link.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self.file.wrap(error) from error
         finally:
             link.close()
@@ -137,12 +137,11 @@ class SqliteSearch(SqliteStore):
                     )  # fmt: skip
                 link.execute("COMMIT")
             except BaseException:
-                self._journals = {}
                 if link.in_transaction:
                     link.execute("ROLLBACK")
-                self._journals = dict(link.execute("SELECT journal, number FROM journals").fetchall())
+                self._link_of = None  # opened anew: the numbers of new journals went with the transaction
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(SEARCH, self.file.path, error) or self.file.wrap(error) from error
         return rejected
 

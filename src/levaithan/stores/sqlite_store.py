@@ -52,7 +52,7 @@ class SqliteStore:
         try:
             link = self._read_link()
             return [] if link is None else link.execute(sql, values or {}).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self.file.wrap(error) from error
 
     def version(self) -> str | None:
