@@ -148,4 +148,4 @@ def _bounded(text: str) -> str:
     units = text.encode("utf-16-le", "surrogatepass")
     if len(units) <= MAX_TEXT * 2:
         return text
-    return units[: (MAX_TEXT - 10) * 2].decode("utf-16-le", "ignore") + " … (cut)"
+    return units[: (MAX_TEXT - 10) * 2].decode("utf-16-le", "surrogatepass") + " … (cut)"

@@ -238,10 +238,9 @@ def scan_name(raw: bytes) -> str:
     while at < size:
         byte = raw[at]
         at += 1
-        if byte in b"{[":
-            depth += 1
-        elif byte in b"}]":
-            depth -= 1
+        if byte in b"{[}]":
+            depth += 1 if byte in b"{[" else -1
+            wanted = False
         elif byte == 34:
             begin = at
             while at < size and raw[at] != 34:
