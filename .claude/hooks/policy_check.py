@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def hook(event: Event, context: Context) -> Opinion | None:
     """What the strictest rule that fits the event says; None when none does."""
-    return policy.load(context.home.context + "/policies", context.home.root).judge(event)
+    return policy.load(context.home).judge(event)
 
 
 if __name__ == "__main__":
