@@ -53,16 +53,17 @@ class Line:
         self.unsure: str | None = None
 
 
-def split(line: str, cwd: str | None = None, home: str = "~") -> Line:
+def split(line: str, cwd: str | None = None, home: str = "~", known: dict[str, str] | None = None) -> Line:
     """The simple commands that `line` would run, in order, wrappers (sudo, bash -c, ...) included and looked into.
 
-    `cwd`: the folder it would run in, None when unknown. `home`: what `~` and $HOME stand for. Never raises.
+    `cwd`: the folder it would run in, None when unknown. `home`: what `~` and $HOME stand for. `known`: more variables.
+    Never raises.
     """
     result = Line()
     if len(line) > MAX_LINE:
         result.unsure = f"the command is longer than {MAX_LINE >> 10} KiB"
         line = line[:MAX_LINE]
-    reader = Reader(line.replace("\x00", ""), result, {"HOME": home, "IFS": " \t\n"}, cwd, 0)
+    reader = Reader(line.replace("\x00", ""), result, {**(known or {}), "HOME": home, "IFS": " \t\n"}, cwd, 0)
     try:
         reader.commands("")
     except RecursionError:

@@ -154,8 +154,8 @@ def _unwrap(made: Simple, reader: Reader) -> None:
     if name == "watch":
         reader.child(" ".join(rest))
     elif rest and name not in ("su", "runuser", "script"):
-        if name == "xargs" and made.stdin is not None:
-            rest = _with_input(words, rest, made.stdin)
+        if name == "xargs":
+            rest = [*rest, "\x00"] if made.stdin is None else _with_input(words, rest, made.stdin)
         _again(made, rest, reader)
 
 

@@ -1,0 +1,267 @@
+"""The emergency stop: a small file in the home that every event is held against, with no store and no service needed.
+
+`state/halts.json` is written whole (temporary file, fsync, rename) under a lock, and read again only when its stat
+changes. A file that cannot be read halts every guard event: losing an emergency stop must not look like having none.
+Standard library only, and lean: the one-shot path loads this while Claude Code waits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from levaithan.hot.event import Opinion
+from levaithan.hot.plain_json import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from levaithan.hot.event import Event
+    from levaithan.hot.paths import Home
+
+SCOPES = ("all", "project", "session", "agent")
+STOPS = frozenset(
+    ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "UserPromptExpansion", "PostToolBatch", "TaskCreated")
+)
+"""Where a halt bites. Not on Stop, SessionEnd and the like: they end things already and must be recorded as usual."""
+_FIELDS = ("id", "scope", "target", "reason", "by", "set_at", "expires_at")
+_MAX_BYTES = 4 << 20
+_cache: dict[str, tuple[tuple[int, ...], list[Halt] | HaltError]] = {}
+
+
+class HaltError(Exception):
+    """The halts cannot be read or written; the message says what to do."""
+
+
+class Halt:
+    """One halt. scope: all, project, session or agent; target: the folder or id ("" for all); times ISO 8601 UTC."""
+
+    __slots__ = _FIELDS
+
+    id: str
+    scope: str
+    target: str
+    reason: str
+    by: str
+    set_at: str
+    expires_at: str | None
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        for field in _FIELDS:
+            setattr(self, field, values.get(field))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The halt as it stands in the file."""
+        return {field: getattr(self, field) for field in _FIELDS}
+
+    def expired(self, now: str) -> bool:
+        """Whether it is over at `now` (ISO 8601, UTC)."""
+        return self.expires_at is not None and self.expires_at[:19] <= now[:19]
+
+    def hits(self, event: Event) -> bool:
+        """Whether `event` is within its scope."""
+        if self.scope == "all":
+            return True
+        if self.scope == "session":
+            return event.session_id == self.target
+        if self.scope == "agent":
+            return self.target in (event.agent_id, event.text("agent_type"))
+        return any(_inside(folder, self.target) for folder in (event.project, event.cwd) if folder)
+
+
+def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
+    """The halt that stops `event`, or None. `now_us`: wall clock, microseconds. Never raises."""
+    if event.name not in STOPS and not event.guard:
+        return None
+    try:
+        halts = active(home, now_us)
+    except HaltError as error:
+        return Opinion("halt", str(error), "halt.unreadable") if event.guard else None
+    if event.name not in STOPS:
+        return None
+    for halt in halts:
+        if halt.hits(event):
+            return Opinion("halt", _say(halt), f"halt.{halt.scope}")
+    return None
+
+
+def active(home: Home, now_us: int | None = None) -> list[Halt]:
+    """The halts in force at `now_us` (default: now). Raises HaltError when the file cannot be read."""
+    halts = _read(home.halts)
+    if not halts:
+        return halts
+    now = stamp(time.time_ns() // 1000 if now_us is None else now_us)
+    return [halt for halt in halts if not halt.expired(now)]
+
+
+def set_halt(
+    home: Home,
+    scope: str,
+    target: str,
+    reason: str,
+    by: str,
+    *,
+    lasts_s: float | None = None,
+    now_us: int | None = None,
+) -> Halt:
+    """Adds a halt and gives it back; it is on the disk when this returns. `lasts_s`: seconds, None = until released.
+
+    Raises ValueError for a wrong scope, an empty reason or a missing target, HaltError when the file cannot be changed.
+    """
+    if scope not in SCOPES:
+        raise ValueError(f"no scope {scope!r}: use one of {', '.join(SCOPES)}")
+    if not reason.strip():
+        raise ValueError("a halt needs a reason: whoever is stopped must be able to tell why")
+    if (scope == "all") == bool(target):
+        raise ValueError("scope all takes no target" if target else f"scope {scope} needs a target")
+    if lasts_s is not None and lasts_s <= 0:
+        raise ValueError("a halt must last longer than 0 seconds")
+    now = time.time_ns() // 1000 if now_us is None else now_us
+    halt = Halt(
+        {
+            "id": "h-" + os.urandom(4).hex(),
+            "scope": scope,
+            "target": os.path.realpath(target) if scope == "project" else target,
+            "reason": reason.strip(),
+            "by": by,
+            "set_at": stamp(now),
+            "expires_at": None if lasts_s is None else stamp(now + int(lasts_s * 1_000_000)),
+        }
+    )
+    _change(home, lambda halts: [*halts, halt])
+    return halt
+
+
+def release_halt(home: Home, halt_id: str) -> list[Halt]:
+    """Takes the halt `halt_id` (or every one, with "all") out; gives the released ones. Raises HaltError."""
+    released: list[Halt] = []
+
+    def without(halts: list[Halt]) -> list[Halt]:
+        released[:] = [halt for halt in halts if halt_id in ("all", halt.id)]
+        return [halt for halt in halts if halt not in released]
+
+    _change(home, without)
+    return released
+
+
+def stamp(time_us: int) -> str:
+    """Microseconds since 1970 as ISO 8601 UTC."""
+    seconds, micros = divmod(time_us, 1_000_000)
+    t = time.gmtime(seconds)
+    return f"{t[0]:04}-{t[1]:02}-{t[2]:02}T{t[3]:02}:{t[4]:02}:{t[5]:02}.{micros:06}Z"
+
+
+def _say(halt: Halt) -> str:
+    scope = "everything" if halt.scope == "all" else f"{halt.scope} {halt.target}"
+    until = f"until {halt.expires_at[:19]}Z" if halt.expires_at else "until it is released"
+    return (
+        f"Halted by {halt.by} ({scope}, {until}): {halt.reason}. Stop working and tell the user; "
+        f"only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
+    )
+
+
+def _inside(folder: str, target: str) -> bool:
+    folder = os.path.realpath(folder)
+    return folder == target or folder.startswith(target.rstrip("/") + "/")
+
+
+def _read(path: str) -> list[Halt]:
+    try:
+        seen = os.stat(path)
+    except FileNotFoundError:
+        _cache.pop(path, None)
+        return []
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from None
+    key = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
+    known = _cache.get(path)
+    if known is None or known[0] != key:
+        _cache[path] = known = (key, _parse(path))
+    if isinstance(known[1], HaltError):
+        raise known[1]
+    return known[1]
+
+
+def _parse(path: str) -> list[Halt] | HaltError:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        value = loads(data) if len(data) <= _MAX_BYTES else None
+    except OSError as error:
+        return _unreadable(path, str(error.strerror))
+    except (ValueError, RecursionError):
+        return _unreadable(path, "it is not JSON")
+    if not isinstance(value, dict) or value.get("version") != 1 or not isinstance(value.get("halts"), list):
+        return _unreadable(path, 'it is not {"version": 1, "halts": [...]}')
+    for entry in value["halts"]:
+        problem = _problem(entry)
+        if problem:
+            return _unreadable(path, problem)
+    return [Halt(entry) for entry in value["halts"]]
+
+
+def _problem(entry: Any) -> str | None:
+    if not isinstance(entry, dict):
+        return "a halt is not an object"
+    if entry.get("scope") not in SCOPES:
+        return f"a halt has the scope {entry.get('scope')!r}"
+    for field in ("id", "target", "reason", "by", "set_at"):
+        if not isinstance(entry.get(field), str):
+            return f"a halt has no {field}"
+    end = entry.get("expires_at")
+    if end is not None and not (isinstance(end, str) and len(end) >= 20 and end[10] == "T" and end.endswith("Z")):
+        return f"a halt expires at {end!r}, which is no UTC time"
+    return None
+
+
+def _unreadable(path: str, why: str) -> HaltError:
+    return HaltError(
+        f"The emergency stop cannot be read ({path}: {why}), so everything is held. In a terminal: correct the file, "
+        "or run `levaithan doctor --fix`, which puts it aside and begins an empty one"
+    )
+
+
+def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
+    """Reads, edits and writes the halts as one step: two setters at once both count."""
+    import fcntl
+
+    temporary = f"{home.halts}.{os.getpid()}.{os.urandom(3).hex()}.tmp"
+    try:
+        os.makedirs(home.state, mode=0o700, exist_ok=True)
+        lock = os.open(home.state + "/halts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _cache.pop(home.halts, None)  # two writes within one tick of the clock could share a stat
+            now = stamp(time.time_ns() // 1000)
+            kept = [halt for halt in edit(_read(home.halts)) if not halt.expired(now)]
+            text = dumps({"version": 1, "halts": [halt.as_dict() for halt in kept]})
+            _write(temporary, text.encode() if isinstance(text, str) else text)
+            os.rename(temporary, home.halts)
+            _sync_folder(home.state)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise HaltError(
+            f"{home.halts} cannot be written ({error.strerror}): free space or mend its folder, then try again"
+        ) from error
+    _cache.pop(home.halts, None)
+
+
+def _write(path: str, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
