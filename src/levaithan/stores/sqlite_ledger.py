@@ -99,6 +99,8 @@ class SqliteLedger(SqliteStore):
         if present == HEAD:
             return
         if present and present not in KNOWN:
+            if not (present.isdigit() and len(present) == len(HEAD) and present > HEAD):
+                raise StoreDamagedError(store=LEDGER, path=self.file.path, reason=f"its schema version is {present!r}")
             raise SchemaTooNewError(store=LEDGER, path=self.file.path, found=present, known=HEAD)
         from levaithan.stores import migrate  # noqa: PLC0415 - loads SQLAlchemy, and Alembic for an older schema
 

@@ -1,0 +1,157 @@
+"""`python -m levaithan.projector` as a process: woken by a byte, gone at the end of the pipe, telling how it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levaithan.projector import status
+from levaithan.projector.lock import ProjectionLock
+from levaithan.projector.process import Projector
+from levaithan.stores.registry import open_ledger
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 15) -> Any:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+@pytest.fixture
+def process(home: Any, journal: Any) -> Iterator[subprocess.Popen[bytes]]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("LEVAITHAN_")}
+    started = subprocess.Popen(
+        [sys.executable, "-m", "levaithan.projector", "--home", home.root], stdin=subprocess.PIPE, env=environ
+    )
+    yield started
+    if started.poll() is None:
+        started.kill()
+    started.wait()
+
+
+def told(home: Any, store: str = "ledger") -> dict[str, Any]:
+    return (status.read(home) or {"stores": {}})["stores"].get(store, {})
+
+
+def test_it_projects_tells_and_ends_with_its_pipe(home: Any, settings: Any, journal: Any, process: Any) -> None:
+    assert process.stdin is not None
+    journal.events(20)
+    process.stdin.write(b"x")
+    process.stdin.flush()
+    wait_for(lambda: told(home).get("seq") == 21 and told(home, "search").get("seq") == 21)
+    began = time.monotonic()
+    journal.events(1, first=21)
+    process.stdin.write(b"x")
+    process.stdin.flush()
+    wait_for(lambda: told(home).get("seq") == 22)
+    assert time.monotonic() - began < 0.9, "news by the pipe is not waited for"
+    journal.events(1, first=22)
+    wait_for(lambda: told(home).get("seq") == 23), "without a byte it looks by itself"
+    found = status.read(home)
+    assert found is not None
+    assert found["pid"] == process.pid
+    ledger = found["stores"]["ledger"]
+    assert (ledger["state"], ledger["lag_events"], ledger["dead_letters"], ledger["error"]) == ("ok", 0, 0, None)
+    process.stdin.close()
+    assert process.wait(5) == 0
+    assert json.loads(status.path_of(home).read_bytes())["doing"] == "stopped"
+    assert open_ledger(settings, home).rows("SELECT count(*) FROM events") == [(22,)]
+
+
+def test_it_ends_when_its_home_goes(home: Any, journal: Any, process: Any) -> None:
+    wait_for(lambda: told(home).get("state") == "ok")
+    shutil.rmtree(home.root)
+    assert process.wait(10) == 0
+    assert not Path(home.root).exists()
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(home: Any, settings: Any, journal: Any) -> None:
+    journal.events(3000)
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("LEVAITHAN_")}
+    for delay in (0.5, 0.65, 0.8):
+        started = subprocess.Popen(
+            [sys.executable, "-m", "levaithan.projector", "--home", home.root], stdin=subprocess.PIPE, env=environ
+        )
+        time.sleep(delay)
+        started.kill()
+        started.wait()
+        started.stdin.close()  # type: ignore[union-attr]
+        journal.events(500, first=3001 + 500 * [0.5, 0.65, 0.8].index(delay))
+    from levaithan.projector.loop import catch_up
+
+    assert catch_up(home, settings, stores=("ledger", "search")).errors == {}
+    assert open_ledger(settings, home).rows("SELECT count(*), count(DISTINCT id) FROM events") == [(4500, 4500)]
+
+
+def test_settings_that_cannot_be_used_are_said(home: Any, journal: Any) -> None:
+    environ = {**os.environ, "LEVAITHAN_LEDGER_URL": "oracle://x"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "levaithan.projector", "--home", home.root],
+        stdin=subprocess.DEVNULL, env=environ, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 4
+    assert "no ledger adapter for oracle://" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_says_that_it_waits_for_another(home: Any, settings: Any, journal: Any) -> None:
+    journal.events(1)
+    one = Projector(home, settings, None)
+    with ProjectionLock(home) as other:
+        other.take()
+        one.turn()
+        assert "another process" in (status.read(home) or {})["doing"]
+    one.turn()
+    assert (status.read(home) or {})["doing"] == "idle"
+    assert told(home)["seq"] == 2
+
+
+def test_search_gets_its_share_while_the_ledger_is_busy(home: Any, settings: Any, journal: Any) -> None:
+    journal.events(2500)
+    one = Projector(home, settings, None)
+    for follower in one.followers:
+        follower.batch_bytes = 20_000
+    steps: list[str] = []
+    for follower in one.followers:
+        step = follower.step
+
+        def counted(step: Any = step, name: str = follower.store.name) -> bool:
+            steps.append(name)
+            return bool(step())
+
+        follower.step = counted  # type: ignore[method-assign]
+    one.turn()
+    first = steps[:20]
+    assert first.count("ledger") >= 18
+    assert "search" in steps
+
+
+def test_the_status_tells_lag_and_errors(home: Any, settings: Any, journal: Any, monkeypatch: Any) -> None:
+    from levaithan.stores.roles import StoreBusyError
+
+    journal.events(10)
+
+    def down(*_: Any) -> Any:
+        raise StoreBusyError(store="ledger", reason="disk full")
+
+    monkeypatch.setattr("levaithan.stores.sqlite_ledger.SqliteLedger.apply", down)
+    one = Projector(home, settings, None)
+    one.turn()
+    one.status.update(force=True)
+    ledger, search = told(home), told(home, "search")
+    assert (ledger["state"], ledger["lag_events"], ledger["error"]["code"]) == ("down", 11, "store_busy")
+    assert "disk full" in ledger["error"]["message"]
+    assert ledger["error"]["fix"]
+    assert (search["state"], search["lag_events"]) == ("ok", 0)
