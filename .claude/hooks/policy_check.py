@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from levaithan.hot.workflow import Context
 
 
+_FRESH_US = 250_000
+
+
 def hook(event: Event, context: Context) -> Opinion | None:
     """What the strictest rule that fits the event says; None when none does."""
-    return policy.load(context.home).judge(event)
+    until, rules = context.memory.get("policy", (0, None))
+    if rules is None or not 0 <= until - context.now_us <= _FRESH_US:  # a change counts within a quarter of a second
+        rules = policy.load(context.home, context.conf)
+        context.memory["policy"] = (context.now_us + _FRESH_US, rules)
+        context.complaints["policy_check"] = rules.problems
+    opinion: Opinion | None = rules.judge(event)
+    return opinion
 
 
 if __name__ == "__main__":

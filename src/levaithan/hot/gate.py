@@ -32,10 +32,7 @@ _ENCODE_LIMIT_S = 1.5
 
 
 class Gate:
-    """Decides events. `loads` and `dumps` are the JSON functions to use (orjson's, in the service).
-
-    problems: what is wrong with the workflows and hooks now, in words, for status and doctor.
-    """
+    """Decides events. `loads` and `dumps` are the JSON functions to use (orjson's, in the service)."""
 
     def __init__(
         self,
@@ -46,7 +43,6 @@ class Gate:
     ) -> None:
         self.home = home
         self.conf = conf
-        self.problems: list[str] = []
         self._context = Context(home, conf, loads, dumps, machine_id(home))
         self._dumps = dumps
         self._limit = TimeLimit()
@@ -56,7 +52,16 @@ class Gate:
         self._file = home.context + "/workflows.toml"
         self._seen = stamp(self._file)
         self._flows, self._flow_problem = flows.load(home)
-        self._say()
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with workflows, hooks and what hooks rely on, in words; for the user, status and doctor."""
+        found = [self._flow_problem] if self._flow_problem else []
+        for name, why in self._broken.items():
+            found.append(f"the hook {name} cannot be used: {why}; correct it or run `levaithan doctor --fix`")
+        for said in self._context.complaints.values():
+            found += said
+        return found
 
     def decide(self, event: Event) -> tuple[Outcome, bytes]:
         """The outcome of `event` and the body of its record, redacted, without seq. Never raises."""
@@ -67,7 +72,7 @@ class Gate:
             entry = record.build(event, outcome, context)
         else:
             outcome, entry = self._run(event, context)
-        if self.problems and event.name in _TOLD:
+        if event.name in _TOLD:
             outcome.notices += [f"LevAIthan: {problem}" for problem in self.problems[:3]]
         return outcome, self._body(event, outcome, entry)
 
@@ -164,7 +169,6 @@ class Gate:
             self._hooks[key] = hook
             if hook.error:
                 self._broken[name] = hook.error
-                self._say()
         return hook
 
     def refresh(self) -> None:
@@ -180,7 +184,7 @@ class Gate:
             now = stamp(hook.path)
             if now != hook.seen or hook.error:
                 self._reload(key, hook, now)
-        self._say()
+        self._context.memory.pop("policy", None)
 
     def _reload(self, key: tuple[str, str], old: Hook, now: tuple[int, int, int] | None) -> None:
         self._limit.begin(self.conf.deadline_ms / 1000)
@@ -201,13 +205,6 @@ class Gate:
         self._broken.pop(old.name, None)
         if new.error:
             self._broken[old.name] = new.error
-
-    def _say(self) -> None:
-        self.problems = [self._flow_problem] if self._flow_problem else []
-        self.problems += [
-            f"the hook {name} cannot be used: {why}; correct it or run `levaithan doctor --fix`"
-            for name, why in self._broken.items()
-        ]
 
 
 def _never_trap(event: Event, decision: Decision) -> None:

@@ -35,9 +35,10 @@ _now = perf_counter
 
 class Context:
     """What a hook may use: home, conf, now_us (wall clock, microseconds), machine, memory (lives as long as the
-    process; a hook keeps its things under its own name), loads and dumps (the fastest JSON there is)."""
+    process; a hook keeps its things under its own name), complaints (what a hook found wrong with the installation, under
+    its name; shown to the user), loads and dumps (the fastest JSON there is)."""
 
-    __slots__ = ("conf", "dumps", "home", "loads", "machine", "memory", "now_us")
+    __slots__ = ("complaints", "conf", "dumps", "home", "loads", "machine", "memory", "now_us")
 
     def __init__(
         self, home: Home, conf: HotConf, loads: Callable[[Any], Any], dumps: Callable[[Any], Any], machine: str = ""
@@ -48,6 +49,7 @@ class Context:
         self.dumps = dumps
         self.machine = machine
         self.memory: dict[str, Any] = {}
+        self.complaints: dict[str, list[str]] = {}
         self.now_us = 0
 
 
