@@ -22,6 +22,8 @@ COLUMNS = (
 )  # fmt: skip
 FIELDS = ("at", "event", "session_id", "agent_id", "tool_name", "tool_use_id", "decision", "rule", "reason")
 LOOK_S = 0.3
+_ROOM = {"agent": 150, "session": 130, "rule": 90}
+"""Columns a terminal must have for these to be shown: `call` leads to all the rest, and must stay whole."""
 _TABLE = {
     "at": "utc",
     "tool_name": "tool",
@@ -52,6 +54,8 @@ def emit(rows: list[dict[str, Any]], fmt: str, following: str | None, *, snippet
     if snippet:
         columns = ["utc", "event", "tool", "decision", "snippet", "call", "session"]
         short = [{**one, "snippet": row.get("snippet")} for one, row in zip(short, rows, strict=True)]
+    room = table.terminal_width() or 1000
+    columns = [name for name in columns if room >= _ROOM.get(name, 0)]
     kept = [name for name in columns if any(one.get(name) not in (None, "") for one in short)]
     output.emit(short, kept or columns, fmt, following=following, nothing="no events in this window")
 

@@ -110,14 +110,16 @@ def run(argv: Sequence[str] | None = None) -> None:
 
 
 def _home_first(arguments: list[str]) -> list[str]:
-    """--home may stand anywhere: it is moved to the front, where the root group takes it."""
+    """--home may stand anywhere (but after `--`): it is moved to the front, where the root group takes it."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    for at, word in enumerate(arguments[:end]):
-        if word.startswith("--home="):
-            return [word, *arguments[:at], *arguments[at + 1 :]]
-        if word == "--home" and at + 1 < end:
-            return [word, arguments[at + 1], *arguments[:at], *arguments[at + 2 :]]
-    return arguments
+    front: list[str] = []
+    rest: list[str] = []
+    at = 0
+    while at < end:
+        words = arguments[at : at + 2] if arguments[at] == "--home" else arguments[at : at + 1]
+        (front if words[0].partition("=")[0] == "--home" else rest).extend(words)
+        at += len(words)
+    return [*front, *rest, *arguments[end:]]
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

@@ -31,7 +31,13 @@ def event(number: int, name: str = "PreToolUse", **fields: Any) -> dict[str, Any
 def denied(number: int, reason: str = "it removes everything", **fields: Any) -> dict[str, Any]:
     """A call that the policy refused."""
     opinion = {"hook": "policy_check", "ms": 0.5, "decision": "deny", "rule": "shell.rm-root", "reason": reason}
-    said = {"decision": "deny", "rule": "shell.rm-root", "reason": reason, "hook": "policy_check", "hooks": [opinion]}
+    said: dict[str, Any] = {
+        "decision": "deny",
+        "rule": "shell.rm-root",
+        "reason": reason,
+        "hook": "policy_check",
+        "hooks": [opinion],
+    }
     return event(number, **said, **fields)
 
 
@@ -40,7 +46,14 @@ def write(home: Path, records: list[dict[str, Any]]) -> Path:
     folder = home / "logs/journal"
     folder.mkdir(parents=True, exist_ok=True)
     segment = folder / f"journal-{1:020d}.log"
-    begin = {"v": 1, "kind": "segment", "journal": JOURNAL, "first": 1, "prev": "0" * 64, "format": "levaithan-journal/1"}
+    begin = {
+        "v": 1,
+        "kind": "segment",
+        "journal": JOURNAL,
+        "first": 1,
+        "prev": "0" * 64,
+        "format": "levaithan-journal/1",
+    }
     previous = "0" * 64
     lines = []
     for seq, record in enumerate([begin | {"at": at(0)}, *records], 1):
