@@ -25,8 +25,8 @@ PAGE_BYTES = 8_192
 CACHE_KIB = 16_384
 CHECKPOINT_PAGES = 2_048
 """16 MiB of WAL between checkpoints: a page that many batches touch is written to the file once."""
-CHECKED_BYTES = 32 << 20
-"""A file up to this size is checked whole when a writer opens it (about 50 ms); a larger one when it is used."""
+CHECKED_BYTES = 16 << 20
+"""A file up to this size is checked whole when a writer opens it (about 100 ms); a larger one when it is used."""
 _SIDES = ("", "-wal", "-shm", "-journal")
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _POISON = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
@@ -122,7 +122,7 @@ class SqliteFile:
                 link.execute("SELECT count(*) FROM sqlite_master").fetchone()
                 if self.size() > CHECKED_BYTES:
                     return ""
-                said = str(link.execute("PRAGMA quick_check(1)").fetchone()[0])
+                said = str(link.execute("PRAGMA integrity_check(1)").fetchone()[0])
             finally:
                 link.close()
         except StoreDamagedError as error:

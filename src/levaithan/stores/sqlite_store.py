@@ -72,7 +72,11 @@ class SqliteStore:
         if not self.version():
             return None
         found = self.rows(_CURSOR, {"store": self.name})
-        return Cursor(*found[0]) if found else None
+        if not found:
+            return None
+        if [type(one) for one in found[0]] != [str, str, int, int, str]:
+            raise StoreDamagedError(store=self.name, path=self.file.path, reason="its cursor is of no sense")
+        return Cursor(*found[0])
 
     def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         """See roles.Projected."""
