@@ -80,16 +80,14 @@ def catch_up(home: Home, store: Any, *, quiet: bool = False) -> None:
 
 
 def _at_end(home: Home, store: Any) -> bool:
-    """Whether the store's cursor stands at the end of the last segment (sizes only)."""
+    """Whether the store stands at the journal's end (sizes only)."""
+    from levaithan.projector import segments
+
     try:
-        last = max(Path(home.journal).glob("journal-*.log"), default=None)
-        if last is None:
+        if not segments.segments(home.journal):
             return True
-        if not store.current():
-            return False
-        cursor = store.cursor()
-        return cursor is not None and (cursor.segment, cursor.offset) == (last.name, last.stat().st_size)
-    except FileNotFoundError:
+        return bool(store.current()) and segments.at_end(home.journal, store.cursor())
+    except FileNotFoundError:  # a segment was pruned meanwhile: look again at the next read
         return True
 
 

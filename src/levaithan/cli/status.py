@@ -1,0 +1,139 @@
+"""`levaithan status`: one look at everything: service, journal, stores, hooks, halts, canary, bypassed guards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from levaithan.cli import options, output, reading
+from levaithan.cli.state import STATE
+from levaithan.errors import UNHEALTHY, LevaithanError, NotConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from levaithan.hot.paths import Home
+
+Row = dict[str, Any]
+ASK_S = 1.0
+DAY_US = 86_400_000_000
+
+
+def status(json: options.Json = False, format: options.Format = None) -> None:
+    """How the service, the journal, the hooks and the halts are; exit 3 when something needs a person."""
+    fmt = output.pick(format, json)
+    home = STATE.home()
+    if not Path(home.root).is_dir():
+        raise NotConfigured(f"There is no home at {home.root}.", fix="run ./setup.sh (or `levaithan setup`)")
+    rows = list(looks(home))
+    output.emit(rows, ["item", "status", "value", "remedy"], fmt)
+    if any(row["status"] == "fail" for row in rows):
+        raise typer.Exit(UNHEALTHY)
+
+
+def looks(home: Home) -> Iterator[Row]:
+    """A row an item: item, status (ok, warn, fail), value in words, remedy, data. A look that fails is a row too."""
+    parts: list[tuple[str, Callable[[Home], Iterator[Row]]]] = [
+        ("service", _service), ("journal", _journal), ("stores", _stores), ("hooks", _hooks), ("halts", _halts),
+        ("guard", _guard),
+    ]  # fmt: skip
+    yield row("home", "ok", home.root)
+    for item, look in parts:
+        try:
+            yield from look(home)
+        except LevaithanError as problem:
+            yield row(item, "fail", problem.message, problem.fix)
+        except OSError as problem:
+            yield row(item, "fail", str(problem), "see that the folder is there and yours, then run it again")
+
+
+def row(item: str, state: str, value: str, remedy: str = "", **data: Any) -> Row:
+    """One line of the status."""
+    return {"item": item, "status": state, "value": value, "remedy": remedy, "data": data}
+
+
+def _service(home: Home) -> Iterator[Row]:
+    told = reading.ask_service(home, "status", ASK_S)
+    if told is None:
+        remedy = "levaithan start (hooks are decided and recorded without it, slower)"
+        yield row("service", "fail", "not running", remedy, running=False)
+        return
+    words = [f"{name} {told[name]}" for name in ("pid", "version", "uptime_s") if told.get(name) is not None]
+    yield row("service", "ok", ", ".join(["running", *words]), running=True, answer=told)
+
+
+def _journal(home: Home) -> Iterator[Row]:
+    from levaithan.projector import feed, segments
+
+    present = segments.segments(home.journal)
+    size = sum(path.stat().st_size for path in present)
+    head = feed.last_seq(home.journal)
+    yield row(
+        "journal", "ok", f"{head} records, {size / (1 << 20):.1f} MiB in {len(present)} segments",
+        head=head, bytes=size, segments=len(present),
+    )  # fmt: skip
+
+
+def _stores(home: Home) -> Iterator[Row]:
+    from levaithan.projector import feed
+
+    head = feed.last_seq(home.journal)
+    for name in ("ledger", "search"):
+        with reading.opened(name, fresh=False, optional=True) as store:
+            if store is None:
+                yield row(name, "ok", "switched off")
+                continue
+            cursor = store.cursor()
+            dead = len(store.dead_letters(1000))
+        lag = head - (cursor.seq if cursor else 0)
+        remedy = "it catches up with the service running, or at the next read" if lag else ""
+        yield row(name, "warn" if lag else "ok", f"{lag} records behind" if lag else "up to date", remedy, lag=lag)
+        if dead:
+            words = f"{dead}{'+' if dead == 1000 else ''} {name} records wait"
+            yield row("dead letters", "warn", words, "levaithan journal dead-letters", store=name, waiting=dead)
+
+
+def _halts(home: Home) -> Iterator[Row]:
+    from levaithan.cli.halt import in_force
+
+    active = in_force()
+    if not active:
+        yield row("halts", "ok", "none in force")
+    for halt in active:
+        words = f"{halt.scope} {halt.target}".strip() + f" by {halt.by}: {halt.reason}"
+        yield row("halt", "warn", words, f"levaithan halt release {halt.id}", **halt.as_dict())
+
+
+def _guard(home: Home) -> Iterator[Row]:
+    """The last canary, and calls of the last day that the guard did not see or could not stop."""
+    import time
+
+    from levaithan.queries import audit, signals
+    from levaithan.queries.asking import Filters
+
+    since = time.time_ns() // 1000 - DAY_US
+    with reading.ledger(fresh=False) as ledger:
+        bypassed = signals.bypassed(ledger, since_us=since)
+        ran = signals.ran_despite_denial(ledger, since_us=since)
+        tested = [
+            one for one in audit.list_events(ledger, Filters(include_canary=True), limit=200).rows if one["canary"]
+        ]
+    yield row("last canary", "ok", tested[0]["at"] if tested else "none yet", at=tested[0]["at"] if tested else None)
+    for found, words in ((bypassed, "ran without the guard being asked"), (ran, "ran although denied")):
+        if found:
+            remedy = f"levaithan audit show {found[0]['tool_use_id']}; then levaithan doctor"
+            yield row("guard", "fail", f"{len(found)} calls of the last day {words}", remedy, calls=found)
+    if not bypassed and not ran:
+        yield row("guard", "ok", "no call of the last day got past it")
+
+
+def _hooks(home: Home) -> Iterator[Row]:
+    from levaithan.cli.hooks import installed
+
+    found = installed(home)
+    if not found:
+        yield row("hooks", "warn", "installed nowhere", "levaithan hooks install --project DIR (or --user)")
+    for one in found:
+        yield row("hooks", one["status"], one["where"], one.get("remedy", ""), **one)
