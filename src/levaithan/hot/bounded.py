@@ -80,7 +80,7 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
     while todo:
         holder, place, value, depth = todo.pop()
         if isinstance(value, dict) and depth < _DEEPEST:
-            copy: dict[str, Any] = {}
+            copy: dict[str, Any] = dict.fromkeys(map(str, value))  # keeps their order
             holder[place] = copy
             todo.extend((copy, str(key), inner, depth + 1) for key, inner in value.items())
         elif isinstance(value, (list, tuple)) and depth < _DEEPEST:

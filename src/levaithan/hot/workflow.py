@@ -35,8 +35,8 @@ _now = perf_counter
 
 class Context:
     """What a hook may use: home, conf, now_us (wall clock, microseconds), machine, memory (lives as long as the
-    process; a hook keeps its things under its own name), complaints (what a hook found wrong with the installation, under
-    its name; shown to the user), loads and dumps (the fastest JSON there is)."""
+    process; a hook keeps its things under its own name), complaints (what a hook found wrong with the installation,
+    under its name; shown to the user), loads and dumps (the fastest JSON there is)."""
 
     __slots__ = ("complaints", "conf", "dumps", "home", "loads", "machine", "memory", "now_us")
 
