@@ -172,14 +172,18 @@ static int fail_direction(const struct call *call, const char *why)
                       "). Next step, in a terminal: run `levaithan doctor --fix` or `./setup.sh`, then try again.\n", NULL);
     if (!text)
         return 2;
-    if (strcmp(call->event, "PermissionRequest")) {
+    int code = 2;
+    if (strcmp(call->event, "PermissionRequest"))
         write_all(2, text, strlen(text));
-        return 2;
+    else { /* Claude Code ignores exit 2 on this one: it is denied in JSON (`why` needs no escapes) */
+        text[strlen(text) - 1] = 0;
+        char *json = join("{\"hookSpecificOutput\":{\"hookEventName\":\"PermissionRequest\",\"decision\":"
+                          "{\"behavior\":\"deny\",\"message\":\"", text, "\"}}}\n", NULL);
+        code = json && !write_all(1, json, strlen(json)) ? 0 : 2;
+        free(json);
     }
-    text[strlen(text) - 1] = 0; /* Claude Code ignores exit 2 on this one: it is denied in JSON (`why` needs no escapes) */
-    char *json = join("{\"hookSpecificOutput\":{\"hookEventName\":\"PermissionRequest\",\"decision\":"
-                      "{\"behavior\":\"deny\",\"message\":\"", text, "\"}}}\n", NULL);
-    return json && !write_all(1, json, strlen(json)) ? 0 : 2;
+    free(text);
+    return code;
 }
 
 /* ---- where and how: home, hot.conf, stdin ---- */
@@ -664,40 +668,52 @@ static int wait_child(pid_t child, int64_t deadline)
     }
 }
 
-/* The gate in a Python process, fed by a pipe. This process stays: a Python that crashes (exit 1) or hangs would let the
- * tool run, so its exit code is looked at here and becomes the fail direction. */
-static int run_oneshot(struct call *call)
+/* Why the one-shot cannot be run, or NULL. */
+static const char *missing(const struct call *call, const char *script)
 {
-    int pipe_ends[2];
-    char *script = call->conf.src && *call->conf.src ? join(call->conf.src, "/levaithan/hot/oneshot.py", NULL) : NULL;
-    if (!script || !call->conf.python || !*call->conf.python)
-        return fail_direction(call, "no service answers, and state/hot.conf names no Python to decide without it");
+    if (!script || !*call->conf.src || !call->conf.python || !*call->conf.python)
+        return "no service answers, and state/hot.conf names no Python to decide without it";
     if (access(call->conf.python, X_OK))
-        return fail_direction(call, "no service answers, and the Python that state/hot.conf names is not there");
+        return "no service answers, and the Python that state/hot.conf names is not there";
     if (access(script, R_OK))
-        return fail_direction(call, "no service answers, and the installed source that state/hot.conf names is not there");
-    if (pipe(pipe_ends))
-        return fail_direction(call, "no service answers, and no pipe could be made");
-    fcntl(pipe_ends[1], F_SETFD, FD_CLOEXEC);
+        return "no service answers, and the installed source that state/hot.conf names is not there";
+    return NULL;
+}
+
+/* Starts the one-shot, feeds it and waits for its exit code; -1 when it could not be started or had to be ended. */
+static int feed_oneshot(const struct call *call, const char *script)
+{
+    int ends[2];
+    int64_t deadline = call->begun_ms + TOTAL_MS;
+    if (pipe(ends))
+        return -1;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC); /* the child has its own on fd 0: one that closes it must end our feeding */
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     pid_t child = fork();
     if (child == 0) {
-        close(pipe_ends[1]);
-        become_oneshot(call, script, pipe_ends[0]);
+        close(ends[1]);
+        become_oneshot(call, script, ends[0]);
     }
-    close(pipe_ends[0]);
+    close(ends[0]);
+    if (child > 0) {
+        fcntl(ends[1], F_SETFL, O_NONBLOCK);
+        send_part(ends[1], call->payload.at, call->payload.len, deadline); /* if it reads no more, its exit code counts */
+    }
+    close(ends[1]);
+    return child > 0 ? wait_child(child, deadline) : -1;
+}
+
+/* The gate in a Python process, fed by a pipe. This process stays: a Python that crashes (exit 1) or hangs would let the
+ * tool run, so its exit code is looked at here and becomes the fail direction. */
+static int run_oneshot(const struct call *call)
+{
+    char *script = call->conf.src ? join(call->conf.src, "/levaithan/hot/oneshot.py", NULL) : NULL;
+    const char *why = missing(call, script);
+    int code = why ? -1 : feed_oneshot(call, script);
     free(script);
-    if (child < 0) {
-        close(pipe_ends[1]);
-        return fail_direction(call, "no service answers, and no process could be started");
-    }
-    int64_t deadline = call->begun_ms + TOTAL_MS;
-    fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
-    send_part(pipe_ends[1], call->payload.at, call->payload.len, deadline); /* if it reads no more, its exit code counts */
-    close(pipe_ends[1]);
-    int code = wait_child(child, deadline);
     if (code == 0 || code == 2)
         return code;
-    return fail_direction(call, "no service answers, and the check without it failed");
+    return fail_direction(call, why ? why : "no service answers, and the check without it failed");
 }
 
 /* ---- the whole ---- */
