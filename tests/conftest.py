@@ -1,0 +1,31 @@
+"""What every test may lean on: the repository's root is importable, and no setting from outside reaches a test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # `from tests.support import ...` from any folder of tests
+    sys.path.insert(0, str(ROOT))
+
+_TEST_SETTINGS = (
+    "LEVAITHAN_TEST_",
+    "LEVAITHAN_SKIP_REAL_CLIENT",
+    "LEVAITHAN_STORM_",
+    "LEVAITHAN_FAULT_",
+    "LEVAITHAN_REQUIRE_",
+    "LEVAITHAN_BENCH_",
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_from_outside() -> None:
+    """A test that runs inside a Claude Code session, or with a home of its own set, must see neither."""
+    for name in list(os.environ):
+        foreign = name.startswith(("LEVAITHAN_", "CLAUDE_")) or name in ("AI_AGENT", "ANTHROPIC_API_KEY")
+        if foreign and not name.startswith(_TEST_SETTINGS):
+            del os.environ[name]
