@@ -16,6 +16,7 @@ def note(home: Home, kind: str, body: dict[str, Any]) -> str | None:
     """Append a record of `kind`, synced. None when it is in the journal, else why it is not; never raises for that."""
     from levaithan.hot.halts import stamp
     from levaithan.hot.journal import Journal
+    from levaithan.hot.redact import redact_tree
 
     one = wire.new_event_id()
     record = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), **body}
@@ -27,7 +28,8 @@ def note(home: Home, kind: str, body: dict[str, Any]) -> str | None:
             segment_bytes=conf.segment_bytes,
             max_record_bytes=conf.max_record_bytes,
         )
-        journal.append([(one, json.dumps(record, separators=(",", ":")).encode("ascii"))])
+        body_text = json.dumps(redact_tree(record)[0], separators=(",", ":"))
+        journal.append([(one, body_text.encode("ascii"))])
         journal.sync()
     except Exception as problem:  # the deed is done: whatever keeps it out of the journal is told, not raised
         return str(problem)
