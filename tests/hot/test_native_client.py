@@ -1,4 +1,4 @@
-"""The native client against an imitation of the service and of the one-shot: what goes over the wire, and how it fails."""
+"""The native client against an imitation of the service and of the one-shot: what goes over the wire, how it fails."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from levaithan.hot.paths import run_dir
 from levaithan.hot.wire import RequestParser, pack_answer
 from levaithan.install.native import SOURCE, build
 
+ALLOW = pack_answer(0, b"", b"")
 GUARDS = ("PreToolUse", "UserPromptSubmit", "ConfigChange")
 
 
@@ -56,9 +57,9 @@ def oneshot(home: Path, code: str) -> None:
 
 
 class Service:
-    """An imitation of the service: takes frames, gives the answer it was told (bytes, or a function of the connection)."""
+    """An imitation of the service: takes frames, gives the answer it was told (bytes or a function of the socket)."""
 
-    def __init__(self, home: Path, answer=pack_answer(0, b"", b"")) -> None:
+    def __init__(self, home: Path, answer=ALLOW) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.answer = answer
         self.socket = socket.socket(socket.AF_UNIX)
@@ -91,7 +92,7 @@ class Service:
 def call(client: Path, home: Path, event: str | None = "PreToolUse", payload: bytes = b"{}", **more):
     environ = {"PATH": "/usr/bin:/bin", **more.pop("env", {})}
     arguments = [str(client), *([event] if event else []), "--home", str(home)]
-    return subprocess.run(arguments, input=payload, capture_output=True, env=environ, timeout=20, **more)
+    return subprocess.run(arguments, input=payload, capture_output=True, env=environ, check=False, timeout=20, **more)
 
 
 def test_sends_the_event_and_repeats_the_answer(client, home):
@@ -213,7 +214,8 @@ def test_a_service_that_does_not_accept_is_left_after_wait_ms(client, home):
 def test_no_service_runs_the_oneshot_with_the_payload_and_the_command_line(client, home):
     oneshot(
         home,
-        "import sys, hashlib; d = sys.stdin.buffer.read(); print(sys.argv[1:], sys.flags.isolated, len(d), hashlib.sha256(d).hexdigest())",
+        "import sys, hashlib; d = sys.stdin.buffer.read()\n"
+        "print(sys.argv[1:], sys.flags.isolated, len(d), hashlib.sha256(d).hexdigest())",
     )
     import hashlib
 
@@ -283,7 +285,7 @@ def test_without_a_home_argument_the_home_is_the_folder_above_the_binary(client,
     own = home / "bin/levaithan-hook"
     shutil.copy(client, own)
     service = Service(home)
-    assert subprocess.run([own, "Stop"], input=b"{}", timeout=20).returncode == 0
+    assert subprocess.run([own, "Stop"], input=b"{}", check=False, timeout=20).returncode == 0
     assert service.got[0][0]["event"] == "Stop"
 
 
@@ -321,11 +323,12 @@ def test_a_long_home_uses_the_short_socket(client, tmp_path):
 
 def test_closed_standard_files_and_a_full_stdout(client, home):
     Service(home, pack_answer(0, b"y" * 100_000, b""))
-    done = subprocess.run(["sh", "-c", f"{client} PreToolUse --home {home} <&- >&- 2>&-"], timeout=20)
+    done = subprocess.run(["sh", "-c", f"{client} PreToolUse --home {home} <&- >&- 2>&-"], check=False, timeout=20)
     assert done.returncode in (0, 2)
     if os.path.exists("/dev/full"):
         done = subprocess.run(
             ["sh", "-c", f"echo '{{}}' | {client} PreToolUse --home {home} > /dev/full"],
+            check=False,
             timeout=20,
             stderr=subprocess.PIPE,
         )
@@ -359,5 +362,5 @@ def test_source_is_clean_under_strict_warnings(tmp_path):
                 "-o",
                 str(tmp_path / "c"),
             ]
-            done = subprocess.run([compiler, *flags, str(SOURCE)], capture_output=True, text=True)
+            done = subprocess.run([compiler, *flags, str(SOURCE)], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr

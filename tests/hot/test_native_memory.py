@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-from levaithan.hot.paths import home_at
 from levaithan.install.native import SOURCE
 
 _FLAGS = [
@@ -24,14 +23,16 @@ _FLAGS = [
 def checked(tmp_path_factory):
     """The client built with sanitizers."""
     made = tmp_path_factory.mktemp("san") / "hook"
-    done = subprocess.run(["cc", *_FLAGS, "-o", made, SOURCE], capture_output=True, text=True)
+    done = subprocess.run(["cc", *_FLAGS, "-o", made, SOURCE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"a compiler with sanitizers is needed (Debian: apt install gcc): {done.stderr[:300]}"
     return made
 
 
 def run(checked, payload: bytes, *arguments: str, env=None) -> subprocess.CompletedProcess[bytes]:
     environ = {"ASAN_OPTIONS": "detect_leaks=1:exitcode=77", "UBSAN_OPTIONS": "exitcode=78", **(env or {})}
-    return subprocess.run([checked, *arguments], input=payload, capture_output=True, timeout=30, env=environ)
+    return subprocess.run(
+        [checked, *arguments], input=payload, capture_output=True, timeout=30, env=environ, check=False
+    )
 
 
 def test_hostile_payloads_and_configurations(checked, tmp_path):
@@ -76,6 +77,6 @@ def test_a_whole_round_trip(checked, tmp_path):
     (tmp_path / "run").mkdir(mode=0o700)
     if len(str(tmp_path)) > 80:
         pytest.fail("give pytest a shorter --basetemp: this test needs the socket inside its home")
-    Service(home_at(str(tmp_path)).root and tmp_path, pack_answer(0, b"o" * 200_000, b"e" * 70_000))
+    Service(tmp_path, pack_answer(0, b"o" * 200_000, b"e" * 70_000))
     done = run(checked, b"p" * 500_000, "PreToolUse", "--home", str(tmp_path), env={"CLAUDE_PROJECT_DIR": "x" * 20_000})
     assert (done.returncode, len(done.stdout), len(done.stderr)) == (0, 200_000, 70_000)

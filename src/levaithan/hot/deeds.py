@@ -6,29 +6,15 @@ Standard library only.
 
 from __future__ import annotations
 
+from levaithan.hot.deed import Deed, shown
+from levaithan.hot.deeds_process import kills, kills_by_name, stops_unit, switches
 from levaithan.hot.shell_wrap import find_paths, operands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from levaithan.hot.shell import Simple
-
-KINDS = frozenset(("delete", "write", "move", "mode", "code", "kill", "switch", "read", "unsure", "unregister"))
-
-
-class Deed:
-    """One thing a call would do. kind: one of KINDS; target: path, process or subcommand; recursive: with all in it."""
-
-    __slots__ = ("cwd", "kind", "recursive", "seen", "target")
-
-    def __init__(self, kind: str, target: str, cwd: str | None, seen: str, *, recursive: bool = False) -> None:
-        self.kind = kind
-        self.target = target
-        self.cwd = cwd
-        self.seen = seen
-        self.recursive = recursive
-
 
 ALL, LAST, REST, ALL_MOVED = "all", "last", "rest", "moved"
 _TARGETS: dict[str, tuple[str, str, str]] = {
@@ -128,7 +114,6 @@ _WRITES += (
     "spawn",
     "fs.cp",
 )
-_CLI = frozenset(("levaithan", "system-cli.sh"))
 _REDIRECTS = (">", ">>", ">|", "&>", "&>>", "<>", ">&")
 
 
@@ -143,28 +128,45 @@ def of_command(made: Simple) -> Iterator[Deed]:
     row = _TARGETS.get(name)
     if row:
         yield from _files(made, *row)
-    elif name in ("kill", "pkill", "killall", "systemctl", "launchctl", "skill"):
-        yield from _kills(made)
-    elif name == "find" and "-delete" in words:
-        for path in find_paths(words):
-            yield Deed("delete", path, cwd, _shown(words), recursive=True)
-    elif name == "dd":
-        for word in words[1:]:
-            if word.startswith("of="):
-                yield Deed("write", word[3:], cwd, _shown(words))
-    elif name in _OUTPUT:
-        yield from _outputs(made, _OUTPUT[name])
-    elif name in _CLI or (name.startswith("python") and words[1:3] == ["-m", "levaithan"]) or name == "setup.sh":
-        yield from _switches(made)
-    if name in _IN_PLACE and any(_in_place(word) for word in words[1:]):
-        for word in operands(words, "ef expression file")[0 if any(w in ("-e", "-f") for w in words) else 1 :]:
-            yield Deed("write", word, cwd, _shown(words))
+    special = _SPECIAL.get(name)
+    if special:
+        yield from special(made)
     if name.startswith(_INTERPRETERS):
         yield from _code(made)
-    if any("journal.key" in word for word in words):
-        for word in words:
-            if "journal.key" in word:
-                yield Deed("read", word.rpartition("=")[2], cwd, _shown(words))
+        if words[1:3] == ["-m", "levaithan"]:
+            yield from switches(made)
+    if name in _IN_PLACE:
+        yield from _edits(made)
+    yield from _reads_key(made)
+
+
+def _reads_key(made: Simple) -> Iterator[Deed]:
+    for word in made.words:
+        if "journal.key" in word:
+            yield Deed("read", word.rpartition("=")[2], made.cwd, shown(made.words))
+
+
+def _deletes_found(made: Simple) -> Iterator[Deed]:
+    """find ... -delete."""
+    if "-delete" in made.words:
+        for path in find_paths(made.words):
+            yield Deed("delete", path, made.cwd, shown(made.words), recursive=True)
+
+
+def _copies_blocks(made: Simple) -> Iterator[Deed]:
+    """dd of=PATH."""
+    for word in made.words[1:]:
+        if word.startswith("of="):
+            yield Deed("write", word[3:], made.cwd, shown(made.words))
+
+
+def _edits(made: Simple) -> Iterator[Deed]:
+    """sed -i, perl -pi and the like: the files, after the program text unless that came by an option."""
+    words = made.words
+    if any(_in_place(word) for word in words[1:]):
+        first = 0 if any(word in ("-e", "-f") for word in words) else 1
+        for word in operands(words, "ef expression file")[first:]:
+            yield Deed("write", word, made.cwd, shown(words))
 
 
 def is_recursive(words: list[str]) -> bool:
@@ -199,11 +201,13 @@ def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
         targets = found if any(word.startswith("--reference") for word in words) else found[1:]
     elif which in (ALL, ALL_MOVED):
         targets = targets + found
-    if name == "ln" and not any(word.startswith("-") and "s" in word or word == "--symbolic" for word in words[1:]):
+    if name == "ln" and not any(
+        (word[:1] == "-" and word[:2] != "--" and "s" in word) or word == "--symbolic" for word in words
+    ):
         targets = [*targets, *found]  # a hard link is another name to write through
     if name == "rsync" and "--remove-source-files" in words:
         targets = found
-    seen = _shown(words)
+    seen = shown(words)
     for target in targets:
         yield Deed(kind, target, made.cwd, seen, recursive=recursive or kind == "move")
     if which == LAST and targets:
@@ -223,16 +227,17 @@ def _target_folder(words: list[str]) -> list[str]:
     return []
 
 
-def _outputs(made: Simple, flags: tuple[str, ...]) -> Iterator[Deed]:
+def _outputs(made: Simple) -> Iterator[Deed]:
+    """curl -o, wget -O, tar -x -C and the like."""
     words = made.words
     if made.name == "tar" and not any("x" in word for word in words[1:2]) and "--extract" not in words:
         return
     for i, word in enumerate(words):
-        for flag in flags:
+        for flag in _OUTPUT[made.name]:
             if word == flag and i + 1 < len(words):
-                yield Deed("write", words[i + 1], made.cwd, _shown(words))
+                yield Deed("write", words[i + 1], made.cwd, shown(words))
             elif word.startswith(flag + "=") or (len(flag) == 2 and word.startswith(flag) and len(word) > 2):
-                yield Deed("write", word[len(flag) :].lstrip("="), made.cwd, _shown(words))
+                yield Deed("write", word[len(flag) :].lstrip("="), made.cwd, shown(words))
 
 
 def _in_place(word: str) -> bool:
@@ -249,51 +254,15 @@ def _code(made: Simple) -> Iterator[Deed]:
     if pieces and (made.name.startswith("perl") or made.name.startswith("ruby")):
         pieces = [" ".join(words[1:])]
     for piece in pieces:
-        yield Deed("code", piece, made.cwd, _shown(words))
+        yield Deed("code", piece, made.cwd, shown(words))
 
 
-def _kills(made: Simple) -> Iterator[Deed]:
-    """kill PID, pkill NAME, systemctl stop NAME...: the target is the pid, or the name with how it is matched."""
-    words, name = made.words, made.name
-    seen = _shown(words)
-    if name == "kill":
-        if any(word in ("-l", "-L", "--list", "--table", "-0") for word in words[1:]) or words[1:3] == ["-s", "0"]:
-            return
-        signal = words[1:2]
-        rest = words[1:]
-        if signal and signal[0] in ("-s", "-n", "--signal"):
-            rest = words[3:]
-        elif signal and signal[0].startswith("-") and signal[0] != "--":
-            rest = words[2:] or words[1:]
-        for word in rest:
-            if word != "--":
-                yield Deed("kill", "pid " + word, made.cwd, seen)
-    elif name in ("systemctl", "launchctl"):
-        verbs = ("stop", "kill", "disable", "mask", "restart", "unload", "bootout", "remove", "revert")
-        if any(word in verbs for word in words[1:]):
-            yield Deed("kill", "unit " + " ".join(words[1:]), made.cwd, seen)
-    else:
-        full = any(
-            word.startswith("-") and not word.startswith("--") and "f" in word or word == "--full" for word in words
-        )
-        for word in operands(words, "usgGPtUF signal uid euid group pgroup parent session terminal")[:4]:
-            yield Deed("kill", ("full " if full else "name ") + word, made.cwd, seen)
-
-
-def _switches(made: Simple) -> Iterator[Deed]:
-    """The subcommand of our own CLI; setup.sh counts only with a word that undoes the installation."""
-    words = made.words
-    start = 3 if made.name.startswith("python") else 1
-    if made.name == "setup.sh":
-        undo = [word.lstrip("-") for word in words[1:] if "uninstall" in word]
-        if undo:
-            yield Deed("switch", "setup uninstall", made.cwd, _shown(words))
-        return
-    found = operands(["levaithan", *words[start:]], " home format since until project")
-    yield Deed("switch", " ".join(found[:2]), made.cwd, _shown(words))
-
-
-def _shown(words: list[str]) -> str:
-    """The command as a reason shows it: one line, short."""
-    text = " ".join(words).replace("\x00", "$?").replace("\n", " ")
-    return text if len(text) <= 120 else text[:117] + "..."
+_SPECIAL: dict[str, Callable[[Simple], Iterator[Deed]]] = {
+    **dict.fromkeys(_OUTPUT, _outputs),
+    **dict.fromkeys(("kill", "skill"), kills),
+    **dict.fromkeys(("pkill", "killall"), kills_by_name),
+    **dict.fromkeys(("systemctl", "launchctl"), stops_unit),
+    **dict.fromkeys(("levaithan", "system-cli.sh", "setup.sh"), switches),
+    "find": _deletes_found,
+    "dd": _copies_blocks,
+}

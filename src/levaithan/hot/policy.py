@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 from levaithan.hot import hotconf
+from levaithan.hot.deed import Deed
 from levaithan.hot.event import Opinion
-from levaithan.hot.paths import home_at
+from levaithan.hot.places import is_place, without_glob
 from levaithan.hot.protected import Protected, resolve
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from levaithan.hot.deeds import Deed
     from levaithan.hot.event import Event
     from levaithan.hot.hotconf import HotConf
     from levaithan.hot.paths import Home
@@ -32,39 +32,11 @@ _STRENGTH = {"allow": 0, "ask": 1, "deny": 2}
 _SHELL_TOOLS = ("Bash", "Monitor")
 _WRITE_TOOLS = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
 _READ_TOOLS = {"Read": "file_path", "Grep": "path"}
-_SYSTEM = frozenset(
-    "/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /opt /proc /run /sbin /srv /sys /usr /usr/bin /usr/include /usr/lib "
-    "/usr/lib64 /usr/libexec /usr/local /usr/local/bin /usr/local/lib /usr/sbin /usr/share /var /var/lib /var/log /var/spool "
-    "/System /Library /Applications /Volumes /private /private/etc /private/var /cores /mnt /media /snap".split()
-)
-_SYSTEM_DEEP = (
-    "/boot/",
-    "/dev/",
-    "/proc/",
-    "/sys/",
-    "/bin/",
-    "/sbin/",
-    "/lib/",
-    "/lib64/",
-    "/etc/",
-    "/System/",
-    "/private/etc/",
-)
-_HARMLESS_DEVICES = (
-    "/dev/null",
-    "/dev/stdout",
-    "/dev/stderr",
-    "/dev/tty",
-    "/dev/shm",
-    "/dev/fd",
-    "/dev/zero",
-    "/dev/full",
-)
 _loaded: dict[str, tuple[list[object], Policy]] = {}
 
 
 class Policy:
-    """The rules in force. problems: what is wrong with the packs, in words; None of `rules` means none ever was good."""
+    """The rules in force; `rules` None: there never were good ones. problems: what is wrong with the packs, in words."""
 
     __slots__ = ("_by_deed", "conf", "home", "problems", "protected", "rules", "user_home")
 
@@ -133,7 +105,7 @@ def load(home: Home, conf: HotConf | None = None) -> Policy:
 
 
 def stamps(folder: str) -> list[tuple[str, int, int, int]]:
-    """What tells whether a pack of `folder` changed: name, time, size and inode of each."""
+    """What tells that a pack of `folder` changed: name, time, size and inode of each."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
     except OSError:
@@ -175,7 +147,6 @@ class _Scene:
 
     def deeds(self) -> Iterable[Deed]:
         """What the event would do."""
-        from levaithan.hot.deeds import Deed
 
         event = self.event
         if event.name == "ConfigChange":
@@ -194,7 +165,7 @@ class _Scene:
 
     def _shell(self, command: str) -> list[Deed]:
         from levaithan.hot import shell
-        from levaithan.hot.deeds import Deed, of_command
+        from levaithan.hot.deeds import of_command
 
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
         line = shell.split(command, self.event.cwd, self.user_home, known)
@@ -282,36 +253,10 @@ class _Scene:
             if cwd is None:
                 return None
             target = f"{cwd}/{target}"
-        path = _without_glob(os.path.normpath(target))
-        if _is_place(place, path, self.user_home):
+        path = without_glob(os.path.normpath(target))
+        if is_place(place, path, self.user_home):
             return path
         if place != "device" and not target.endswith(("/", "/*", "/.")):
             return None  # a link itself, not what it points to
         path = os.path.realpath(path)
-        return path if _is_place(place, path, self.user_home) else None
-
-
-def _without_glob(path: str) -> str:
-    """The folder that is emptied by a last part such as `*`, `.*` or `{*,.*}`; a pattern below `/` is taken for `/`."""
-    while path != "/":
-        head, _, last = path.rpartition("/")
-        if last not in ("*", ".*", "**", "?*", ".[!.]*", ".??*") and not (not head and any(c in last for c in "*?[")):
-            return "/" + path.lstrip("/")
-        path = head or "/"
-    return path
-
-
-def _is_place(place: str, path: str, user_home: str) -> bool:
-    if place == "root":
-        return path == "/"
-    if place == "home":
-        above, _, name = path.rpartition("/")
-        return path in (user_home, "/home", "/Users", "/root") or (above in ("/home", "/Users") and bool(name))
-    if place == "system":
-        return path in _SYSTEM or (path.startswith(_SYSTEM_DEEP) and not path.startswith("/dev/shm/"))  # noqa: S108
-    return path.startswith("/dev/") and not path.startswith(_HARMLESS_DEVICES)
-
-
-def policy_of(root: str) -> Policy:
-    """The policy of the home whose root folder is `root`."""
-    return load(home_at(root))
+        return path if is_place(place, path, self.user_home) else None

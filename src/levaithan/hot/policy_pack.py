@@ -5,7 +5,7 @@ Runs when a pack has changed, not on every event. Standard library only.
 
 from __future__ import annotations
 
-from levaithan.hot.deeds import KINDS
+from levaithan.hot.deed import KINDS
 from levaithan.hot.event import Event
 from levaithan.hot.hotconf import HotConf
 from levaithan.hot.paths import Home

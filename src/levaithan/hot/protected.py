@@ -122,9 +122,9 @@ class Protected:
         except FileNotFoundError:
             return "the file is gone"
         except (OSError, ValueError, RecursionError):
-            return "the file cannot be read as JSON, which switches every hook in it off"
+            settings = None
         if not isinstance(settings, dict):
-            return "the file is no JSON object, which switches every hook in it off"
+            return "the file is no JSON object that can be read, which switches every hook in it off"
         if settings.get("disableAllHooks"):
             return "disableAllHooks is set"
         hooks = settings.get("hooks")

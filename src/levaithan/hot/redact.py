@@ -1,8 +1,8 @@
 """Takes secrets out of everything before it reaches a disk: journal, logs and error messages all go through here.
 
-Almost no event holds a secret, so a record is encoded first and a cheap gate looks at the encoded bytes; only when that
-rings are the strings walked, each with the patterns (secret_rows.py) whose needle it holds, and the record encoded anew.
-Because the gate sees re-encoded text, an escape such as \\u0041KIA... cannot hide a secret.
+Almost no event holds a secret, so a record is encoded first and a cheap gate looks at the encoded bytes; only when
+that rings are the strings walked, each with the patterns (secret_rows.py) whose needle it holds, and the record
+encoded anew. Because the gate sees re-encoded text, an escape such as \\u0041KIA... cannot hide a secret.
 
 What is found becomes `[redacted:<kind>]`; all other text stays. Standard library only.
 """
@@ -21,7 +21,18 @@ _SEPARATORS = bytes(95 if byte in b"-." else byte for byte in range(256))
 _LAST_THREE = slice(-3, None)
 _ENDINGS = endings()
 _MARKS = (b"AKIA", b"ASIA", b"ABIA", b"AIza", b"AKCp", b"ATATT3", b"ATBB", b"LTAI", b"eyJ", b":AA", b"dapi", b"Q~")
-_WORDS = (b"key", b"token", b"pass", b"pwd", b"secret", b"auth", b"cred", b"bearer", b"basic ", b"sig=")
+_WORDS: tuple[bytes, ...] = (
+    b"key",
+    b"token",
+    b"pass",
+    b"pwd",
+    b"secret",
+    b"auth",
+    b"cred",
+    b"bearer",
+    b"basic ",
+    b"sig=",
+)
 _WORDS += (b" -u", b"--user", b"mysql", b"identified", b"-us")
 
 
@@ -58,7 +69,7 @@ def redact_text(text: str) -> tuple[str, int]:
 
 
 def suspicious(encoded: bytes) -> bool:
-    """Whether the encoded record may hold a secret: cheap, and without the `re` that the one-shot path has not loaded."""
+    """Whether the encoded record may hold a secret: cheap, and without `re`, which the one-shot path has not loaded."""
     if not _ENDINGS.isdisjoint([piece[_LAST_THREE] for piece in encoded.translate(_SEPARATORS).split(b"_")]):
         return True
     for needle in _MARKS:
@@ -70,7 +81,7 @@ def suspicious(encoded: bytes) -> bool:
             return True
     if b"://" in encoded and (b"@" in encoded or b"webhook" in encoded or b"hooks." in encoded):
         return True
-    return b"SK" in encoded and _twilio(encoded) or 6 in map(len, encoded.split(b"."))
+    return (b"SK" in encoded and _twilio(encoded)) or 6 in map(len, encoded.split(b"."))
 
 
 def _twilio(encoded: bytes) -> bool:
@@ -85,7 +96,7 @@ def _twilio(encoded: bytes) -> bool:
 
 
 def redact_tree(record: Any) -> tuple[Any, int]:
-    """A copy of the JSON value `record` with every string (keys too) redacted, and the count. Any depth: no recursion."""
+    """A copy of the JSON value `record` with all strings (keys too) redacted, and the count. No recursion."""
     top: list[Any] = [record]
     count = 0
     todo: list[tuple[Any, Any, Any, str]] = [(top, 0, record, "")]

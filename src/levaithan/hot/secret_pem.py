@@ -1,6 +1,7 @@
 """Private key blocks in any text: whole, or with their beginning or end cut off. Standard library only.
 
-Certificates and public keys stay, and so does a mere mention of a BEGIN line (a grep pattern): key material must follow.
+Certificates and public keys stay, and so does a mere mention of a BEGIN line (a grep pattern): key material must
+follow.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import re
 _LONGEST = 20_000
 """Characters between BEGIN and END that still make one block: an RSA key of 16,384 bits has 13,000."""
 _CUT = re.compile(
-    r"(?:(?:\\+[nr]|\s)*+(?:[A-Za-z-]{2,20}: [^\n\\]{1,80}|[A-Za-z0-9+/=]{16,}+))*+(?:(?:\\+[nr]|\s)*+[A-Za-z0-9+/=]{1,15}\Z)?"
+    r"(?:(?:\\+[nr]|\s)*+(?:[A-Za-z-]{2,20}: [^\n\\]{1,80}|[A-Za-z0-9+/=]{16,}+))*+"
+    r"(?:(?:\\+[nr]|\s)*+[A-Za-z0-9+/=]{1,15}\Z)?"
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16}")
 _BEGIN = "-----BEGIN "

@@ -3,7 +3,7 @@
 Standard library only; `re` is imported and a pattern compiled when its needle was first seen: compiling them all would
 cost the one-shot path more than the whole gate.
 
-Every pattern is linear: no nested or adjacent open-ended repetition, and whatever stands before a fixed prefix is bounded.
+Every pattern is linear: no nested or adjacent open-ended repetition, and what stands before a fixed prefix is bounded.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ OTHER = (
     Row("mailgun", "key-", _B + r"key-[a-f0-9]{32}(?![A-Za-z0-9])"),
     Row("mailchimp", "-us", _B + r"[a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])"),
     Row("discord", ".", _B + r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_-])"),
-    Row("url-password", "://", r"://[^\s/@:\"'<>\\]{0,128}:([^\s/\"'<>\\]{1,256})@"),
+    Row("url-password", "://", r"://[^\s/@:\"'<>\\\[]{0,128}:([^\s/\"'<>\\]{1,256})@"),
 )
 
 ROWS = tuple(Row(kind, needles, source) for needles, (kind, source) in PREFIXED.items()) + OTHER

@@ -1,7 +1,8 @@
-"""Secrets that only their name gives away: `password=...`, `"api_key": "..."`, `--token ...`, `Authorization: Bearer ...`.
+"""Secrets that only their name gives away: `password=...`, `"api_key": "..."`, `--token ...`, `Authorization: ...`.
 
-Here false positives are the danger: code, placeholders, counters and prose use the same words. So a value is judged by
-how it stands there (quoted, in an environment assignment, after a flag) and by what it looks like. Standard library only.
+Here false positives are the danger: code, placeholders, counters and prose use the same words. So a value is judged
+by how it stands there (quoted, in an environment assignment, after a flag) and by what it looks like. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(
     r"(?i)(pass(?:word|wd|phrase)s?|passw|pwd|secret(?:[_-]?(?:access)?[_-]?key|[_-]?token|[_-]?value|[_-]?string)?"
-    r"|(?:api|access|account|private|encryption|signing|master|shared|auth|app|service|storage|client|deploy|license|webhook)"
+    r"|(?:api|access|account|private|encryption|signing|master|shared|auth|app|service|storage|client|deploy|license"
+    r"|webhook)"
     r"[_-]?(?:access[_-]?)?key|token(?:[_-]?secret)?|credentials?|auth|identified by)"
     r"(?:[_-]?[0-9]{1,2})?"
     r"(\\{0,3}[\"']?\]?[ \t]{0,16}(?:=>|:=|={1,2}|:)[ \t]{0,16}|[ \t]{1,8}|>)"
 )
 _STRONG = ("pass", "pwd", "secret", "identified")
 _HEADER = re.compile(
-    r"(?i)(?<![A-Za-z0-9])(?:(bearer|basic)|authorization[\"'\\]{0,4} ?[:=] ?[\"'\\]{0,4}(?:token|bot|apikey|key|negotiate|digest))"
-    r"[ \t]{1,4}([A-Za-z0-9._~+/=-]{6,8192})"
+    r"(?i)(?<![A-Za-z0-9])(?:(bearer|basic)|authorization[\"'\\]{0,4} ?[:=] ?[\"'\\]{0,4}"
+    r"(?:token|bot|apikey|key|negotiate|digest))[ \t]{1,4}([A-Za-z0-9._~+/=-]{6,8192})"
 )
 _USER_FLAG = re.compile(r"(?<![^\s\"'])(?:-u|--user|--proxy-user)[ =]?([\"']?)([^\s:\"']{1,128}):([^\s\"']{3,256})")
 _CLIENT = re.compile(
@@ -89,13 +91,14 @@ _PLACEHOLDER_WORD = re.compile(
     r"(?i)(?:your|my|the|some|insert|enter|replace|add|put|change|fake|dummy|mock|sample|example|placeholder|redacted|todo|hidden|masked)"
     r"(?:[-_. ]|me|this|it|$)|x{4,}|\*{3,}|\.{3}|_here$|[-_]goes[-_]|placeholder|example$|<[^>]{1,60}>"
 )
-_EMPTY_WORDS = frozenset(
-    "none null nil true false undefined string str int bytes text required optional password passwd passphrase secret "
-    "token key apikey api_key pass test testing changeme default value empty unset prompt ask input basic bearer auth "
-    "enabled disabled yes no on off read write admin authentication authorization any object number boolean char varchar "
-    "md5 sha256 scram-sha-256 peer trust ident inherit authenticate manager field validation error invalid missing expired "
-    "incorrect".split()
+_EMPTY_TEXT = (
+    "admin any api_key apikey ask auth authenticate authentication authorization basic bearer boolean "
+    "bytes changeme char default disabled empty enabled error expired false field ident incorrect inherit "
+    "input int invalid key manager md5 missing nil no none null number object off on optional pass "
+    "passphrase passwd password peer prompt read required scram-sha-256 secret sha256 str string test "
+    "testing text token true trust undefined unset validation value varchar write yes "
 )
+_EMPTY_WORDS = frozenset(_EMPTY_TEXT.split())
 _CODE = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,80}(?:\.[A-Za-z_][A-Za-z0-9_]{0,80}|->[A-Za-z_]\w{0,80}|::\w{1,80}){0,8}[(\[;,)]{0,3}$"
 )
@@ -109,7 +112,7 @@ def assigned(text: str) -> tuple[str, int]:
     count = 0
     if "bearer" in lowered or "basic" in lowered or "authorization" in lowered:
         text, count = _replace_spans(text, _header_spans(text))
-    if ":" in text and ("-u" in text or "-user" in text):
+    if ":" in text and ("curl" in lowered or "http" in lowered) and ("-u" in text or "-user" in text):
         text, found = _replace_spans(
             text, ((m.start(3), m.end(3), "password") for m in _USER_FLAG.finditer(text) if _user(m))
         )
@@ -128,11 +131,10 @@ def secret_name(name: str, value: str) -> str | None:
     """The kind when the key `name` of a JSON object says that its string `value` is a secret, else None."""
     if len(name) > 80 or not value:
         return None
-    match = None
-    for match in _NAME.finditer(name + "="):
-        pass
-    if match is None or match.end() != len(name) + 1:
+    matches = list(_NAME.finditer(name + "="))
+    if not matches or matches[-1].end() != len(name) + 1:
         return None
+    match = matches[-1]
     word = match[1].lower()
     if not _counts(word, name[: match.start()]):
         return None
@@ -217,7 +219,7 @@ def _assignment_spans(text: str) -> Iterator[Span]:
 
 
 def _counts(word: str, lead: str) -> bool:
-    """Whether the name really means a secret, by what stands before it: not next_page_token, public_key, PWD, author."""
+    """Whether the name means a secret, by what stands before it: not next_page_token, public_key, PWD, author."""
     last = lead.rstrip("_-. ").lower()
     if word.endswith("key") or word.startswith("token"):
         return not last.endswith(_NOT_SECRET_BEFORE)
@@ -270,18 +272,19 @@ def _kind(word: str) -> str:
 def _is_value(value: str, word: str, *, quoted: bool, environment: bool) -> bool:
     """Whether `value` is a secret itself: long enough for its name, no placeholder, no code, no prose, no path."""
     strong = word.startswith(_STRONG)
-    if (
-        len(value) < (4 if strong else 8)
-        or is_placeholder(value)
-        or (" " in value and not word.startswith("passphrase"))
-    ):
+    if len(value) < (4 if strong else 8) or is_placeholder(value):
+        return False
+    if " " in value and not word.startswith("passphrase"):
         return False
     if value.startswith(("/", "./", "../", "~/")) and not any(c in value for c in "+="):
         return False
     if value.isdigit():
-        return strong and len(value) >= 4 and (quoted or environment or len(value) >= 6)
-    if quoted:
-        return strong or not value.isalpha() or len(value) >= 16
+        return strong and (quoted or environment or len(value) >= 6)
+    return (strong or not value.isalpha() or len(value) >= 16) if quoted else _is_bare_value(value, strong, environment)
+
+
+def _is_bare_value(value: str, strong: bool, environment: bool) -> bool:
+    """The same without quotes, where code looks alike: `TOKEN=abcdef` counts, `token=abcdef` may be a variable."""
     mixed = any(c.isdigit() for c in value) or any(not (c.isalnum() or c in "_.-/:") for c in value)
     if environment:
         return mixed or (len(value) >= 6 and "." not in value and "/" not in value)

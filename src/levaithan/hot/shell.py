@@ -1,8 +1,9 @@
 """What a command line would really run: the simple commands in it, through quotes, lists, subshells and wrappers.
 
-A careful splitter, not a shell: it knows what bash does with quotes, escapes, here-documents, `$(...)`, variables set on
-the same line and `cd`, and it says `unsure` where it stops understanding instead of guessing. It never raises and never
-touches the file system. shell_words.py reads words, shell_wrap.py knows commands that run others. Standard library only.
+A careful splitter, not a shell: it knows what bash does with quotes, escapes, here-documents, `$(...)`, variables set
+on the same line and `cd`, and it says `unsure` where it stops understanding instead of guessing. It never raises and
+never touches the file system. shell_words.py reads words, shell_wrap.py knows commands that run others. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class Reader(Words):
         reader.commands("")
 
     def _first_word(self) -> list[str]:
-        """The word that a command begins with; keywords vanish, and the inside of [[ ]] is only searched for `$(...)`."""
+        """The word that a command begins with; keywords vanish, the inside of [[ ]] is only searched for `$(...)`."""
         if self.text.startswith("[[", self.at):
             end = self.text.find("]]", self.at)
             end = end if end >= 0 else len(self.text)

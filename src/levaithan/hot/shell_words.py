@@ -204,28 +204,35 @@ class Words(abc.ABC):
         """What a `$...` stands for, and whether its blanks split the word (an unquoted expansion)."""
         text = self.text
         following = text[self.at + 1 : self.at + 2]
-        if following == "(" and text.startswith("$((", self.at) and (end := text.find("))", self.at)) >= 0:
-            self.at = end + 2
-            return UNKNOWN, False
-        if following == "(":
-            self.at += 2
-            return self.nested(), not quoted
-        if following == "{":
-            return self._parameter(), not quoted
-        if following == "'" and not quoted:
-            return self._ansi(), False
-        if following == '"' and not quoted:
+        if following in ("(", "{"):
+            return self._bracketed(following), not quoted
+        if following in ("'", '"') and not quoted:
+            if following == "'":
+                return self._ansi(), False
             self.at += 1
             return self._double(), False
         name = _NAME.match(text, self.at + 1)
         if name:
             self.at = name.end()
-            return self.variables.get(name[0], self.cwd or UNKNOWN if name[0] == "PWD" else UNKNOWN), not quoted
+            return self._value(name[0]), not quoted
         if following and (following in "@*#?$!-_" or following.isdigit()):
             self.at += 2
             return self.variables.get(following, UNKNOWN), not quoted
         self.at += 1
         return "$", False
+
+    def _bracketed(self, bracket: str) -> str:
+        """$(commands), $((arithmetic)) or ${parameter}."""
+        if bracket == "{":
+            return self._parameter()
+        if self.text.startswith("$((", self.at) and (end := self.text.find("))", self.at)) >= 0:
+            self.at = end + 2
+            return UNKNOWN
+        self.at += 2
+        return self.nested()
+
+    def _value(self, name: str) -> str:
+        return self.variables.get(name, (self.cwd or UNKNOWN) if name == "PWD" else UNKNOWN)
 
     def _ansi(self) -> str:
         """$'...' with its escapes."""
@@ -249,7 +256,7 @@ class Words(abc.ABC):
         name = _NAME.match(inner)
         if name is None:
             return UNKNOWN
-        value = self.variables.get(name[0], (self.cwd or UNKNOWN) if name[0] == "PWD" else UNKNOWN)
+        value = self._value(name[0])
         rest = inner[name.end() :]
         if not rest:
             return value

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from levaithan.hot.shell import Simple, Reader
+    from collections.abc import Callable
+
+    from levaithan.hot.shell import Reader, Simple
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
@@ -55,48 +57,57 @@ _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
 def look_into(made: Simple, reader: Reader) -> None:
     """Adds what `made` runs inside itself to the reader's result, and follows `cd` and `export`."""
-    words, name = made.words, made.name
-    if not words:
+    if not made.words:
         return
-    if name in ("cd", "pushd", "chdir"):
-        _change_folder(words, reader)
-    elif name in ("export", "declare", "local", "readonly", "typeset"):
-        for word in words[1:]:
-            key, found, value = word.partition("=")
-            if found:
-                reader.variables[key] = value
-    elif name in SHELLS:
-        _look_into_shell(made, reader)
-    elif name == "eval":
-        reader.child(" ".join(words[1:]))
-    elif name == "trap" and len(words) > 2:
-        reader.child(words[2] if words[1] == "--" else words[1])
-    elif name == "find":
-        _look_into_find(made, reader)
-    elif name in WRAPPERS:
+    special = _SPECIAL.get(made.name)
+    if special:
+        special(made, reader)
+    elif made.name in WRAPPERS:
         _unwrap(made, reader)
-    elif words[0].startswith("\\"):
-        _again(made, [words[0][1:], *words[1:]], reader)
+
+
+def _export(made: Simple, reader: Reader) -> None:
+    for word in made.words[1:]:
+        key, found, value = word.partition("=")
+        if found:
+            reader.variables[key] = value
+
+
+def _eval(made: Simple, reader: Reader) -> None:
+    reader.child(" ".join(made.words[1:]))
+
+
+def _trap(made: Simple, reader: Reader) -> None:
+    words = made.words
+    if len(words) > 2:
+        reader.child(words[2] if words[1] == "--" else words[1])
 
 
 def output_of(made: Simple) -> str | None:
     """What `made` would print when that is plain to see, else None."""
-    words = made.words[1:]
+    words, name = made.words[1:], made.name
+    text = None
     if made.redirects:
         return None
-    if made.name == "echo":
+    if name == "echo":
         while words and words[0] in ("-n", "-e", "-E", "-ne", "-en"):
             words = words[1:]
-        return " ".join(words) + "\n"
-    if made.name == "printf" and words:
-        if words[0] in ("%s", "%s\\n", "%b", "%b\\n"):
-            return "\n".join(words[1:]) + "\n"
-        return words[0].replace("\\n", "\n") if "%" not in words[0] else None
-    if made.name == "tee" or (made.name == "cat" and not words):
+        text = " ".join(words)
+    elif name == "printf" and words:
+        text = _printf(words)
+    elif name == "tee" or (name == "cat" and not words):
         return made.stdin
-    if made.name in ("which", "type") or (made.name == "command" and words[:1] == ["-v"]):
-        return (words[-1] if words else "") + "\n"
-    return (made.cwd + "\n") if made.name == "pwd" and made.cwd else None
+    elif name in ("which", "type") or (name == "command" and words[:1] == ["-v"]):
+        text = words[-1] if words else ""
+    elif name == "pwd":
+        text = made.cwd
+    return None if text is None else text + "\n"
+
+
+def _printf(words: list[str]) -> str | None:
+    if words[0] in ("%s", "%s\\n", "%b", "%b\\n"):
+        return "\n".join(words[1:])
+    return words[0].replace("\\n", "\n") if "%" not in words[0] else None
 
 
 def operands(words: list[str], valued: str = "") -> list[str]:
@@ -126,21 +137,40 @@ def _takes_next(word: str, short: str, long: str) -> int:
 def _unwrap(made: Simple, reader: Reader) -> None:
     """The command behind a wrapper's options (and its own operands and VAR=value words)."""
     words, name = made.words, made.name
+    script = _script_of(words, name)
+    if script is not None:
+        reader.child(script)
+        return
+    rest = words[_inner_start(words, name) :]
+    if name == "watch":
+        reader.child(" ".join(rest))
+    elif rest and name not in ("su", "runuser", "script"):
+        if name == "xargs":
+            rest = [*rest, "\x00"] if made.stdin is None else _with_input(words, rest, made.stdin)
+        _again(made, rest, reader)
+
+
+def _script_of(words: list[str], name: str) -> str | None:
+    """The text that su -c, flock -c or env -S runs as a command line, or None."""
+    for i, word in enumerate(words):
+        if name in ("su", "runuser", "script", "flock") and word in ("-c", "--command") and i + 1 < len(words):
+            return words[i + 1]
+        if name == "env" and word.startswith(("-S", "--split-string")):
+            glued = word[2:] if word.startswith("-S") else word.partition("=")[2]
+            return " ".join([glued, *words[i + 1 :]])
+        if i and not word.startswith("-") and name == "env" and "=" not in word:
+            break
+    return None
+
+
+def _inner_start(words: list[str], name: str) -> int:
     short, _, long = WRAPPERS[name].partition(" ")
     skip = _SKIP_OPERANDS.get(name, 0)
     i = 1
     while i < len(words):
         word = words[i]
-        if name in ("su", "runuser", "script", "flock", "watch") and word in ("-c", "--command") and i + 1 < len(words):
-            reader.child(words[i + 1])
-            return
-        if name == "env" and word.startswith(("-S", "--split-string")):
-            glued = word[2:] if word.startswith("-S") else word.partition("=")[2]
-            reader.child(" ".join([glued, *words[i + 1 :]]))
-            return
         if word == "--":
-            i += 1
-            break
+            return i + 1
         if len(word) > 1 and word[0] == "-":
             i += 1 + _takes_next(word, short, long)
         elif "=" in word and name in ("env", "sudo", "doas") and word.partition("=")[0].isidentifier():
@@ -150,13 +180,7 @@ def _unwrap(made: Simple, reader: Reader) -> None:
             i += 1
         else:
             break
-    rest = words[i:]
-    if name == "watch":
-        reader.child(" ".join(rest))
-    elif rest and name not in ("su", "runuser", "script"):
-        if name == "xargs":
-            rest = [*rest, "\x00"] if made.stdin is None else _with_input(words, rest, made.stdin)
-        _again(made, rest, reader)
+    return i
 
 
 def _with_input(words: list[str], rest: list[str], stdin: str) -> list[str]:
@@ -177,7 +201,7 @@ def _again(made: Simple, words: list[str], reader: Reader) -> None:
         reader.doubt("it has too many commands")
 
 
-def _look_into_shell(made: Simple, reader: Reader) -> None:
+def _shell(made: Simple, reader: Reader) -> None:
     """bash -c TEXT, and a bare `bash` that reads its commands from what is piped or written into it."""
     words = made.words
     i = 1
@@ -198,7 +222,7 @@ def _look_into_shell(made: Simple, reader: Reader) -> None:
         reader.child(made.stdin, dict(reader.variables))
 
 
-def _look_into_find(made: Simple, reader: Reader) -> None:
+def _find(made: Simple, reader: Reader) -> None:
     """find PATHS ... -exec COMMAND {} ;  runs COMMAND on what lies below PATHS."""
     words = made.words
     paths = find_paths(words)
@@ -230,8 +254,10 @@ def find_paths(words: list[str]) -> list[str]:
     return paths or ["."]
 
 
-def _change_folder(words: list[str], reader: Reader) -> None:
+def _change_folder(made: Simple, reader: Reader) -> None:
     import posixpath
+
+    words = made.words
 
     places = [word for word in words[1:] if not (word[:1] == "-" and len(word) > 1)]
     place = places[0] if places else reader.variables["HOME"]
@@ -239,3 +265,13 @@ def _change_folder(words: list[str], reader: Reader) -> None:
         reader.cwd = None
     else:
         reader.cwd = posixpath.normpath(posixpath.join(reader.cwd or "/", place))
+
+
+_SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
+    **dict.fromkeys(("cd", "pushd", "chdir"), _change_folder),
+    **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
+    **dict.fromkeys(SHELLS, _shell),
+    "eval": _eval,
+    "trap": _trap,
+    "find": _find,
+}

@@ -1,0 +1,24 @@
+"""The thing that rules are held against: one deed that a tool call would do. Standard library only; imports nothing."""
+
+from __future__ import annotations
+
+KINDS = frozenset(("delete", "write", "move", "mode", "code", "kill", "switch", "read", "unsure", "unregister"))
+
+
+class Deed:
+    """One thing a call would do. kind: one of KINDS; target: path, process or subcommand; recursive: with all in it."""
+
+    __slots__ = ("cwd", "kind", "recursive", "seen", "target")
+
+    def __init__(self, kind: str, target: str, cwd: str | None, seen: str, *, recursive: bool = False) -> None:
+        self.kind = kind
+        self.target = target
+        self.cwd = cwd
+        self.seen = seen
+        self.recursive = recursive
+
+
+def shown(words: list[str]) -> str:
+    """The command as a reason shows it: one line, short."""
+    text = " ".join(words).replace("\x00", "$?").replace("\n", " ")
+    return text if len(text) <= 120 else text[:117] + "..."
