@@ -79,7 +79,7 @@ class Call:
             elif not argument.startswith("-") and not self.event and len(argument) < 128:
                 self.event = argument
             at += 1
-        self.home = _real(home) if home else _own_home()
+        self.home = _real(home) if home else str(_fallback().own_home())
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -87,6 +87,7 @@ def main(arguments: list[str]) -> NoReturn:
     call = Call(arguments)
     code = 2
     try:
+        _open_standard()
         _signal.signal(_signal.SIGALRM, _ring)
         _read_conf(call)
         _read_stdin(call)
@@ -96,6 +97,15 @@ def main(arguments: list[str]) -> NoReturn:
         code = _fallback().fail_direction(call, f"the client failed: {type(error).__name__}")
     finally:
         posix._exit(code)
+
+
+def _open_standard() -> None:
+    """Fill closed descriptors, or one would become the socket. Read only, so that a deny to nowhere is noticed."""
+    for descriptor in range(3):
+        try:
+            posix.fstat(descriptor)
+        except OSError:
+            posix.set_inheritable(posix.open("/dev/null", posix.O_RDONLY), True)
 
 
 def _fallback() -> Any:
@@ -123,13 +133,6 @@ def _real(path: str) -> str:
     return os.path.realpath(path)
 
 
-def _own_home() -> str:
-    sys.path.insert(0, _SOURCE)
-    from levaithan.hot.paths import find_home
-
-    return find_home(None, {}).root
-
-
 def _read_conf(call: Call) -> None:
     """The lines of hot.conf that a client needs; what is missing or wrong keeps its default, as in hotconf.py."""
     try:
@@ -144,9 +147,7 @@ def _read_conf(call: Call) -> None:
         posix.close(descriptor)
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
         key, found, value = line.partition("=")
-        if not found:
-            continue
-        key, value = key.strip(), value.strip()
+        key, value = key.strip(), value.strip() if found else ""
         if key == "python":
             call.python = value or call.python
         elif key == "src":
@@ -175,8 +176,8 @@ def _read_stdin(call: Call) -> None:
             call.total += len(part)
             if call.total <= call.max_stdin:
                 parts.append(part)
-            elif len(parts) > 1 or (parts and len(parts[0]) > _TRUNCATED_PAYLOAD):
-                parts = [b"".join(parts)[:_TRUNCATED_PAYLOAD]]
+            elif call.total - len(part) <= call.max_stdin:
+                parts = [b"".join((*parts, part))[:_TRUNCATED_PAYLOAD]]
     except (OSError, _TimeIsOver):  # what came so far is judged: half an event is refused where it matters
         pass
     _signal.setitimer(_signal.ITIMER_REAL, 0)
@@ -281,18 +282,17 @@ def _ask_service(call: Call) -> int | None:
 
 def _repeat(call: Call, code: int, stdout: bytes, stderr: bytes) -> int:
     """Repeats a whole answer. A deny that could not be written must not become an allow."""
-    failed = False
-    for descriptor, data in ((1, stdout), (2, stderr)):
-        try:
-            _write_all(descriptor, data)
-        except OSError:
-            failed = True
+    failed = not (_written(1, stdout) and _written(2, stderr))
     if code == 2 or (code == 0 and not failed):
         return code
     why = "the answer could not be written" if failed else "the service gave an unknown exit code"
     return int(_fallback().fail_direction(call, why))
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[posix.write(descriptor, data) :]
+def _written(descriptor: int, data: bytes) -> bool:
+    try:
+        while data:
+            data = data[posix.write(descriptor, data) :]
+    except OSError:
+        return False
+    return True

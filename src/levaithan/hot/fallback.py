@@ -34,6 +34,13 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[posix.write(descriptor, data) :]
 
 
+def own_home() -> str:
+    """The home of a call without --home; the environment, which is the agent's, is not asked."""
+    from levaithan.hot.paths import find_home
+
+    return find_home(None, {}).root
+
+
 def fail_direction(call: Call, why: str) -> int:
     """The end of the road: nobody can decide. Says why and gives the exit code of the event's fail direction."""
     if not call.event:

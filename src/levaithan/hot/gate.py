@@ -43,7 +43,8 @@ class Gate:
     ) -> None:
         self.home = home
         self.conf = conf
-        self._context = Context(home, conf, loads, dumps, machine_id(home))
+        self.machine = machine_id(home)
+        self._context = Context(home, conf, loads, dumps, self.machine)
         self._dumps = dumps
         self._limit = TimeLimit()
         self._hooks: dict[tuple[str, str], Hook] = {}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from levaithan.hot.event import Answer, Event
-    from levaithan.hot.hotconf import HotConf
+    from levaithan.hot.gate import Gate
     from levaithan.hot.paths import Home
 
 _TOTAL_S = 8.0
@@ -76,6 +76,7 @@ def main(arguments: list[str]) -> int:
     stdout = 1
     home: Home | None = None
     try:
+        _open_standard()
         _limit(call)
         stdout = _aside()
         # Configuration comes from the arguments alone: the environment is the agent's.
@@ -96,10 +97,11 @@ def _answer(call: Call, home: Home) -> Answer:
     call.event = event.name
     from levaithan.hot.gate import Gate
 
-    outcome, body = Gate(home, conf).decide(event)
+    gate = Gate(home, conf)
+    outcome, body = gate.decide(event)
     name, decision = event.name, outcome.decision
     try:
-        name, decision = _journal(call, home, conf, event, body) or (name, decision)
+        name, decision = _journal(call, gate, event, body) or (name, decision)
     except Exception as error:  # JournalError, and whatever else keeps the event from being recorded
         log_error(home, f"{event.name} {event.id} was not recorded: {_words(error)}")
         why = f"LevAIthan could not record this {event.name} ({_words(error)})"
@@ -116,16 +118,18 @@ def _answer(call: Call, home: Home) -> Answer:
     return contract.render(name, decision, outcome.notices)
 
 
-def _journal(call: Call, home: Home, conf: HotConf, event: Event, body: bytes) -> tuple[str, Decision] | None:
+def _journal(call: Call, gate: Gate, event: Event, body: bytes) -> tuple[str, Decision] | None:
     """Record the event, synced. Gives what a service had recorded of it already, or None; raises as Journal."""
     from levaithan.hot.journal import Journal
 
+    conf = gate.conf
     journal = Journal(
-        home.journal,
+        gate.home.journal,
         fsync=conf.fsync,
+        fsync_interval_ms=conf.fsync_interval_ms,
         segment_bytes=conf.segment_bytes,
         max_record_bytes=conf.max_record_bytes,
-        machine="",
+        machine=gate.machine,
     )
     appended = journal.append([(event.id, body)], replay=call.sent)[0]
     journal.sync()
@@ -151,8 +155,8 @@ def read_stdin(limit: int) -> tuple[bytes, int]:
         total += len(part)
         if total <= limit:
             parts.append(part)
-        elif parts and sum(map(len, parts)) > TRUNCATED_PAYLOAD:
-            parts = [b"".join(parts)[:TRUNCATED_PAYLOAD]]
+        elif total - len(part) <= limit:
+            parts = [b"".join((*parts, part))[:TRUNCATED_PAYLOAD]]
     return b"".join(parts), total
 
 
@@ -170,6 +174,15 @@ def _limit(call: Call) -> None:
 
     _signal.signal(_signal.SIGALRM, ring)
     _signal.setitimer(_signal.ITIMER_REAL, left)
+
+
+def _open_standard() -> None:
+    """Fill closed descriptors: the journal must not become fd 1. Read only, so that a deny to nowhere is noticed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open("/dev/null", os.O_RDONLY)
 
 
 def _aside() -> int:
