@@ -89,7 +89,7 @@ tool_calls = Table(
     "tool_calls", METADATA,
     _text("tool_use_id", primary_key=True), _text("session_id"), _text("agent_id"), _text("tool_name"),
     _big("pre_us"), _text("pre_event"), _big("end_us"), _text("end_event"), _text("outcome"), _text("decision"),
-    _big("duration_us"), sqlite_with_rowid=False,
+    _big("duration_us"),
 )  # fmt: skip
 _no_pre = tool_calls.c.pre_us.is_(None)
 Index("ix_tool_calls_no_pre", tool_calls.c.end_us, sqlite_where=_no_pre, postgresql_where=_no_pre)

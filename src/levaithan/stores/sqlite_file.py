@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 BUSY_MS = 5_000
 PAGE_BYTES = 8_192
-CACHE_KIB = 16_384
-CHECKPOINT_PAGES = 2_048
-"""16 MiB of WAL between checkpoints: a page that many batches touch is written to the file once."""
+CACHE_KIB = 24_576
+CHECKPOINT_PAGES = 8_192
+"""64 MiB of WAL between checkpoints: a page that many batches touch is written to the file once."""
 CHECKED_BYTES = 16 << 20
 """A file up to this size is checked whole when a writer opens it (about 100 ms); a larger one when it is used."""
 _SIDES = ("", "-wal", "-shm", "-journal")
@@ -202,5 +202,5 @@ def _pragmas(*, write: bool) -> tuple[str, ...]:
     return (
         f"PRAGMA page_size={PAGE_BYTES}", *shared, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL",
         f"PRAGMA cache_size=-{CACHE_KIB}", f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
-        "PRAGMA journal_size_limit=67108864",
+        "PRAGMA journal_size_limit=134217728",
     )  # fmt: skip

@@ -154,7 +154,6 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text),
         sa.Column("decision", sa.Text),
         sa.Column("duration_us", sa.BigInteger),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_agents_agent", "agents", ["agent_id"])
     op.create_index("ix_events_at", "events", ["at_us"])
