@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from levaithan.hot.shell import Simple
 
-ALL, LAST, REST, ALL_MOVED = "all", "last", "rest", "moved"
+ALL, LAST, ALL_MOVED = "all", "last", "moved"
 _TARGETS: dict[str, tuple[str, str, str]] = {
     "rm": ("delete", ALL, ""),
     "rmdir": ("delete", ALL, ""),
@@ -42,11 +42,11 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "scp": ("write", LAST, "PiloFcSJ"),
     "mv": ("move", ALL_MOVED, "tS suffix target-directory"),
     "rename": ("move", ALL, ""),
-    "chmod": ("mode", REST, "reference"),
-    "chown": ("mode", REST, "from reference"),
-    "chgrp": ("mode", REST, "reference"),
-    "chattr": ("mode", REST, "pv"),
-    "setfacl": ("mode", REST, "mxMXn"),
+    "chmod": ("mode", ALL, "reference"),
+    "chown": ("mode", ALL, "from reference"),
+    "chgrp": ("mode", ALL, "reference"),
+    "chattr": ("mode", ALL, "pv"),
+    "setfacl": ("mode", ALL, "mxMXn"),
 }
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
 _OUTPUT: dict[str, tuple[str, ...]] = {
@@ -197,8 +197,6 @@ def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
     targets = _target_folder(words)
     if which == LAST and not targets:
         targets = found[-1:]
-    elif which == REST:
-        targets = found if any(word.startswith("--reference") for word in words) else found[1:]
     elif which in (ALL, ALL_MOVED):
         targets = targets + found
     if name == "ln" and not any(

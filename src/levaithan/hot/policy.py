@@ -36,7 +36,7 @@ _loaded: dict[str, tuple[list[object], Policy]] = {}
 
 
 class Policy:
-    """The rules in force; `rules` None: there never were good ones. problems: what is wrong with the packs, in words."""
+    """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
     __slots__ = ("_by_deed", "conf", "home", "problems", "protected", "rules", "user_home")
 

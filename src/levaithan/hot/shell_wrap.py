@@ -218,7 +218,9 @@ def _shell(made: Simple, reader: Reader) -> None:
                 reader.child(words[i], variables)
             return
         i += 2 if word in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
-    if made.stdin is not None and (i >= len(words) or words[i] == "/dev/stdin" or "s" in words[1]):
+    if made.stdin is not None and (
+        i >= len(words) or words[i] == "/dev/stdin" or any("s" in word for word in words[1:i] if word[:2] != "--")
+    ):
         reader.child(made.stdin, dict(reader.variables))
 
 

@@ -1,0 +1,175 @@
+"""The emergency stop: scopes, expiry, two setters at once, broken files."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from levaithan.hot import halts
+from levaithan.hot.event import Event
+from levaithan.hot.paths import home_at
+
+NOW = time.time_ns() // 1000
+
+
+@pytest.fixture
+def home(tmp_path):
+    return home_at(str(tmp_path))
+
+
+def event(name: str = "PreToolUse", **payload: object) -> Event:
+    made = Event("", name, {"session_id": "s1", "cwd": "/p/demo/sub", **payload})
+    made.project = "/p/demo"
+    return made
+
+
+def test_without_a_file_nothing_is_halted(home):
+    assert halts.active(home) == []
+    assert halts.halt_for(event(), home, NOW) is None
+
+
+def test_all_stops_every_session_and_says_who_why_and_how_it_ends(home):
+    halt = halts.set_halt(home, "all", "", "costs run away", "anna", now_us=NOW)
+    opinion = halts.halt_for(event(), home, NOW + 1)
+    assert opinion.verdict == "halt" and opinion.rule == "halt.all"
+    for part in ("anna", "costs run away", f"levaithan halt release {halt.id}"):
+        assert part in opinion.reason
+
+
+@pytest.mark.parametrize("name", sorted(halts.STOPS))
+def test_it_bites_where_something_would_go_on(home, name):
+    halts.set_halt(home, "all", "", "r", "b")
+    assert halts.halt_for(event(name), home, NOW).verdict == "halt"
+
+
+@pytest.mark.parametrize("name", ["Stop", "SessionEnd", "PostToolUse", "Notification", "ConfigChange", "Unknown"])
+def test_it_does_not_bite_elsewhere(home, name):
+    halts.set_halt(home, "all", "", "r", "b")
+    assert halts.halt_for(event(name), home, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "target", "hits", "misses"),
+    [
+        ("session", "s1", {}, {"session_id": "s2"}),
+        ("agent", "a7", {"agent_id": "a7"}, {"agent_id": "a8"}),
+        ("agent", "Explore", {"agent_type": "Explore"}, {}),
+        ("project", "/p/demo", {}, None),
+        ("project", "/p/demo/sub", {}, None),
+        ("project", "/p", {}, None),
+    ],
+)
+def test_scopes(home, scope, target, hits, misses):
+    halts.set_halt(home, scope, target, "r", "b")
+    assert halts.halt_for(event(**hits), home, NOW).rule == f"halt.{scope}"
+    if misses is not None:
+        assert halts.halt_for(event(**misses), home, NOW) is None
+
+
+def test_a_project_with_a_longer_name_is_another(home):
+    halts.set_halt(home, "project", "/p/dem", "r", "b")
+    assert halts.halt_for(event(), home, NOW) is None
+
+
+def test_it_expires(home):
+    halt = halts.set_halt(home, "all", "", "r", "b", lasts_s=60, now_us=NOW)
+    assert halt.expires_at == halts.stamp(NOW + 60_000_000)
+    assert halts.halt_for(event(), home, NOW + 59_000_000)
+    assert halts.halt_for(event(), home, NOW + 60_000_000) is None
+
+
+def test_release_one_and_all(home):
+    first = halts.set_halt(home, "all", "", "r", "b")
+    second = halts.set_halt(home, "session", "s9", "r", "b")
+    assert [halt.id for halt in halts.release_halt(home, first.id)] == [first.id]
+    assert [halt.id for halt in halts.active(home)] == [second.id]
+    assert halts.release_halt(home, "h-unknown") == []
+    assert len(halts.release_halt(home, "all")) == 1
+    assert halts.active(home) == []
+
+
+def test_a_set_halt_is_seen_at_once_although_the_file_is_cached(home):
+    for n in range(30):
+        halts.set_halt(home, "session", f"s{n}", "r", "b")
+        assert len(halts.active(home)) == n + 1
+
+
+def test_a_change_by_another_process_is_seen(home):
+    halts.set_halt(home, "all", "", "r", "b")
+    assert halts.active(home)
+    with open(home.halts + ".new", "w") as file:
+        json.dump({"version": 1, "halts": []}, file)
+    os.rename(home.halts + ".new", home.halts)
+    assert halts.active(home) == []
+
+
+def _setter(root: str, number: int) -> None:
+    for n in range(10):
+        halts.set_halt(home_at(root), "session", f"{number}-{n}", "r", "b")
+
+
+def test_setters_at_once_all_count(home):
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        pool.starmap(_setter, [(home.root, n) for n in range(4)])
+    assert len(halts.active(home)) == 40
+    assert sorted(os.listdir(home.state)) == ["halts.json", "halts.lock"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"version":2,"halts":[]}',
+        b'{"version":1}',
+        b'{"version":1,"halts":[1]}',
+        b'{"version":1,"halts":[{"id":"x","scope":"some","target":"","reason":"","by":"","set_at":""}]}',
+        b'{"version":1,"halts":[{"id":"x","scope":"all","target":"","reason":"r","by":"b","set_at":"t","expires_at":"soon"}]}',
+        b"[" * 100_000,
+        b"\xff\x00",
+    ],
+)
+def test_a_broken_file_halts_guards_and_says_how_to_mend_it(home, content):
+    os.makedirs(home.state)
+    with open(home.halts, "wb") as file:
+        file.write(content)
+    opinion = halts.halt_for(event(), home, NOW)
+    assert opinion.verdict == "halt" and opinion.rule == "halt.unreadable"
+    assert home.halts in opinion.reason and "levaithan doctor --fix" in opinion.reason
+    assert halts.halt_for(event("ConfigChange"), home, NOW).verdict == "halt"
+    assert halts.halt_for(event("PostToolBatch"), home, NOW) is None
+    with pytest.raises(halts.HaltError):
+        halts.set_halt(home, "all", "", "r", "b")
+
+
+def test_a_folder_in_place_of_the_file_halts_too(home):
+    os.makedirs(home.halts)
+    assert halts.halt_for(event(), home, NOW).verdict == "halt"
+
+
+@pytest.mark.parametrize(
+    ("scope", "target", "reason", "lasts"),
+    [
+        ("team", "x", "r", None),
+        ("all", "x", "r", None),
+        ("session", "", "r", None),
+        ("all", "", " ", None),
+        ("all", "", "r", 0),
+    ],
+)
+def test_what_makes_no_sense_is_refused(home, scope, target, reason, lasts):
+    with pytest.raises(ValueError):
+        halts.set_halt(home, scope, target, reason, "b", lasts_s=lasts)
+    assert not os.path.exists(home.halts)
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_with_a_next_step(tmp_path):
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(halts.HaltError, match="try again"):
+        halts.set_halt(home_at(str(tmp_path)), "all", "", "r", "b")
