@@ -28,7 +28,7 @@ def _run() -> None:
     event = sys.argv[1] if len(sys.argv) > 1 else ""
     code = 2
     try:
-        sys.path.insert(0, __file__.rpartition("/levaithan/hot/")[0])
+        sys.path.append(__file__.rpartition("/levaithan/hot/")[0])
         from levaithan.hot.shot import main
 
         code = main(sys.argv[1:])

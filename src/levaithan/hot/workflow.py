@@ -164,8 +164,7 @@ def say(error: BaseException, path: str) -> str:
         text = str(error)
     except Exception:
         text = "an error without words"
-    text = text if isinstance(error, HookError) else f"{type(error).__name__}: {text}"
-    text = text[:_MAX_SAID].replace("\n", " ")
+    text = (text if isinstance(error, HookError) else f"{type(error).__name__}: {text}")[:_MAX_SAID].replace("\n", " ")
     return f"{text} ({path}, line {line})" if line else text
 
 

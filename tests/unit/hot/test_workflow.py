@@ -29,7 +29,8 @@ def says(verdict: str, reason: str = "r", rule: str = "x") -> str:
 CRASH = "def hook(event, context):\n    raise ValueError('boom')\n"
 HANG = "def hook(event, context):\n    while True:\n        pass\n"
 STUBBORN = (
-    "def hook(event, context):\n    while True:\n        try:\n            while True: pass\n        except Exception: pass\n"
+    "def hook(event, context):\n    while True:\n"
+    "        try:\n            while True: pass\n        except Exception: pass\n"
 )
 TRACE = IMPORT + (
     "def hook(event, context):\n    context.memory.setdefault('trace', []).append({name!r})\n    return {opinion}\n"
