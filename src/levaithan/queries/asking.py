@@ -5,7 +5,7 @@ The SQL here is the part that SQLite and Postgres have in common, with `:name` p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -76,14 +76,27 @@ def conditions(filters: Filters) -> tuple[list[str], dict[str, object]]:
         if value is not None:
             said.append(sql)
             values[name] = value
-    if filters.agent is not None and filters.session is None:
-        # An agent lives in one session or few: their index finds it without reading every event.
-        said.append("e.session_id IN (SELECT session_id FROM agents WHERE agent_id = :agent)")
     if filters.decision is not None and filters.decision != "allow":
         said.append("e.decision != 'allow'")  # spelt as the partial index is, so that it is used
     if not filters.include_canary:
         said.append("e.canary = 0")
     return said, values
+
+
+def narrowed(ledger: Answers, filters: Filters) -> Filters:
+    """`filters` for an agent with what its own row adds: its session and the time it lived, which have an index."""
+    if filters.agent is None:
+        return filters
+    sql = "SELECT session_id, first_us, last_us FROM agents WHERE agent_id = :agent"
+    lives = ledger.rows(sql, {"agent": filters.agent})
+    since, until = filters.since_us, filters.until_us
+    first, last = min((one[1] for one in lives), default=0), max((one[2] for one in lives), default=-1) + 1
+    return replace(
+        filters,
+        session=lives[0][0] if filters.session is None and len(lives) == 1 else filters.session,
+        since_us=first if since is None else max(since, first),
+        until_us=last if until is None else min(until, last),
+    )
 
 
 def where(said: list[str]) -> str:

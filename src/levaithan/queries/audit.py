@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
 from levaithan.queries import signals
-from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, where
+from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, where
 from levaithan.stores import search_text
 from levaithan.stores.roles import SearchFilters
 
@@ -43,7 +43,7 @@ def _row(values: tuple[Any, ...]) -> dict[str, Any]:
 
 def list_events(ledger: Answers, filters: Filters, limit: int = 50, cursor: str | None = None) -> Page:
     """Events, newest first. `cursor` is the `next` of the page before. Raises StoreError, UsageProblem."""
-    said, values = conditions(filters)
+    said, values = conditions(narrowed(ledger, filters))
     place = keyset(cursor)
     if place is not None:
         said.append("(e.at_us, e.id) < (:before_us, :before_id)")
@@ -60,7 +60,7 @@ def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page
 
     By the journal's order, not by time: what arrives late is seen too. Raises StoreError.
     """
-    said, values = conditions(filters)
+    said, values = conditions(narrowed(ledger, filters))
     said.append("e.seq > :seq")
     sql = f"SELECT {_COLUMNS} {_FROM} {where(said)} ORDER BY e.seq LIMIT :limit"
     rows = [_row(one) for one in ledger.rows(sql, {**values, "seq": seq, "limit": limit})]

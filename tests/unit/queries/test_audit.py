@@ -80,6 +80,14 @@ def test_filters(ledger: Any, filters: Filters, wanted: list[int]) -> None:
     assert numbers(audit.list_events(ledger, filters)) == wanted
 
 
+def test_an_agent_of_two_sessions_is_found_in_both(ledger: Any) -> None:
+    put(ledger, event(1, agent_id="a"), event(2), event(3, agent_id="a", session_id="s2"), event(4, agent_id="b"))
+    assert numbers(audit.list_events(ledger, Filters(agent="a"))) == [3, 1]
+    assert numbers(audit.list_events(ledger, Filters(agent="a", session="s2"))) == [3]
+    assert numbers(audit.list_events(ledger, Filters(agent="a", until_us=START_US + 2 * SECOND))) == [1]
+    assert audit.list_events(ledger, Filters(agent="nobody")).rows == []
+
+
 def test_pages_neither_miss_nor_repeat_even_at_one_instant(ledger: Any) -> None:
     put(ledger, *(event(n, at=at(n // 10)) for n in range(1, 36)))
     seen: list[int] = []
@@ -213,7 +221,7 @@ PLANS = [
     (Filters(event="Stop"), "ix_events_event"),
     (Filters(rule="rm"), "ix_events_rule"),
     (Filters(decision="deny"), "ix_events_not_allowed"),
-    (Filters(agent="a"), "ix_agents_agent"),
+    (Filters(agent="a", since_us=1), "ix_events_session"),
 ]
 
 
@@ -223,6 +231,8 @@ def test_each_list_is_read_from_an_index(ledger: Any, filters: Filters, index: s
 
     class Spy:
         def rows(self, sql: str, values: Any = None) -> Any:
+            if "FROM agents" in sql:
+                return [("s1", 5, 9)]
             asked.append((sql, values))
             return []
 
