@@ -282,7 +282,7 @@ def test_compiled_rules_need_no_toml_parser(installed):
         "rules = policy.load(paths.home_at(sys.argv[2]))\n"
         "edit = Event('', 'PreToolUse', {'tool_name': 'Edit', 'tool_input': {'file_path': '/x/y'}, 'cwd': '/'})\n"
         "assert rules.judge(edit) is None and len(rules.rules) > 5\n"
-        "heavy = {'tomllib', 're', 'json', 'typing', 'pathlib', 'hashlib', 'fnmatch', 'dataclasses'} & set(sys.modules)\n"
+        "heavy = {'tomllib', 're', 'json', 'typing', 'pathlib', 'hashlib', 'fnmatch', 'dataclasses'} & {*sys.modules}\n"
         "assert not heavy, heavy\n"
     )
     arguments = [sys.executable, "-I", "-S", "-c", code, str(REPOSITORY / "src"), installed.home.root]
