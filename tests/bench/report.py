@@ -1,0 +1,88 @@
+"""What a measurement says, as a table on the terminal and as docs/reference/performance.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "performance.md"
+_HEAD = ("what", "at least", "got", "met", "how measured")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target: what, the limit, what was got, whether that meets it, and how (N, the numbers behind a ratio)."""
+
+    what: str
+    limit: str
+    got: str
+    met: bool
+    how: str
+
+    def cells(self) -> tuple[str, ...]:
+        return (self.what, self.limit, self.got, "yes" if self.met else "NO", self.how)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in columns, each row's details below it."""
+    heads = _HEAD[:4]
+    cells = [row.cells() for row in rows]
+    widths = [max(len(one[column]) for one in [heads, *cells]) for column in range(len(heads))]
+    lines = ["  ".join(head.ljust(width) for head, width in zip(heads, widths, strict=True)).rstrip()]
+    lines.append("  ".join("-" * width for width in widths))
+    for one in cells:
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(one, widths, strict=False)).rstrip())
+        lines.append(f"    {one[4]}")
+    return "\n".join(lines)
+
+
+def page(rows: Sequence[Row], machine: Sequence[str], sizes: str) -> str:
+    """The whole of docs/reference/performance.md."""
+    lines = [
+        "# Performance",
+        "",
+        "Made by `levaithan bench --write`; the words are in `tests/bench/report.py`, the figures come from the run.",
+        "",
+        "## What is promised, and what one run gave",
+        "",
+        "| " + " | ".join(_HEAD) + " |",
+        "|" + "---|" * len(_HEAD),
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row.cells()) + " |" for row in rows),
+        "",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} ({sizes}):",
+        "",
+        *(f"- {line}" for line in machine),
+        "",
+        _METHOD,
+    ]
+    return "\n".join(lines)
+
+
+_METHOD = """\
+## How it is measured
+
+- Every limit is a ratio to something measured in the same run, in turns with it (a round measures each once, and each
+  round begins with another), so that a slow or a busy machine is slow for both. Medians; N is in the table.
+- Processes are started by `posix_spawn` with their input already in a pipe; the time is from the start until the
+  process is reaped. The yardstick is `python3 -I -S -c pass`, started the same way with the same input.
+- *One fdatasync* is a bare `fdatasync` of a file on the journal's disk after an append of a record's size, once a
+  round. A hook's answer leaves only after such a sync (`LEVAITHAN_FSYNC=always`, the default), and no program can make
+  the disk faster, so the round trips with a service are allowed one on top.
+- The hook round trip is the whole of it: the client starts, reads the event, sends it; the service parses it, runs the
+  shipped workflow with the shipped rules, writes the record, syncs; the client prints the answer and ends. The event is
+  a recorded `PreToolUse` of a Bash command.
+- The ordinary hook is a Python script that imports json and sqlite3, reads the event and inserts one row.
+- Throughput is a generator in a process of its own, on connections that stay open, with a bounded number of events on
+  their way; it repeats a recorded session under new ids. Counted is until the last event is in the ledger, and then
+  the journal's records and the ledger's rows are counted. Memory is the resident size of the service and all its
+  children together, seen twice a second.
+- The two-million ledger is filled through the stores' own adapters and kept in the cache between runs
+  (`LEVAITHAN_TEST_CACHE`); the window is the last day of it.
+
+Again: `./system-cli.sh bench` (small sizes: `./system-cli.sh bench -- --quick`).
+"""

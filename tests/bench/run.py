@@ -1,0 +1,98 @@
+"""The benchmark: every figure that issue and docs promise, measured in one run, printed as a table.
+
+`levaithan bench` (or `python tests/bench`) runs it. Exits with 0 when every target is met, 5 when one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from tests.bench import hooks, machine, reading, report, throughput
+from tests.e2e import real_client
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PARTS = ("hooks", "throughput", "reading")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    rounds: int
+    bursts: int
+    events: int
+    ledger: int
+    starts: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
+            f"{self.ledger:,} in the ledger, {self.starts} starts of each command"
+        )
+
+
+FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
+QUICK = Sizes(rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for, print it; the exit code."""
+    given = _parse(arguments)
+    sizes = QUICK if given.quick else FULL
+    if given.events:
+        sizes = Sizes(sizes.rounds, sizes.bursts, given.events, sizes.ledger, sizes.starts)
+    cache = real_client.cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder or cache) as folder:
+        about = machine.describe(folder)
+        rows = _measure(given.only or PARTS, sizes, os.path.realpath(folder))
+    if given.json:
+        print(json.dumps({"schema_version": 1, "ok": True, "machine": about, "rows": [asdict(row) for row in rows]}))
+    else:
+        print("\n".join([*about, str(sizes), "", report.table(rows)]))
+    if given.write:
+        report.PAGE.write_text(report.page(rows, about, str(sizes)), encoding="utf-8")
+        print(f"written: {report.PAGE}", file=sys.stderr)
+    return 0 if all(row.met for row in rows) else 5
+
+
+def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row]:
+    rows: list[report.Row] = []
+    if "hooks" in parts:
+        print("measuring hooks ...", file=sys.stderr)
+        rows += hooks.measure(folder, sizes.rounds, sizes.bursts)
+    if "throughput" in parts:
+        print(f"measuring {sizes.events:,} events through the service ...", file=sys.stderr)
+        rows += throughput.measure(folder, sizes.events)
+    if "reading" in parts:
+        print(f"measuring questions to {sizes.ledger:,} events ...", file=sys.stderr)
+        rows += reading.measure(sizes.ledger, sizes.starts)
+    return rows
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description="Measure this checkout against its targets.")
+    parser.add_argument("--quick", action="store_true", help="small sizes: a minute instead of twenty")
+    parser.add_argument("--only", action="append", choices=PARTS, help="only this part (may be given again)")
+    parser.add_argument("--events", type=int, help="events through the service (default: 1,000,000; quick: 20,000)")
+    parser.add_argument("--folder", help="where scratch homes are made: the disk to be measured (default: the cache)")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/reference/performance.md (all parts, full sizes)"
+    )
+    given = parser.parse_args(arguments)
+    if given.write and (given.quick or given.only or given.events):
+        parser.error("--write wants a whole run: leave out --quick, --only and --events")
+    return given
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
