@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FIRST_WAIT_S = 0.05
 LONGEST_WAIT_S = 5.0
 DAMAGE_WAIT_S = 60.0
-BATCH_BYTES = 2 << 20
-"""Bodies of one transaction: about 1,800 records of 1 KiB. More rows share the pages of the one random index
+BATCH_BYTES = 3 << 19
+"""Bodies of one transaction: about 1,400 records of 1 KiB. More rows share the pages of the one random index
 (tool_use_id); beyond this the memory grows faster than the speed."""
 
 

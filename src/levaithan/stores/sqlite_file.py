@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 BUSY_MS = 5_000
 PAGE_BYTES = 8_192
-CACHE_KIB = 24_576
+CACHE_KIB = {"ledger": 12_288, "search": 2_048}
+"""Pages a writer keeps; FTS5 has its own memory. What falls out is in the system's cache: the projector stays small."""
 CHECKPOINT_PAGES = 8_192
 """64 MiB of WAL between checkpoints: a page that many batches touch is written to the file once."""
 CHECKED_BYTES = 16 << 20
@@ -94,7 +95,7 @@ class SqliteFile:
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self.wrap(error) from error
         try:
-            for pragma in _pragmas(write=write):
+            for pragma in _pragmas(CACHE_KIB.get(self.store, 2_048), write=write):
                 link.execute(pragma)
             if write:
                 self._close_to_others()
@@ -193,7 +194,7 @@ def _quoted(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _pragmas(*, write: bool) -> tuple[str, ...]:
+def _pragmas(cache_kib: int, *, write: bool) -> tuple[str, ...]:
     """synchronous=NORMAL: a power cut may take the last transactions, never the file; the journal has them still,
     and the cursor that went with them is the older one too, so they are projected again."""
     shared = (f"PRAGMA busy_timeout={BUSY_MS}", "PRAGMA foreign_keys=OFF", "PRAGMA temp_store=MEMORY")
@@ -201,6 +202,6 @@ def _pragmas(*, write: bool) -> tuple[str, ...]:
         return (*shared, "PRAGMA query_only=ON", "PRAGMA mmap_size=268435456")
     return (
         f"PRAGMA page_size={PAGE_BYTES}", *shared, "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL",
-        f"PRAGMA cache_size=-{CACHE_KIB}", f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
+        f"PRAGMA cache_size=-{cache_kib}", f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
         "PRAGMA journal_size_limit=134217728",
     )  # fmt: skip

@@ -35,7 +35,7 @@ _SCHEMA = (
     'CREATE TABLE dead_letters (store TEXT, segment TEXT, "offset" INTEGER, journal TEXT NOT NULL, seq INTEGER, '
     "id TEXT, tool_use_id TEXT, reason TEXT NOT NULL, attempts INTEGER NOT NULL, first_us INTEGER NOT NULL, "
     'last_us INTEGER NOT NULL, PRIMARY KEY (store, segment, "offset"))',
-    "INSERT INTO words (words, rank) VALUES ('hashsize', 16777216)",
+    "INSERT INTO words (words, rank) VALUES ('hashsize', 8388608)",
     f"PRAGMA user_version = {VERSION}",
 )
 _SPAN = (
