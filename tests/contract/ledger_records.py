@@ -39,7 +39,7 @@ def event(n: int, name: str = "PreToolUse", **over: Any) -> dict[str, Any]:
 
 def delivery(record: dict[str, Any], /, **over: Any) -> Delivery:
     """`record` as the projector would hand it in."""
-    body = json.dumps(record).encode()
+    body = json.dumps(record, separators=(",", ":")).encode()
     seq = record.get("seq", 0)
     made = Delivery(seq, hashlib.sha256(body).hexdigest(), JOURNAL, SEGMENT, seq * 1000, record, body)
     for key, value in over.items():
@@ -50,6 +50,11 @@ def delivery(record: dict[str, Any], /, **over: Any) -> Delivery:
 def cursor(seq: int) -> Cursor:
     """The cursor after the record `seq` of `delivery`."""
     return Cursor(JOURNAL, SEGMENT, (seq + 1) * 1000, seq, f"{seq:064x}")
+
+
+def compact(record: dict[str, Any]) -> bytes:
+    """`record` as the journal writes it: no spaces, its number first."""
+    return json.dumps({"seq": record["seq"], **record}, separators=(",", ":")).encode()
 
 
 class JournalFiles:
@@ -74,7 +79,7 @@ class JournalFiles:
     def add(self, record: dict[str, Any] | bytes) -> int:
         """Append a record (its seq is set) or raw bytes as one; returns the offset of its line."""
         self.seq += 1
-        body = record if isinstance(record, bytes) else json.dumps({**record, "seq": self.seq}).encode()
+        body = record if isinstance(record, bytes) else compact({**record, "seq": self.seq})
         self.hash = hashlib.sha256(self.hash.encode() + b" " + body).hexdigest()
         with open(self.path, "ab") as file:
             offset = file.tell()

@@ -23,10 +23,14 @@ _LONGEST_LINE = 512 << 20
 
 
 class Feed:
-    """Batches of one journal folder. Remembers which journal (id) the last segment header named."""
+    """Batches of one journal folder.
+
+    `note` says why the last batch did not begin where it was asked to; "" when it did.
+    """
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self.note = ""
 
     def batch(self, cursor: Cursor | None, limit_bytes: int) -> tuple[list[Delivery], Cursor | None]:
         """What follows `cursor` (None = from the oldest segment), about `limit_bytes` of it, and the cursor after it.
@@ -38,6 +42,7 @@ class Feed:
             segment, offset = self._place(cursor)
             after = read.Position(segment, offset, cursor.seq, cursor.hash)
         lines, end = read.read_batch(self.directory, after, limit_bytes)
+        self.note = end.note if end is not None else ""
         journal = cursor.journal if cursor else ""
         batch = []
         for line in lines:
@@ -49,7 +54,7 @@ class Feed:
             if record is not None and record.get("kind") == "segment":
                 journal = str(record.get("journal") or journal)
             batch.append(Delivery(line.seq, line.hash, journal, line.segment, line.offset, record, line.body, problem))
-        if not batch and (end is None or (cursor and (end.segment, end.offset) == (cursor.segment, cursor.offset))):
+        if end is None or (not batch and (cursor and (end.segment, end.offset) == (cursor.segment, cursor.offset))):
             return [], cursor
         return batch, Cursor(journal, end.segment, end.offset, end.seq, end.hash)
 

@@ -55,6 +55,8 @@ class Follower:
         try:
             self._open()
             batch, after = self.feed.batch(self.position, self.batch_bytes)
+            if self.feed.note:
+                self.note(self.feed.note)
             if after is None or (not batch and after == self.position):
                 self.idle = True
                 self._well()
