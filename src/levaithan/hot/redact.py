@@ -20,20 +20,32 @@ if TYPE_CHECKING:
 _SEPARATORS = bytes(95 if byte in b"-." else byte for byte in range(256))
 _LAST_THREE = slice(-3, None)
 _ENDINGS = endings()
-_MARKS = (b"AKIA", b"ASIA", b"ABIA", b"AIza", b"AKCp", b"ATATT3", b"ATBB", b"LTAI", b"eyJ", b":AA", b"dapi", b"Q~")
-_WORDS: tuple[bytes, ...] = (
-    b"key",
-    b"token",
-    b"pass",
-    b"pwd",
-    b"secret",
-    b"auth",
-    b"cred",
-    b"bearer",
-    b"basic ",
-    b"sig=",
-)
-_WORDS += (b" -u", b"--user", b"mysql", b"identified", b"-us")
+_NOT_CAPITALS = bytes(byte for byte in range(256) if not 65 <= byte <= 90 and byte != 126)
+_CAPITALS = (b"AKIA", b"ASIA", b"ABIA", b"AI", b"AKC", b"ATATT", b"ATBB", b"LTAI", b"AA", b"Q~", b"SK")
+_KEPT = b"kywpsdcbuhljrta"
+_NOT_KEPT = bytes(byte for byte in range(256) if byte not in _KEPT)
+_WORDS = [
+    (bytes(byte for byte in word if byte in _KEPT), word)
+    for word in (
+        b"key",
+        b"token",
+        b"bearer",
+        b"pass",
+        b"pwd",
+        b"secret",
+        b"auth",
+        b"cred",
+        b"basic ",
+        b"curl",
+        b"mysql",
+        b"ified by",
+        b"eyj",
+        b"dapi",
+    )
+]
+"""Words that a secret stands beside, each with what is left of it when only the letters of _KEPT are kept: looking for
+that in the little that is left of a record is ten times as fast as looking for the word in all of it."""
+_REAL = (b"AKIA", b"ASIA", b"ABIA", b"AIza", b"AKCp", b"ATATT3", b"ATBB", b"LTAI", b":AA", b"Q~")
 
 
 def encode_redacted(record: dict[str, Any], dumps: Callable[[Any], str | bytes]) -> tuple[bytes, int]:
@@ -72,16 +84,18 @@ def suspicious(encoded: bytes) -> bool:
     """Whether the encoded record may hold a secret: cheap, and without `re`, which the one-shot path has not loaded."""
     if not _ENDINGS.isdisjoint([piece[_LAST_THREE] for piece in encoded.translate(_SEPARATORS).split(b"_")]):
         return True
-    for needle in _MARKS:
-        if needle in encoded:
+    capitals = encoded.translate(None, _NOT_CAPITALS)  # a tenth of the bytes: looking in them is nearly free
+    for needle in _CAPITALS:
+        if needle in capitals and (any(mark in encoded for mark in _REAL) or _twilio(encoded)):
             return True
     lowered = encoded.lower()
-    for needle in _WORDS:
-        if needle in lowered:
+    rest = lowered.translate(None, _NOT_KEPT)
+    for left, word in _WORDS:
+        if left in rest and word in lowered:
             return True
-    if b"://" in encoded and (b"@" in encoded or b"webhook" in encoded or b"hooks." in encoded):
+    if b"://" in encoded and (b"@" in encoded or b"webhook" in encoded or b"hooks." in encoded or b"sig=" in encoded):
         return True
-    return (b"SK" in encoded and _twilio(encoded)) or 6 in map(len, encoded.split(b"."))
+    return 6 in map(len, encoded.split(b"."))
 
 
 def _twilio(encoded: bytes) -> bool:
