@@ -79,9 +79,18 @@ def say(text: str) -> None:
         return
 
 
-def envelope(rows: Sequence[Mapping[str, object]], following: str | None = None, **more: object) -> str:
-    """What --json prints of a read; `following` is the cursor of the next page."""
-    return dumps({"schema_version": SCHEMA_VERSION, "ok": True, "rows": list(rows), "next": following, **more})
+def envelope(
+    rows: Sequence[Mapping[str, object]],
+    following: str | None = None,
+    *,
+    problem: LevaithanError | None = None,
+    **more: object,
+) -> str:
+    """What --json prints: the rows, the cursor of the next page, and what is wrong when the exit code says so."""
+    told: dict[str, object] = {"error": problem.as_dict()} if problem else {}
+    return dumps(
+        {"schema_version": SCHEMA_VERSION, "ok": problem is None, "rows": list(rows), "next": following, **more, **told}
+    )
 
 
 def emit(
@@ -91,10 +100,14 @@ def emit(
     *,
     following: str | None = None,
     nothing: str = "nothing found",
+    problem: LevaithanError | None = None,
 ) -> None:
-    """Print `rows` in `fmt`. A table shows `columns`; the other formats have every field there is."""
+    """Print `rows` in `fmt`. A table shows `columns`; the other formats have every field there is.
+
+    With a `problem` the command ends with its exit code, after the rows.
+    """
     if fmt == "json":
-        out(envelope(rows, following))
+        out(envelope(rows, following, problem=problem))
     elif fmt == "jsonl":
         jsonl(rows)
     elif fmt == "csv":
@@ -107,6 +120,15 @@ def emit(
     if following and fmt != "json":
         say(f"more: --cursor {following}")
     flush()
+    if problem is not None:
+        ended(problem, told=fmt == "json")
+
+
+def ended(problem: LevaithanError, *, told: bool) -> None:
+    """End the command for `problem`, which is said now unless it was `told` in the data."""
+    if told:
+        raise typer.Exit(problem.exit_code)
+    raise problem
 
 
 def every_field(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> list[str]:

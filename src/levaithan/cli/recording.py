@@ -9,25 +9,29 @@ from typing import TYPE_CHECKING, Any
 from levaithan.hot import hotconf, wire
 
 if TYPE_CHECKING:
+    from levaithan.hot.journal import Journal
     from levaithan.hot.paths import Home
+
+
+def writer(home: Home) -> Journal:
+    """The journal of `home`, for writing; what a person does is synced whatever the setting for hooks is."""
+    from levaithan.hot.journal import Journal
+
+    conf = hotconf.read(home.hot_conf)
+    return Journal(
+        home.journal, fsync="always", segment_bytes=conf.segment_bytes, max_record_bytes=conf.max_record_bytes
+    )
 
 
 def note(home: Home, kind: str, body: dict[str, Any]) -> str | None:
     """Append a record of `kind`, synced. None when it is in the journal, else why it is not; never raises for that."""
     from levaithan.hot.halts import stamp
-    from levaithan.hot.journal import Journal
     from levaithan.hot.redact import redact_tree
 
     one = wire.new_event_id()
     record = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), **body}
     try:
-        conf = hotconf.read(home.hot_conf)
-        journal = Journal(
-            home.journal,
-            fsync="always",
-            segment_bytes=conf.segment_bytes,
-            max_record_bytes=conf.max_record_bytes,
-        )
+        journal = writer(home)
         body_text = json.dumps(redact_tree(record)[0], separators=(",", ":"))
         journal.append([(one, body_text.encode("ascii"))])
         journal.sync()

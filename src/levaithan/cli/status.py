@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from levaithan.cli import options, output, reading
 from levaithan.cli.state import STATE
-from levaithan.errors import UNHEALTHY, LevaithanError, NotConfigured
+from levaithan.errors import LevaithanError, NotConfigured, Unhealthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,9 +26,10 @@ def status(json: options.Json = False, format: options.Format = None) -> None:
     if not Path(home.root).is_dir():
         raise NotConfigured(f"There is no home at {home.root}.", fix="run ./setup.sh (or `levaithan setup`)")
     rows = list(looks(home))
-    output.emit(rows, ["item", "status", "value", "remedy"], fmt)
-    if any(row["status"] == "fail" for row in rows):
-        raise typer.Exit(UNHEALTHY)
+    failed = [row for row in rows if row["status"] == "fail"]
+    words = ", ".join(dict.fromkeys(row["item"] for row in failed))
+    problem = Unhealthy(f"Not all is well: {words}.", fix=failed[0]["remedy"]) if failed else None
+    output.emit(rows, ["item", "status", "value", "remedy"], fmt, problem=problem)
 
 
 def looks(home: Home) -> Iterator[Row]:
