@@ -1,0 +1,90 @@
+"""The benchmark measures what it says: processes are really run, failures are not taken for speed, sums are right."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from tests.bench import hooks, launching, load, report, throughput
+from tests.support import payloads
+
+PYTHON = sys.executable
+
+
+def test_a_process_is_timed_and_reads_its_input() -> None:
+    reads = [PYTHON, "-I", "-S", "-c", "import sys; sys.exit(sys.stdin.read() != 'given')"]
+    assert 0 < launching.timed(reads, b"given", {}) < 10
+    with pytest.raises(RuntimeError, match="exited with 1 instead of 0"):
+        launching.timed(reads, b"other", {})
+
+
+def test_processes_at_once_are_timed_each_by_itself() -> None:
+    naps = [PYTHON, "-I", "-S", "-c", "import sys, time; time.sleep(float(sys.stdin.read()))"]
+    took = sorted(launching.at_once(naps, [b"0.9", b"0", b"0"], {}))
+    assert len(took) == 3
+    assert took[0] < 0.8 < 0.9 <= took[2]
+
+
+def test_a_round_measures_every_subject_once_and_begins_with_another() -> None:
+    order: list[str] = []
+
+    def subject(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    took = launching.interleaved({name: lambda name=name: subject(name) for name in "ab"}, 2)  # type: ignore[misc]
+    assert order == ["a", "b", "b", "a"]
+    assert took == {"a": [1.0, 4.0], "b": [2.0, 3.0]}
+
+
+@pytest.mark.parametrize(("part", "expected"), [(0.5, 5), (0.95, 10), (1, 10), (0.01, 1)])
+def test_percentiles(part: float, expected: float) -> None:
+    assert launching.percentile(list(range(10, 0, -1)), part) == expected
+
+
+def test_the_load_repeats_a_session_under_new_names() -> None:
+    session = load.templates(str(payloads.DATA / "sessions" / "basic.jsonl"))
+    frames = load.Frames(session, 2 * len(session))
+    data = frames.take(len(session)) + frames.take(10_000)
+    assert not frames.left
+    assert frames.take(5) == b""
+    assert data.count(b"LVH1") == 2 * len(session)
+    assert b"@SESSION@" not in data
+    assert b"@CALL@" not in data
+    ids = {line for line in data.split(b"\n") if b"id=" in line and len(line.rpartition(b"id=")[2]) == 32}
+    assert len(ids) == 2 * len(session)
+
+
+def test_the_family_of_a_process_is_weighed() -> None:
+    import os
+
+    assert os.getpid() in throughput.family(os.getpid())
+    assert 5 < throughput.resident(os.getpid()) < 5_000
+
+
+def test_growth_is_between_warm_and_end() -> None:
+    memory = throughput.Memory(1)
+    memory.seen = [10, 90, 100, 100, 100, 100, 110, 110]
+    assert memory.growth() == 10
+
+
+def test_the_table_says_what_was_missed() -> None:
+    rows = [report.Row("fast", "1x", "0.5x", True, "N=1"), report.Row("slow", "1x", "2x", False, "N=1 | why")]
+    text = report.table(rows)
+    assert "NO" in text
+    assert text.count("yes") == 1
+    page = report.page(rows, ["a machine"], "small")
+    assert "| slow | 1x | 2x | NO | N=1 \\| why |" in page
+
+
+@pytest.mark.slow
+def test_hooks_are_measured(tmp_path: Path) -> None:
+    rows = hooks.measure(str(tmp_path), rounds=2, bursts=1)
+    assert [row.limit.split()[0] for row in rows] == ["0.15x", "1.25x", "3.5x", "below"]
+
+
+@pytest.mark.slow
+def test_throughput_is_measured_and_counted(tmp_path: Path) -> None:
+    rows = throughput.measure(str(tmp_path), 2_000)
+    assert "N=2,000" in rows[0].how
