@@ -117,7 +117,7 @@ def _falls_back(client: Client, home: Path, tool_call: Payload) -> dict[str, Any
     assert said is not None
     assert said["hookSpecificOutput"]["permissionDecision"] == "deny"
     (record,) = journal(home)
-    assert (record["decision"], record["path"]) == ("deny", client.path)  # type: ignore[attr-defined]
+    assert (record["decision"], record["path"]) == ("deny", "oneshot")
     assert (record["client_version"], record["project"]) == ("2.1.330", "/home/dev/de\nmo")
     return record
 

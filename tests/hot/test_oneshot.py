@@ -121,7 +121,7 @@ def test_a_repeated_event_is_answered_as_it_was_recorded(home: Path, tool_call: 
     again = run(command, tool_call("echo something else"))
     assert first.stdout == again.stdout
     assert "deny" in json.dumps(sound(again))
-    assert [(record["id"], record["path"]) for record in journal(home)] == [("0" * 31 + "7", "native")]
+    assert [(record["id"], record["path"]) for record in journal(home)] == [("0" * 31 + "7", "oneshot")]
 
 
 def test_sixteen_at_once_are_all_recorded(home: Path, tool_call: Payload) -> None:

@@ -49,7 +49,8 @@ class Call:
         self.home: str | None = None
         self.sent = False
         self.header: dict[str, str] = {"path": "oneshot"}
-        named = {"--id": "id", "--started": "started_ns", "--path": "path", "--truncated": "truncated"}
+        # --path says which client fell back; the record's path stays "oneshot": that no service decided is what counts.
+        named = {"--id": "id", "--started": "started_ns", "--path": "client", "--truncated": "truncated"}
         rest = iter(arguments)
         for argument in rest:
             name, equals, value = argument.partition("=")
