@@ -19,6 +19,7 @@ PACKAGE = "@anthropic-ai/claude-code"
 VERSION = "2.1.330"
 SKIP = "LEVAITHAN_SKIP_REAL_CLIENT"
 _INSTALL_LIMIT_S = 900
+_SYSTEM_ROOTS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 class NoClientError(Exception):
@@ -56,7 +57,7 @@ def _install(folder: Path) -> None:
         command = [npm, "install", "--prefix", work, "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(
             [*command, f"{PACKAGE}@{VERSION}"],
-            cwd=work, capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False,
+            cwd=work, env=_trusting_environment(), capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False,
         )  # fmt: skip
         if done.returncode != 0:
             raise NoClientError(
@@ -66,6 +67,12 @@ def _install(folder: Path) -> None:
         _binary(Path(work))
         Path(work).rename(folder)
         Path(work).mkdir()  # TemporaryDirectory wants to remove something
+
+
+def _trusting_environment() -> dict[str, str]:
+    """npm trusts only what Node was built with; a network that inspects its traffic has its root among the system's."""
+    found = next((bundle for bundle in _SYSTEM_ROOTS if os.path.isfile(bundle)), None)
+    return ({"NODE_EXTRA_CA_CERTS": found} if found else {}) | dict(os.environ)
 
 
 def _binary(folder: Path) -> Path:
