@@ -57,8 +57,13 @@ def _install(folder: Path) -> None:
         command = [npm, "install", "--prefix", work, "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(
             [*command, f"{PACKAGE}@{VERSION}"],
-            cwd=work, env=_trusting_environment(), capture_output=True, text=True, timeout=_INSTALL_LIMIT_S, check=False,
-        )  # fmt: skip
+            cwd=work,
+            env=_trusting_environment(),
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_LIMIT_S,
+            check=False,
+        )
         if done.returncode != 0:
             raise NoClientError(
                 f"npm could not install {PACKAGE}@{VERSION}:\n{done.stderr[-2000:]}\nNext: see that the npm registry "
