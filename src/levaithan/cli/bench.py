@@ -14,7 +14,9 @@ from levaithan.hot import paths
 
 
 def bench(
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to tests/bench (after --).")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed on: --quick, --only PART, --json, --write.")
+    ] = None,
 ) -> None:
     """Measure this checkout against its targets."""
     folder = Path(paths.source_folder()).parent / "tests" / "bench"
@@ -25,3 +27,6 @@ def bench(
         )
     done = subprocess.run([sys.executable, str(folder), *(arguments or [])], check=False)
     raise typer.Exit(done.returncode)
+
+
+bench.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]

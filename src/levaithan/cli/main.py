@@ -65,7 +65,8 @@ def load(name: str) -> Any:
         command = typer.main.get_command(loaded.app)
     else:
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name, help=words)(getattr(loaded, function))
+        callback = getattr(loaded, function)
+        single.command(name, help=words, context_settings=getattr(callback, "context_settings", None))(callback)
         command = typer.main.get_command(single)
     command.name = name
     return command
