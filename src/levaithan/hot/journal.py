@@ -187,6 +187,8 @@ class Journal:
 
         A segment that is over has lost its write bit; where modes mean nothing, the folder's time tells.
         """
+        if end.descriptor < 0:
+            return False
         seen = os.fstat(end.descriptor)
         same = seen.st_size == end.size and bool(seen.st_mode & 0o200) and seen.st_nlink > 0
         return same and self._folder.stamp() == self._folder_seen

@@ -69,12 +69,27 @@ class Finder:
         tail = Tail()
         for name in reversed(names):
             found = self._look(name)
+            if found is not None and found.seq < found.first and found.size:
+                self._rename(found)
+                return self.find()
             if found is not None and found.size:
                 tail = found
                 break
             if found is not None:
                 self._drop_empty(found)
         return tail
+
+    def _rename(self, found: Tail) -> None:
+        """Its records are older than its name: left so, it would hide every segment that comes."""
+        line = segments.read_at(found.descriptor, 0, 1 << 16).partition(b"\n")[0]
+        os.close(found.descriptor)
+        first = segments.seq_of(line[segments.HASH + 1 :])
+        right = segments.name_of(first) if first and first < segments.LARGEST else found.name
+        if os.path.lexists(f"{self.directory}/{right}"):
+            self.say(f"{found.name} has the records of another segment: it was moved to {self.aside(found.name)}")
+        else:
+            os.rename(f"{self.directory}/{found.name}", f"{self.directory}/{right}")
+            self.say(f"{found.name} is the segment {right} by its records and got that name")
 
     def _drop_empty(self, found: Tail) -> None:
         """Nothing is in it, and under a wrong number it would hide the segments that come."""

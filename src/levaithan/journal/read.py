@@ -219,7 +219,8 @@ class _Reader:
 
     def _damage(self, line: bytes, name: str, offset: int, why: str) -> None:
         self.out.append(Damage(name, offset, line, why))
-        options = [self.prev, _digest(self.prev, line), *self.others]
+        computed = hashlib.sha256(self.prev + b" " + line[_HASH + 1 :]).hexdigest().encode()
+        options = [self.prev, computed, line[:_HASH], *self.others]
         at = line.rfind(b' {"seq":')  # two lines that became one: the second's hash stands inside
         if at > _HASH:
             options.append(line[at - _HASH : at])

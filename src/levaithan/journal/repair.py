@@ -50,7 +50,7 @@ def repair(directory: str, *, dry_run: bool = False, journal: Journal | None = N
         record = {"v": 1, "kind": "repair", "at": segments.now(), "what": "repair", "done": result.done[:100]}
         writer.append([("", segments.encode(record))])
     writer.sync(force=True)
-    result.done += writer.found[seen:]
+    result.done += [words for words in writer.found[seen:] if "is ignored" not in words]
     return result
 
 

@@ -17,7 +17,10 @@ from levaithan.journal.verify import verify
 def event(number: int, size: int = 40) -> tuple[str, bytes]:
     """An item as the gate makes them."""
     one = f"{number:032x}"
-    return one, b'{"v":1,"kind":"event","id":"%s","at":"2026-11-23T15:04:05.000000Z","x":"%s"}' % (one.encode(), b"x" * size)
+    return one, b'{"v":1,"kind":"event","id":"%s","at":"2026-11-23T15:04:05.000000Z","x":"%s"}' % (
+        one.encode(),
+        b"x" * size,
+    )
 
 
 class Made:

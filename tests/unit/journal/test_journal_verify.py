@@ -21,7 +21,7 @@ def rehash(lines: list[bytes], begin: int = 0, prev: bytes = b"0" * 64, renumber
     for index, line in enumerate(lines[begin:], begin):
         body = line[65:-1]
         if renumber:
-            body = b'{"seq":%d' % (index + 1) + body[body.index(b","):]
+            body = b'{"seq":%d' % (index + 1) + body[body.index(b",") :]
         prev = hashlib.sha256(prev + b" " + body).hexdigest().encode()
         out.append(prev + b" " + body + b"\n")
     return out
@@ -133,22 +133,22 @@ def test_a_cut_that_only_the_checkpoint_beside_the_log_shows(made) -> None:
 def test_edit_delete_insert_swap_name_the_record(made, at) -> None:
     made.fill(20, every=10)
     lines = made.lines()
-    edited = lines[: at - 1] + [lines[at - 1].replace(b'"v":1', b'"v":2')] + lines[at:]
+    edited = [*lines[: at - 1], lines[at - 1].replace(b'"v":1', b'"v":2'), *lines[at:]]
     made.write_one(edited)
     assert first(made.verify()) == ("edited", at)
     if at > 1:
         made.write_one(lines[: at - 1] + lines[at:])
         assert first(made.verify()) == ("deleted", at)
-        made.write_one(lines[: at - 1] + [lines[at], lines[at - 1]] + lines[at + 1 :])
+        made.write_one([*lines[: at - 1], lines[at], lines[at - 1], *lines[at + 1 :]])
         assert first(made.verify()) == ("reordered", at)
         junk = hashlib.sha256(b"junk").hexdigest().encode() + b" " + lines[at - 1][65:]
-        made.write_one(lines[: at - 1] + [junk] + lines[at - 1 :])
+        made.write_one([*lines[: at - 1], junk, *lines[at - 1 :]])
         assert first(made.verify()) == ("inserted", at)
         forged = rehash([*lines[: at - 1], lines[at - 1].replace(b'"v":1', b'"v":2')], at - 1)
         made.write_one(forged + lines[at - 1 :])
         kind, number = first(made.verify())
         assert (kind, number) == ("inserted", at)
-        made.write_one(lines[: at + 2] + [lines[1]] + lines[at + 2 :])
+        made.write_one([*lines[: at + 2], lines[1], *lines[at + 2 :]])
         assert first(made.verify()) == ("inserted", at + 3)
 
 
@@ -191,7 +191,7 @@ def test_a_journal_wholly_rewritten_is_found_by_each_witness_alone(made, tmp_pat
     lines = [line.replace(b'"x":"xx', b'"x":"zz') for line in made.lines()]
 
     made.write_one(resign(lines, other))
-    assert first(made.verify()) [0] in ("checkpoint", "rewritten")
+    assert first(made.verify())[0] in ("checkpoint", "rewritten")
     assert any(one.kind == "rewritten" for one in made.verify().findings)
     assert first(verify(str(made.path)))[0] == "rewritten"  # the file beside it, without any key
     beside.unlink()
@@ -235,7 +235,10 @@ def test_a_restore_of_an_older_copy_is_found_and_what_follows_it_too(made) -> No
     last = len(old.lines())
     assert old.verify().ok
     assert first(old.verify(checkpoints=witnesses)) == ("cut", last + 1)
-    assert first(old.verify(hashes=lambda low, high: [one for one in hashes if low <= one[0] <= high])) == ("cut", last + 1)
+    assert first(old.verify(hashes=lambda low, high: [one for one in hashes if low <= one[0] <= high])) == (
+        "cut",
+        last + 1,
+    )
     journal = old.writer()
     for number in range(100, 140):
         journal.append([made.event(number)])
@@ -275,7 +278,10 @@ def test_a_ledger_that_was_edited_is_told_apart_from_the_journal(made) -> None:
     made.fill(20, every=10)
     hashes = [(number, line[:64].decode()) for number, line in enumerate(made.lines(), 1)]
     hashes[6] = (7, "f" * 64)
-    assert first(made.verify(hashes=lambda low, high: [one for one in hashes if low <= one[0] <= high])) == ("ledger", 7)
+    assert first(made.verify(hashes=lambda low, high: [one for one in hashes if low <= one[0] <= high])) == (
+        "ledger",
+        7,
+    )
 
 
 def test_memory_does_not_grow_with_the_journal(made) -> None:
