@@ -84,5 +84,5 @@ _METHOD = """\
 - The two-million ledger is filled through the stores' own adapters and kept in the cache between runs
   (`LEVAITHAN_TEST_CACHE`); the window is the last day of it.
 
-Again: `./system-cli.sh bench` (small sizes: `./system-cli.sh bench -- --quick`).
+Again: `./system-cli.sh bench` (small sizes: `./system-cli.sh bench --quick`).
 """
