@@ -1,0 +1,299 @@
+"""Settings files on the disk: locked, compared, backed up and replaced whole; links are followed to the real file.
+
+What the text becomes is decided by `settings_merge`; what stood before is kept by `registry`. Nothing is written that
+the merge did not hold against Claude Code's rules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import fcntl
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from levaithan.errors import InstallError
+from levaithan.hot import paths
+from levaithan.install import registry, settings_merge
+from levaithan.install.registry import Install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.places import Place
+    from levaithan.install.settings_rules import Problem
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an install or uninstall did to one file, or would do. after None = the file goes."""
+
+    place: Place
+    real: str
+    before: bytes | None
+    after: bytes | None
+    notes: tuple[Problem, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the bytes differ."""
+        return self.before != self.after
+
+    @property
+    def what(self) -> str:
+        """unchanged, created, deleted or changed."""
+        if not self.changed:
+            return "unchanged"
+        return "created" if self.before is None else "deleted" if self.after is None else "changed"
+
+    def diff(self) -> str:
+        """The change as a unified diff."""
+        sides = [
+            (data or b"").decode("utf-8", "replace").splitlines(keepends=True) for data in (self.before, self.after)
+        ]
+        names = ["/dev/null" if data is None else self.real for data in (self.before, self.after)]
+        lines = difflib.unified_diff(sides[0], sides[1], names[0], names[1])
+        return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
+
+
+def install(home: Home, place: Place, entries: Mapping[str, dict[str, object]], *, dry_run: bool = False) -> Change:
+    """Put `entries` into the file of `place`. Twice is no change. Raises InstallError, the file is then as it was."""
+    with registry.locked(home):
+        installs = registry.load(home)
+        real = os.path.realpath(place.path)
+        folder = os.path.dirname(real)  # noqa: PTH120
+        if dry_run:
+            return _merged(place, real, _read(real), entries, home)[0]
+        created_folders = _make_folder(folder, place)
+        with _folder_lock(folder):
+            for _attempt in range(_TRIES):
+                change, created = _merged(place, real, _read(real), entries, home)
+                if not change.changed and real in installs:
+                    return change
+                entry = _entry(home, change, created, installs.get(real), created_folders)
+                registry.save(home, installs | {real: entry})  # first, so that nothing is ever ours and unknown
+                if _replace(change):
+                    return change
+                registry.save(home, installs)
+    raise InstallError(path=real, reason="another program keeps changing it", fix="close it, then run this again")
+
+
+def uninstall(home: Home, place: Place, *, dry_run: bool = False) -> Change:
+    """Take our entries out of the file of `place`: the bytes of before when nobody else changed it, else only ours."""
+    with registry.locked(home):
+        installs = registry.load(home)
+        real = os.path.realpath(place.path)
+        known = installs.get(real)
+        folder = os.path.dirname(real)  # noqa: PTH120
+        if dry_run or not Path(folder).is_dir():
+            change = _cleaned(place, real, _read(real), known, home)
+            if not dry_run and known:
+                registry.save(home, {key: one for key, one in installs.items() if key != real})
+            return change
+        with _folder_lock(folder):
+            for _attempt in range(_TRIES):
+                change = _cleaned(place, real, _read(real), known, home)
+                if not change.changed or _replace(change, known.mode if known else None):
+                    break
+            else:
+                raise InstallError(
+                    path=real, reason="another program keeps changing it", fix="close it, then run this again"
+                )
+        if known:
+            registry.save(home, {key: one for key, one in installs.items() if key != real})
+            _remove_made(known, change)
+        return change
+
+
+def _merged(
+    place: Place, real: str, before: bytes | None, entries: Mapping[str, dict[str, object]], home: Home
+) -> tuple[Change, settings_merge.Created]:
+    text = _text(real, before)
+    try:
+        merged = settings_merge.merge(text, entries, home.root)
+    except settings_merge.Refused as refused:
+        raise refusal(real, refused.problem) from None
+    after = before if merged.text == text and before is not None else _bytes(real, merged.text)
+    return Change(place, real, before, after, tuple(merged.notes)), merged.created
+
+
+def _cleaned(place: Place, real: str, before: bytes | None, known: Install | None, home: Home) -> Change:
+    """What the file becomes without us."""
+    if before is None:
+        return Change(place, real, None, None)
+    if known and known.pristine and digest(before) == known.after:
+        kept = None if known.created_file else _backup(known)
+        if known.created_file or kept is not None:
+            return Change(place, real, before, kept)
+    created = None
+    if known:
+        created = settings_merge.Created(known.created_hooks, tuple(known.created_events))
+    try:
+        text = settings_merge.without(_text(real, before), home.root, created)
+    except settings_merge.Refused as refused:
+        raise refusal(real, refused.problem) from None
+    after = _bytes(real, text)
+    if known and known.created_file and not settings_merge.parse(text).members:
+        return Change(place, real, before, None)
+    return Change(place, real, before, after)
+
+
+def refusal(path: str, problem: Problem) -> InstallError:
+    """The error for a file that is left alone because of `problem`."""
+    where = f"{path}:{problem.line}:{problem.column}"
+    what = f"{problem.place}: {problem.message}" if problem.place else problem.message
+    return InstallError(
+        f"{where}: {what}. Claude Code drops a whole settings file for this, hooks and all, so it was left as it is.",
+        fix=f"mend line {problem.line} of {path}, then run the command again (`levaithan hooks validate` checks it)",
+        path=path,
+    )
+
+
+def _entry(
+    home: Home, change: Change, created: settings_merge.Created, known: Install | None, folders: list[str]
+) -> Install:
+    """What is known of the place after the change; the state before the first install is kept while it still counts."""
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    after = digest(change.after or b"")
+    if known and change.before is not None:
+        return replace(
+            known,
+            path=change.place.path,
+            at=now,
+            after=after,
+            pristine=known.pristine and digest(change.before) == known.after,  # else by others: only ours goes
+            created_hooks=known.created_hooks or created.hooks,
+            created_events=list(dict.fromkeys([*known.created_events, *created.events])),
+        )
+    entry = Install(change.place.path, change.real, change.place.scope, change.place.project, now, "", after)
+    entry.created_hooks, entry.created_events = created.hooks, [*created.events]
+    entry.created_folders = folders or (known.created_folders if known else [])
+    if change.before is not None:
+        seen = Path(change.real).stat()
+        entry.before, entry.mode, entry.mtime_ns = digest(change.before), seen.st_mode & 0o7777, seen.st_mtime_ns
+        entry.backup = _keep(home, change.real, change.before)
+        entry.pristine = settings_merge.without(_text(change.real, change.before), home.root) == _text(
+            change.real, change.before
+        )  # else the list of installs was lost, and what is there is no state from before
+    return entry
+
+
+def _keep(home: Home, real: str, data: bytes) -> str:
+    """A copy of the file as it was, named by its content."""
+    folder = home.state + "/backups"
+    paths.ensure_private(folder)
+    target = f"{folder}/{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}-{digest(data)[:16]}.bak"
+    if not Path(target).exists():
+        registry.write_whole(target, data, 0o600)
+    return target
+
+
+def _backup(known: Install) -> bytes | None:
+    """The bytes from before, when the copy is there and is what it was."""
+    if not known.backup:
+        return None
+    try:
+        data = Path(known.backup).read_bytes()
+    except OSError:
+        return None
+    return data if digest(data) == known.before else None
+
+
+def _replace(change: Change, mode: int | None = None) -> bool:
+    """Put the new bytes in place; False when somebody changed the file since it was read."""
+    if _read(change.real) != change.before:
+        return False
+    try:
+        if change.after is None:
+            Path(change.real).unlink(missing_ok=True)
+            registry.sync_folder(os.path.dirname(change.real))  # noqa: PTH120
+        elif change.changed:
+            seen = Path(change.real).stat() if change.before is not None else None
+            kept = seen.st_mode & 0o7777 if seen else 0o600 if mode is None else mode
+            registry.write_whole(change.real, change.after, kept, (seen.st_uid, seen.st_gid) if seen else None)
+    except OSError as error:
+        raise InstallError(
+            path=change.real,
+            reason=error.strerror or str(error),
+            fix="see that you may write there and that the disk has room",
+        ) from None
+    return True
+
+
+def _make_folder(folder: str, place: Place) -> list[str]:
+    """Make the folder of a settings file; the folders that were made, the outermost first."""
+    made = []
+    path = Path(folder)
+    while not path.exists():
+        made.append(str(path))
+        path = path.parent
+    try:
+        Path(folder).mkdir(mode=0o700 if place.scope == "user" else 0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstallError(
+            path=folder, reason=error.strerror or str(error), fix="see that you may write there"
+        ) from None
+    return made[::-1]
+
+
+def _remove_made(known: Install, change: Change) -> None:
+    """Folders that the install made go when they are empty; the copy of the file when the file is again as it was."""
+    for folder in reversed(known.created_folders):
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
+    if known.backup and digest(change.after or b"") == known.before:
+        with contextlib.suppress(OSError):
+            Path(known.backup).unlink()
+
+
+@contextlib.contextmanager
+def _folder_lock(folder: str) -> Iterator[None]:
+    """Installations of other homes wait too: the lock is on the settings' own folder, and leaves no file behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InstallError(
+            path=path, reason=error.strerror or str(error), fix="see that it is a file that you may read"
+        ) from None
+
+
+def _text(path: str, data: bytes | None) -> str:
+    try:
+        return (data or b"").decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = (data or b"")[: error.start].count(b"\n") + 1
+        raise InstallError(
+            f"{path}:{line}: it is not UTF-8 text, so it was left as it is.", fix=f"save {path} as UTF-8"
+        ) from None
+
+
+def _bytes(path: str, text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InstallError(
+            path=path, reason="the path of the client is not UTF-8", fix="move the home to a path that is"
+        ) from None
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, as hex."""
+    return hashlib.sha256(data).hexdigest()
