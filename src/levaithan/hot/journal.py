@@ -99,6 +99,7 @@ class Journal:
         An id that another writer recorded since our last append is not written again; `replay` looks for it in the
         last 32 MiB too.
         """
+        count = sum(not callable(body) for _, body in items)
         with self._mutex:
             try:
                 if not self._folder.lock():
@@ -110,10 +111,12 @@ class Journal:
             except OSError as error:
                 self._forget()
                 failure = wrap(error, self.directory)
-                self._drop(sum(not callable(body) for _, body in items), failure.reason)
+                self._drop(count, failure.reason)
                 raise failure from error
-            except BaseException:  # the time limit of a one-shot may ring anywhere: what is known is no longer sure
+            except BaseException as error:  # the time limit of a one-shot may ring anywhere
                 self._forget()
+                if not isinstance(error, Exception):
+                    self._drop(count, "interrupted")
                 raise
 
     def sync(self, *, force: bool = False) -> None:
@@ -121,7 +124,8 @@ class Journal:
 
         force: also when the interval is not over. After a failure nothing more is added to that segment.
         """
-        if not self._durable or (self._fsync == "interval" and not force and not self._is_time()):
+        waits = self._fsync == "interval" and time.monotonic() - self._synced_at < self._interval_s
+        if not self._durable or (waits and not force):
             return
         with self._sync_mutex:
             appended, current = self._appended, self._tail
@@ -144,9 +148,6 @@ class Journal:
             while self._retired:
                 os.close(self._retired.pop())
             self._folder.close()
-
-    def _is_time(self) -> bool:
-        return time.monotonic() - self._synced_at >= self._interval_s
 
     def _sync_retired(self) -> None:
         while self._retired:

@@ -161,8 +161,12 @@ class Finder:
             f"{tail.name} ended in the middle of a record (a crash): its last {lost} bytes were "
             + (f"moved to {file}" if file else "zeros and were cut off")
         )
-        repair = {"what": "torn", "segment": tail.name, "offset": tail.size, "bytes": lost, "file": file}
-        self.repairs.append({"v": 1, "kind": "repair", "at": segments.now(), **repair})
+        self._tell("torn", tail, lost, file)
+
+    def _tell(self, what: str, tail: Tail, lost: int, file: str | None) -> None:
+        repair: dict[str, Any] = {"v": 1, "kind": "repair", "at": segments.now(), "what": what, "segment": tail.name}
+        repair |= {"offset": tail.size, "bytes": lost}
+        self.repairs.append({**repair, "file": file} if file else repair)
 
     def _complete(self, tail: Tail, rest: bytes, prev: str | None) -> bool:
         """Add the final LF to a record that is whole without it; False when it is not whole."""
@@ -173,8 +177,7 @@ class Finder:
         if os.write(tail.descriptor, b"\n") != 1:
             return False
         self.say(f"the last line of {tail.name} lacked its line feed, which was added: the record is whole")
-        repair = {"what": "line-feed", "segment": tail.name, "offset": tail.size, "bytes": 0, "file": None}
-        self.repairs.append({"v": 1, "kind": "repair", "at": segments.now(), **repair})
+        self._tell("line-feed", tail, 0, None)
         tail.seq, tail.hash, tail.damage = seq, rest[: segments.HASH].decode(), None
         tail.size += len(rest) + 1
         return True
@@ -245,7 +248,7 @@ def _open_denied(path: str) -> int:
         return os.open(path, os.O_RDONLY | _FLAGS)
 
 
-_NO_FILE = frozenset((errno.EISDIR, errno.ELOOP, errno.ENXIO))
+_NO_FILE = frozenset((errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EOPNOTSUPP))
 """A folder, a link, a socket."""
 
 

@@ -30,9 +30,8 @@ class Evidence:
         self.marks: dict[int, list[Checkpoint]] = {}
         self.matched: list[int] = []
         self.broken: list[tuple[int, str, Checkpoint]] = []
-        self.highest: Checkpoint | None = None
         self.foreign: Checkpoint | None = None
-        self._segment = ""
+        self._good: set[tuple[bytes, str]] = set()
 
     def add(self, one: Checkpoint) -> None:
         """A checkpoint from outside the chain: beside the journal, from the ledger, from a file."""
@@ -40,8 +39,12 @@ class Evidence:
             self.marks.setdefault(one.size, []).append(one)
 
     def _signed(self, one: Checkpoint, seq: int, segment: str) -> bool:
-        problem = seal.check(one, self.keys) if self.keys else ""
-        if problem:
+        """Whether its signature is good, or cannot be checked; says so when it is not. Copies are checked once."""
+        copy = (one.text(), one.signature)
+        problem = seal.check(one, self.keys) if self.keys and copy not in self._good else ""
+        if not problem:
+            self._good.add(copy)
+        else:
             where = f"record {seq}" if seq else f"one from {one.source}"
             self.report.add(
                 seq or one.size, segment, "checkpoint", f"a checkpoint of {one.size} records ({where}): {problem}"
