@@ -109,7 +109,8 @@ def _warnings(home: Home, place: Place) -> list[str]:
     others = sorted({one.home for one in handlers(place) if one.home != home.root})
     for other in others:
         said.append(
-            f"another LevAIthan ({other or 'its own home'}) is registered in {place.path} too: each event is recorded in both"
+            f"another LevAIthan ({other or 'its own home'}) is registered in {place.path} too: each event is "
+            "recorded in both. Next: uninstall one of them there, unless you want that"
         )
     for found in plugin.active(place.project or None):
         said.append(

@@ -179,9 +179,9 @@ def _entry(
         seen = Path(change.real).stat()
         entry.before, entry.mode, entry.mtime_ns = digest(change.before), seen.st_mode & 0o7777, seen.st_mtime_ns
         entry.backup = _keep(home, change.real, change.before)
-        entry.pristine = settings_merge.without(_text(change.real, change.before), home.root) == _text(
-            change.real, change.before
-        )  # else the list of installs was lost, and what is there is no state from before
+        text = _text(change.real, change.before)
+        if settings_merge.without(text, home.root) != text:  # the list of installs was lost: this is no state of before
+            entry.pristine, entry.created_hooks, entry.created_events = False, True, list(settings_merge.events(text))
     return entry
 
 

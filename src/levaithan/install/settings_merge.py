@@ -114,6 +114,12 @@ def _hooks(root: Node) -> Node | None:
     return root.get("hooks")
 
 
+def events(text: str) -> list[str]:
+    """The events that the settings `text` has hooks for."""
+    hooks = _hooks(parse(text))
+    return [member.key for member in hooks.members] if hooks is not None else []
+
+
 def _mine(group: Node, home: str) -> list[int]:
     """The indexes of our handlers in a group."""
     handlers = group.get("hooks") if group.kind == "object" else None

@@ -231,6 +231,11 @@ def test_uninstall_without_a_memory_leaves_no_empty_lists_of_ours() -> None:
 
 # --- refusals ----------------------------------------------------------------------------------------------------
 
+
+def pre(**handler: Any) -> str:
+    return json.dumps({"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": "x"} | handler]}]}})
+
+
 REFUSED = {
     "comment": ('{\n  // why\n  "model": "x"\n}', "2:3", "comment"),
     "trailing comma": ('{"model": "x",}', "1:14", "comma"),
@@ -239,12 +244,12 @@ REFUSED = {
     "hooks list": ('{"hooks": []}', "1:11", "object"),
     "event object": ('{"hooks": {"PreToolUse": {}}}', "1:26", "list"),
     "handlers missing": ('{"hooks": {"PreToolUse": [\n{"matcher": "x"}]}}', "2:1", "handlers"),
-    "timeout 0": (json.dumps({"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": "x", "timeout": 0}]}]}}), "1:", "over 0"),
-    "timeout text": (json.dumps({"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": "x", "timeout": "9"}]}]}}), "1:", "number"),
+    "timeout 0": (pre(timeout=0), "1:", "over 0"),
+    "timeout text": (pre(timeout="9"), "1:", "number"),
     "matcher": ('{"hooks": {"PreToolUse": [{"matcher": 7, "hooks": []}]}}', "1:39", "string"),
     "no command": ('{"hooks": {"PreToolUse": [{"hooks": [{"type": "command"}]}]}}', "1:", "command"),
     "type": ('{"hooks": {"PermissionRequest": [{"hooks": [{"type": "shell"}]}]}}', "1:", "one of"),
-    "onFailure": (json.dumps({"hooks": {"PreToolUse": [{"hooks": [{"type": "command", "command": "x", "onFailure": "deny"}]}]}}), "1:", "block"),
+    "onFailure": (pre(onFailure="deny"), "1:", "block"),
     "no object": ("[]", "1:1", "object"),
     "permissions": ('{"permissions": {"allow": 7}}', "1:27", "list"),
     "other event": ('{"hooks": {"Stop": {}}}', "1:20", "list"),
