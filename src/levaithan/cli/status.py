@@ -102,7 +102,7 @@ def _halts(home: Home) -> Iterator[Row]:
         yield row("halts", "ok", "none in force")
     for halt in active:
         words = f"{halt.scope} {halt.target}".strip() + f" by {halt.by}: {halt.reason}"
-        yield row("halt", "warn", words, f"levaithan halt release {halt.id}", **halt.as_dict())
+        yield row("halt", "warn", words, f"levaithan halt release {halt.id}", halt=halt.as_dict())
 
 
 def _guard(home: Home) -> Iterator[Row]:
@@ -129,10 +129,11 @@ def _guard(home: Home) -> Iterator[Row]:
 
 
 def _hooks(home: Home) -> Iterator[Row]:
-    from levaithan.cli.hooks import installed
+    from levaithan.install import listing
 
-    found = installed(home)
+    found = listing.installed(home)
     if not found:
         yield row("hooks", "warn", "installed nowhere", "levaithan hooks install --project DIR (or --user)")
     for one in found:
-        yield row("hooks", one["status"], one["where"], one.get("remedy", ""), **one)
+        words = f"{one['where']}: " + (one["problem"] or f"{one['events']} events")
+        yield row("hooks", one["status"], words, one["remedy"], install=one)
