@@ -59,14 +59,17 @@ def place_of(project: str | None, *, user: bool = False, local: bool = False) ->
 
 
 def install(
-    home: Home, place: Place, *, dry_run: bool = False, timeout_s: float | None = None
+    home: Home, place: Place, *, dry_run: bool = False, only: str | None = None, timeout_s: float | None = None
 ) -> tuple[Change, list[str]]:
     """Register the hooks of `home` in the settings of `place`. Gives the change and what a person should know of it.
 
+    `only` one event, with a timeout of its own: for a proof.
     Raises NotConfigured for a home that was not set up, InstallError when the file is not to be changed.
     """
     _ready(home)
-    change = settings_file.install(home, place, command.entries(home, timeout_s=timeout_s), dry_run=dry_run)
+    entries = command.entries(home, timeout_s=timeout_s)
+    wanted = {only: entries[only]} if only else entries
+    change = settings_file.install(home, place, wanted, dry_run=dry_run)
     said = [f"{change.real}:{note} (Claude Code drops that entry; it is not ours)" for note in change.notes]
     return change, [*said, *_warnings(home, place)]
 

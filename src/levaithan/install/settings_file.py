@@ -65,12 +65,12 @@ class Change:
 
 def install(home: Home, place: Place, entries: Mapping[str, dict[str, object]], *, dry_run: bool = False) -> Change:
     """Put `entries` into the file of `place`. Twice is no change. Raises InstallError, the file is then as it was."""
+    real = os.path.realpath(place.path)
+    folder = os.path.dirname(real)  # noqa: PTH120
+    if dry_run:
+        return _merged(place, real, _read(real), entries, home)[0]
     with registry.locked(home):
         installs = registry.load(home)
-        real = os.path.realpath(place.path)
-        folder = os.path.dirname(real)  # noqa: PTH120
-        if dry_run:
-            return _merged(place, real, _read(real), entries, home)[0]
         created_folders = _make_folder(folder, place)
         with _folder_lock(folder):
             for _attempt in range(_TRIES):
@@ -87,16 +87,17 @@ def install(home: Home, place: Place, entries: Mapping[str, dict[str, object]], 
 
 def uninstall(home: Home, place: Place, *, dry_run: bool = False) -> Change:
     """Take our entries out of the file of `place`: the bytes of before when nobody else changed it, else only ours."""
+    real = os.path.realpath(place.path)
+    folder = os.path.dirname(real)  # noqa: PTH120
+    if dry_run:
+        return _cleaned(place, real, _read(real), registry.load(home).get(real), home)
     with registry.locked(home):
         installs = registry.load(home)
-        real = os.path.realpath(place.path)
         known = installs.get(real)
-        folder = os.path.dirname(real)  # noqa: PTH120
-        if dry_run or not Path(folder).is_dir():
-            change = _cleaned(place, real, _read(real), known, home)
-            if not dry_run and known:
-                registry.save(home, {key: one for key, one in installs.items() if key != real})
-            return change
+        left = {key: one for key, one in installs.items() if key != real}
+        if not Path(folder).is_dir():
+            registry.save(home, left)
+            return Change(place, real, None, None)
         with _folder_lock(folder):
             for _attempt in range(_TRIES):
                 change = _cleaned(place, real, _read(real), known, home)
@@ -107,7 +108,7 @@ def uninstall(home: Home, place: Place, *, dry_run: bool = False) -> Change:
                     path=real, reason="another program keeps changing it", fix="close it, then run this again"
                 )
         if known:
-            registry.save(home, {key: one for key, one in installs.items() if key != real})
+            registry.save(home, left)
             _remove_made(known, change)
         return change
 

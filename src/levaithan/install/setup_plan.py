@@ -1,0 +1,87 @@
+"""What setting up means, as data: steps that know whether they are needed, so that a plan comes before the deeds.
+
+The service is started by the CLI, which stands above it and puts its step between these. Imports no service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from levaithan.install import demo, home_files, hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do. describe: in a few words, as in a list; needed: whether it is to be done, asked when the plan is
+    made; apply: does it and says what it did. apply raises LevaithanError or OSError."""
+
+    id: str
+    describe: str
+    needed: Callable[[], bool]
+    apply: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the person asked for: the projects and whether the user's settings get the hooks, the demo, local files."""
+
+    projects: tuple[str, ...] = ()
+    user: bool = False
+    local: bool = False
+    demo: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def plan(home: Home, options: Options) -> list[Step]:
+    """The steps of a home, in order; those that are not needed are in it too. Raises UsageProblem for a wrong place.
+
+    What installing the hooks has to warn of is put into `options.warnings` when that step is applied.
+    """
+    todo: list[tuple[str, str, Callable[[Home], object], Callable[[Home], str]]] = [
+        ("folders", f"make the home {home.root}", home_files.folders, home_files.make_folders),
+        ("files", "put the shipped rules and hooks into it", home_files.stale_files, home_files.copy_files),
+        ("env", f"write {home_files.env_path(home)} from its template", home_files.env_missing, home_files.make_env),
+        ("client", "build the native hook client", home_files.client_stale, home_files.make_client),
+        ("conf", "compile the settings for the hooks", home_files.conf_differs, home_files.make_conf),
+        ("key", "make the key that signs the journal's checkpoints", home_files.key_missing, home_files.make_key),
+    ]
+    steps = [Step(name, words, partial(_truth, look, home), partial(make, home)) for name, words, look, make in todo]
+    return [*steps, *(_hooks_step(home, place, options) for place in places_of(options))]
+
+
+def _truth(look: Callable[[Home], object], home: Home) -> bool:
+    return bool(look(home))
+
+
+def places_of(options: Options) -> list[Place]:
+    """Where the person wants the hooks. Raises UsageProblem for a folder that is not there."""
+    found = [hooks.place_of(project, local=options.local) for project in options.projects]
+    return [*found, hooks.place_of(None, user=True)] if options.user else found
+
+
+def _hooks_step(home: Home, place: Place, options: Options) -> Step:
+    def missing() -> bool:
+        looks = (home_files.folders, home_files.stale_files, home_files.conf_differs, home_files.client_stale)
+        if any(look(home) for look in looks):
+            return True  # the home comes first: what would be registered is not known yet
+        return hooks.install(home, place, dry_run=True)[0].changed
+
+    def put() -> str:
+        change, said = hooks.install(home, place)
+        options.warnings.extend(said)
+        return f"{change.real}: {change.what}"
+
+    return Step("hooks", f"register the hooks in {place.path}", missing, put)
+
+
+def demo_step(home: Home, run: Callable[[], str]) -> Step:
+    """The main job once, in a scratch project; `run` does it and shows the audit (the CLI prints it)."""
+    return Step("demo", "run the main job once in a scratch project", lambda: not demo.was_shown(home), run)
