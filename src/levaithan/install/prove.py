@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 HANG_S = 1.0
 _MARK = "ran.txt"
+_THEIR_PART = "claude code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +146,32 @@ _THEIRS: dict[str, Callable[[Path], None]] = {
 def theirs(home: Home, client: Client | None) -> list[Proof]:
     """What the real client does with a call when the registered command is broken. Takes some seconds."""
     if client is None:
-        said = "not proven: no Claude Code client was found on this machine"
-        return [
-            Proof("claude code", case, "warn", said, "install Claude Code, or name it in LEVAITHAN_CLAUDE")
-            for case in _THEIRS
-        ]
+        return [_unasked_case(home, *case) for case in _THEIRS.items()]
     control = _their_case(home, client, "nothing broken", None)
     if control.status != "ok":
         return [control]
     with ThreadPoolExecutor(2) as pool:
         return [control, *pool.map(lambda case: _their_case(home, client, *case), _THEIRS.items())]
+
+
+def _unasked_case(home: Home, case: str, broken: Callable[[Path], None]) -> Proof:
+    """Without a client: what the broken command does, and what its registration asks of Claude Code then."""
+    with scratch(home) as made:
+        target = Path(made.bin, "levaithan-hook")
+        _script("exit 0\n")(target)
+        try:
+            place = hooks.place_of(project_of(made))
+            hooks.install(made, place, only=canary.EVENT, timeout_s=HANG_S if case == "a hang" else None)
+            asked = hooks.handlers(place)[0].on_failure
+            what = hooks.registered(made, canary.EVENT, place.project, {"PATH": "/usr/bin:/bin"})
+            broken(target)
+            seen = answers.read(canary.EVENT, hooks.run(what, json.dumps(_harmless(made.root)).encode())).reason
+        except LevaithanError as problem:
+            if case != "a missing file":
+                return Proof(_THEIR_PART, case, "fail", problem.message, problem.fix)
+            seen = "it cannot be started"
+    said = f"the command failed ({seen}); its onFailure is {asked!r}. Not proven: no Claude Code was found to obey it"
+    return Proof(_THEIR_PART, case, "warn", said, "install Claude Code, or name it in LEVAITHAN_CLAUDE")
 
 
 def _their_case(home: Home, client: Client, case: str, broken: Callable[[Path], None] | None) -> Proof:
@@ -169,7 +186,7 @@ def _their_case(home: Home, client: Client, case: str, broken: Callable[[Path], 
             timeout = HANG_S if case == "a hang" else None
             hooks.install(made, hooks.place_of(project), only=canary.EVENT, timeout_s=timeout)
         except LevaithanError as problem:
-            return Proof("claude code", case, "fail", problem.message, problem.fix)
+            return Proof(_THEIR_PART, case, "fail", problem.message, problem.fix)
         if broken:
             broken(target)
         with standin.StandIn([("Bash", {"command": f"echo ran > {_MARK}", "description": "write a file"})]) as api:
@@ -179,7 +196,7 @@ def _their_case(home: Home, client: Client, case: str, broken: Callable[[Path], 
 
 
 def _judge(client: Client, case: str, ran: bool, told: str | None, wrong: str, *, intact: bool) -> Proof:
-    part = "claude code"
+    part = _THEIR_PART
     if told is None:
         said = wrong or "it never reported on the call"
         return Proof(

@@ -1,0 +1,141 @@
+"""Checks of the record: the service, the journal and its chain, what was lost, and how far the stores are behind."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levaithan import __version__
+from levaithan.config import lean
+from levaithan.errors import LevaithanError
+from levaithan.hot import gap, segments, wire
+from levaithan.install.doctor import Result
+from levaithan.projector import feed
+from levaithan.stores import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.doctor import Asked
+
+_PING_S = 2.0
+_QUICK_BYTES = 8 << 20
+_LAG = 10_000
+
+
+def service(asked: Asked) -> Iterator[Result]:
+    told = ping(asked.home)
+    if told is None:
+        words = "no service answers; hooks are decided and recorded without it, slower"
+        yield Result("service", "warn", words, "levaithan start")
+        return
+    version = told.get("version")
+    if version not in (None, __version__):
+        words = f"the service is of version {version}, installed is {__version__}"
+        yield Result("service", "warn", words, "levaithan restart", data={"pid": told.get("pid")})
+    else:
+        yield Result("service", "ok", f"it answers (pid {told.get('pid', '?')})", data={"pid": told.get("pid")})
+
+
+def ping(home: Home) -> dict[str, Any] | None:
+    """What the service says to a ping; None when none answers in time."""
+    frame = wire.pack_request({"id": wire.new_event_id(), "op": "ping", "timeout_ms": "1000"}, b"")
+    try:
+        _code, answer, _words = wire.request(home.socket, frame, _PING_S)
+        told = json.loads(answer)
+    except (OSError, wire.WireError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def journal(asked: Asked) -> Iterator[Result]:
+    folder = asked.home.journal
+    remedy = f"make {folder} yours: chmod 700, chown, or mount its disk for writing"
+    names = segments.listing(folder)[0]
+    closed = [name for name in names[-1:] if not os.access(Path(folder, name), os.W_OK)]
+    if not os.access(folder, os.W_OK | os.X_OK) or closed:
+        yield Result("journal", "fail", f"{folder} cannot be written: nothing can be recorded", remedy)
+    else:
+        yield Result("journal", "ok", f"{feed.last_seq(folder)} records in {len(names)} segments")
+
+
+def chain(asked: Asked) -> Iterator[Result]:
+    folder = asked.home.journal
+    names = segments.listing(folder)[0]
+    if not names:
+        yield Result("chain", "ok", "nothing is recorded yet")
+        return
+    records, wrong = quick_chain(Path(folder, names[-1]))
+    if wrong:
+        yield Result("chain", "fail", f"{names[-1]}: {wrong}", "levaithan journal verify")
+    else:
+        words = f"the last {records} records fit together (`levaithan journal verify` proves all)"
+        yield Result("chain", "ok", words, data={"records": records})
+
+
+def quick_chain(segment: Path) -> tuple[int, str]:
+    """(records compared, what is wrong or "") over the last 8 MiB of a segment; its whole lines only."""
+    with segment.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        begin = max(0, size - _QUICK_BYTES)
+        file.seek(begin)
+        data = file.read()
+    lines = data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]
+    lines = lines[1:] if begin else lines
+    count = 0
+    for before, line in itertools.pairwise(lines):
+        digest = hashlib.sha256(before[:64] + b" " + line[65:]).hexdigest().encode()
+        if line[:64] != digest:
+            seq = segments.seq_of(line[65:])
+            return count, f"the record {seq if seq is not None else '(unreadable)'} does not follow from the one before"
+        count += 1
+    return count, ""
+
+
+def lost(asked: Asked) -> Iterator[Result]:
+    count = gap.read(gap.files(asked.home.journal))
+    if count is None:
+        yield Result("lost", "ok", "no event was lost")
+        return
+    words = f"{count.dropped} events could not be recorded ({count.reason}), from {count.first_at} to {count.last_at}"
+    yield Result("lost", "fail", words, "make room on the disk; the next event that is recorded writes the gap down")
+
+
+def stores(asked: Asked) -> Iterator[Result]:
+    settings = lean.load(asked.home.root)
+    for name, opened in (("ledger", registry.open_ledger), ("search", registry.open_search)):
+        store = opened(settings, asked.home)
+        if store is None:
+            yield Result(name, "ok", "switched off")
+            continue
+        try:
+            yield from _store(asked, name, store)
+        except LevaithanError as problem:
+            yield Result(name, "fail", problem.message, problem.fix)
+        finally:
+            store.close()
+
+
+def _store(asked: Asked, name: str, store: Any) -> Iterator[Result]:
+    head = feed.last_seq(asked.home.journal)
+    cursor = store.cursor()
+    lag = max(0, head - (cursor.seq if cursor else 0))
+    dead = store.dead_count() if cursor else 0
+    told = {"lag": lag, "dead_letters": dead}
+    if dead:
+        words = f"{dead} records could not be delivered"
+        yield Result(name, "warn", words, "levaithan journal dead-letters", data=told)
+    elif lag > _LAG:
+        yield Result(
+            name, "warn", f"{lag} records behind the journal", "levaithan start, then levaithan status", data=told
+        )
+    else:
+        yield Result(name, "ok", f"{lag} records behind the journal" if lag else "up to date", data=told)
+
+
+CHECKS = {"service": service, "journal": journal, "chain": chain, "lost": lost, "stores": stores}

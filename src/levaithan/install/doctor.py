@@ -1,0 +1,108 @@
+"""Looks at an installation: checks as data, each with its remedy, and a fix where a machine can make one.
+
+A check is a function that yields results, listed in CHECKS; adding one is that function and one line. The service is
+above this room: its start is handed in as a fix by whoever stands there. Imports no service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levaithan.errors import LevaithanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from levaithan.hot.paths import Home
+
+STATUSES = ("ok", "warn", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finding. id: of the check, the same in every version; status: ok, warn or fail; remedy: what to do next;
+    fix: does it and says what it did (None: a person must); data: for programs."""
+
+    id: str
+    status: str
+    message: str
+    remedy: str = ""
+    fix: Callable[[], str] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_row(self) -> dict[str, Any]:
+        """The result as surfaces print it."""
+        row = {"check": self.id, "status": self.status, "message": self.message, "remedy": self.remedy}
+        return row | {"fixable": self.fix is not None, **self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the checks are about. project: the folder whose settings count, None = only the user's and known ones;
+    prove: also break things in scratch folders and look what happens (seconds)."""
+
+    home: Home
+    project: str | None = None
+    prove: bool = True
+
+
+def checks() -> dict[str, Callable[[Asked], Iterable[Result]]]:
+    """Every check by its id, in the order in which they are run."""
+    from levaithan.install import checks_home, checks_hooks, checks_record  # noqa: PLC0415 - they import Result
+
+    return {**checks_home.CHECKS, **checks_record.CHECKS, **checks_hooks.CHECKS}
+
+
+def run(
+    asked: Asked,
+    *,
+    only: Iterable[str] | None = None,
+    fixes: Mapping[str, Callable[[], str]] | None = None,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _name: None,
+) -> list[Result]:
+    """Run the checks (all, or `only` those). Never raises for what it finds: a check that breaks is a failure itself.
+
+    `fixes` gives checks of this room a fix from above (id -> function). progress(done, total, id of the next one).
+    """
+    wanted = {name: look for name, look in checks().items() if only is None or name in set(only)}
+    if not Path(asked.home.root).is_dir():
+        return [
+            Result("home", "fail", f"there is no home at {asked.home.root}", "run ./setup.sh (or `levaithan setup`)")
+        ]
+    found: list[Result] = []
+    for number, (name, look) in enumerate(wanted.items()):
+        progress(number, len(wanted), name)
+        found += _looked(name, look, asked)
+    progress(len(wanted), len(wanted), "")
+    given = fixes or {}
+    return [
+        replace(one, fix=given[one.id]) if one.fix is None and one.status != "ok" and one.id in given else one
+        for one in found
+    ]
+
+
+def _looked(name: str, look: Callable[[Asked], Iterable[Result]], asked: Asked) -> list[Result]:
+    try:
+        return list(look(asked))
+    except LevaithanError as problem:
+        return [Result(name, "fail", problem.message, problem.fix)]
+    except Exception as problem:  # a check that breaks must not hide the others
+        words = f"the check itself failed ({type(problem).__name__}: {problem})"
+        return [Result(name, "fail", words, "see that the home's files are yours and readable, then run doctor again")]
+
+
+def fix(results: Iterable[Result]) -> list[tuple[str, bool, str]]:
+    """Apply the fixes of all results that are not ok: (check, done, what was said). One that fails keeps no other."""
+    done = []
+    for one in results:
+        if one.status == "ok" or one.fix is None:
+            continue
+        try:
+            done.append((one.id, True, one.fix()))
+        except LevaithanError as problem:
+            done.append((one.id, False, f"{problem.message} {problem.fix}"))
+        except OSError as problem:
+            done.append((one.id, False, f"{problem}: see that you may write there"))
+    return done
