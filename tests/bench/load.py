@@ -15,7 +15,7 @@ import sys
 import time
 
 _SESSION, _CALL = b"@SESSION@", b"@CALL@"
-_RUNS_A_SESSION = 40
+_PROMPTS_A_SESSION = 40
 _TOOL_USE = re.compile(rb"toolu_[A-Za-z0-9_]+")
 
 
@@ -37,10 +37,15 @@ def templates(file: str) -> list[tuple[bytes, bytes]]:
 
 
 class Frames:
-    """The frames to be sent, made when they are needed; `made` counts them."""
+    """The frames to be sent, made when they are needed; `made` counts them.
+
+    A session is begun once, has _PROMPTS_A_SESSION prompts with all that follows each, and is ended once.
+    """
 
     def __init__(self, session: list[tuple[bytes, bytes]], count: int) -> None:
-        self._session = session
+        begin, *middle, end = session
+        prompts = [(event, body, prompt) for prompt in range(_PROMPTS_A_SESSION) for event, body in middle]
+        self._session = [(*begin, 0), *prompts, (*end, 0)]
         self._count = count
         self._run = os.urandom(4).hex()
         self.made = 0
@@ -51,9 +56,9 @@ class Frames:
         size = len(self._session)
         for number in range(self.made, min(self.made + most, self._count)):
             turn, place = divmod(number, size)
-            event, template = self._session[place]
-            payload = template.replace(_SESSION, b"bench-%s-%d" % (self._run.encode(), turn // _RUNS_A_SESSION))
-            payload = payload.replace(_CALL, b"toolu_%s_%d" % (self._run.encode(), turn))
+            event, template, prompt = self._session[place]
+            payload = template.replace(_SESSION, b"bench-%s-%d" % (self._run.encode(), turn))
+            payload = payload.replace(_CALL, b"toolu_%s_%d_%d" % (self._run.encode(), turn, prompt))
             now = time.time_ns()
             head = b"id=%012x%s%012x\nevent=%s\npath=native\nstarted_ns=%d\nproject=/bench\npid=1\n" % (
                 now // 1_000_000, self._run.encode(), number, event, now,
