@@ -1,0 +1,431 @@
+"""Doctor: each thing broken on purpose is found with its remedy, and mended where a machine can; the canary; proofs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from levaithan.errors import InstallError
+from levaithan.hot import paths
+from levaithan.hot.event import CANARY
+from levaithan.hot.paths import Home
+from levaithan.install import (
+    answers,
+    canary,
+    checks_home,
+    checks_record,
+    command,
+    doctor,
+    home_files,
+    hooks,
+    native,
+    prove,
+    real_client,
+    setup_plan,
+    standin,
+)
+from levaithan.install.doctor import Asked, Result
+
+
+@pytest.fixture(scope="module")
+def model_home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A whole home, made once; tests work on copies."""
+    made = paths.home_at(str(tmp_path_factory.mktemp("model") / "home"))
+    for step in setup_plan.plan(made, setup_plan.Options()):
+        if step.needed():
+            step.apply()
+    return made.root
+
+
+@pytest.fixture
+def whole(tmp_path: Path, model_home: str) -> Home:
+    made = paths.home_at(str(tmp_path / "whole"))
+    subprocess.run(["cp", "-Rp", model_home, made.root], check=True)
+    home_files.make_conf(made)
+    return made
+
+
+@pytest.fixture
+def set_up(whole: Home, project: Path) -> Home:
+    hooks.install(whole, hooks.place_of(str(project)))
+    return whole
+
+
+def look(home: Home, *only: str, prove: bool = False) -> list[Result]:
+    return doctor.run(Asked(home, prove=prove), only=only or None)
+
+
+def worst(home: Home, check: str) -> Result:
+    return min(look(home, check), key=lambda one: ("fail", "warn", "ok").index(one.status))
+
+
+def test_a_sound_home_has_no_failures(set_up: Home) -> None:
+    found = look(set_up)
+    assert [one for one in found if one.status == "fail"] == []
+    assert {one.id for one in found if one.status == "warn"} <= {"service", "claude code"}
+    assert all(one.remedy for one in found if one.status != "ok")
+    assert {one.id for one in found} >= {"python", "client", "chain", "hooks", "canary", "ledger", "search"}
+    json.dumps([one.as_row() for one in found])
+
+
+def break_folders(home: Home) -> None:
+    Path(home.run).chmod(0o755)
+
+
+def break_files(home: Home) -> None:
+    Path(home.hooks, "policy_check.py").unlink()
+
+
+def break_conf(home: Home) -> None:
+    Path(home.hot_conf).write_text("wait_ms=nonsense\n")
+
+
+def break_python(home: Home) -> None:
+    text = Path(home.hot_conf).read_text().replace(command.real_python(), "/nonexistent/python3")
+    Path(home.hot_conf).write_text(text)
+
+
+def break_client(home: Home) -> None:
+    Path(home.bin, native.NAME).write_text("#!/bin/sh\nexit 1\n")
+
+
+def break_key(home: Home) -> None:
+    Path(home.keys, "journal.pub").unlink()
+
+
+def break_env(home: Home) -> None:
+    Path(home.root, ".env").chmod(0o644)
+
+
+def break_hooks(home: Home) -> None:
+    place = home.root.rpartition("/")[0] + "/project/.claude/settings.json"
+    settings = json.loads(Path(place).read_text())
+    del settings["hooks"]["PreToolUse"]
+    Path(place).write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize(
+    ("check", "harm", "status"),
+    [
+        ("home", break_folders, "fail"),
+        ("socket", break_folders, "fail"),
+        ("files", break_files, "fail"),
+        ("hot.conf", break_conf, "fail"),
+        ("python", break_python, "fail"),
+        ("client", break_client, "fail"),
+        ("key", break_key, "fail"),
+        ("settings", break_env, "warn"),
+        ("hooks", break_hooks, "fail"),
+    ],
+)
+def test_what_is_broken_is_found_and_mended(
+    set_up: Home, check: str, harm: Callable[[Home], None], status: str
+) -> None:
+    if check == "client" and native._compiler(None) is None:
+        pytest.fail("this machine has no C compiler")
+    harm(set_up)
+    found = worst(set_up, check)
+    assert found.status == status
+    assert found.remedy
+    assert [(name, done) for name, done, _said in doctor.fix([found])] == [(check, True)]
+    assert worst(set_up, check).status == "ok"
+
+
+def test_a_fix_that_fails_keeps_no_other() -> None:
+    def broken() -> str:
+        raise InstallError(path="x", reason="y")
+
+    results = [Result("a", "fail", "", "", broken), Result("b", "warn", "", "", lambda: "done"), Result("c", "ok", "")]
+    assert [(name, done) for name, done, _said in doctor.fix(results)] == [("a", False), ("b", True)]
+
+
+def test_a_check_that_breaks_is_itself_a_finding(set_up: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_asked: Asked) -> list[Result]:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(checks_home.CHECKS, "disk", broken)
+    (found,) = look(set_up, "disk")
+    assert found.status == "fail"
+    assert "ZeroDivisionError" in found.message
+
+
+def test_a_missing_home_is_said(tmp_path: Path) -> None:
+    (found,) = look(paths.home_at(str(tmp_path / "none")))
+    assert (found.id, found.status) == ("home", "fail")
+
+
+def test_a_fix_from_above_is_taken_where_this_room_has_none(set_up: Home) -> None:
+    (found,) = doctor.run(Asked(set_up), only=["service"], fixes={"service": lambda: "started"})
+    assert doctor.fix([found]) == [("service", True, "started")]
+
+
+def test_the_quick_look_at_the_chain_finds_an_edit(set_up: Home, project: Path) -> None:
+    canary.run(set_up)
+    (segment,) = Path(set_up.journal).glob("*.log")
+    assert worst(set_up, "chain").status == "ok"
+    data = segment.read_bytes()
+    segment.write_bytes(data.replace(b"rm -rf /", b"rm -rf x", 1))
+    found = worst(set_up, "chain")
+    assert found.status == "fail"
+    assert found.remedy == "levaithan journal verify"
+
+
+def test_a_torn_tail_is_no_broken_chain(set_up: Home) -> None:
+    canary.run(set_up)
+    (segment,) = Path(set_up.journal).glob("*.log")
+    with segment.open("ab") as file:
+        file.write(b"half a li")
+    assert worst(set_up, "chain").status == "ok"
+
+
+def test_a_clock_that_was_set_back_is_said(set_up: Home) -> None:
+    canary.run(set_up)
+    (segment,) = Path(set_up.journal).glob("*.log")
+    os.utime(segment, (time.time() + 5000, time.time() + 5000))
+    assert "set back" in worst(set_up, "clock").message
+
+
+def test_a_full_disk_is_said(set_up: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks_home, "LITTLE_DISK", 1 << 60)
+    assert worst(set_up, "disk").status == "warn"
+    monkeypatch.setattr(checks_home, "NO_DISK", 1 << 60)
+    assert worst(set_up, "disk").status == "fail"
+
+
+def test_lost_events_and_a_service_that_does_not_answer_are_said(set_up: Home) -> None:
+    from levaithan.hot import gap
+
+    gap.add(gap.files(set_up.journal), gap.Count(3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", "full"))
+    assert "3 events" in worst(set_up, "lost").message
+    assert checks_record.ping(set_up) is None
+
+
+def test_foreign_settings_trouble_is_a_finding(set_up: Home, person: Path) -> None:
+    (person / ".claude").mkdir()
+    (person / ".claude" / "settings.json").write_text('{\n"hooks": {"PreToolUse": [{}]}}')
+    found = worst(set_up, "settings files")
+    assert found.status == "fail"
+    assert "settings.json:2" in found.message
+
+
+def test_the_plugin_beside_the_settings_is_said(set_up: Home, person: Path) -> None:
+    (person / ".claude").mkdir()
+    (person / ".claude" / "settings.json").write_text('{"enabledPlugins": {"levaithan@here": true}}')
+    assert "handled twice" in worst(set_up, "plugin").message
+    (person / ".claude" / "settings.json").write_text('{"enabledPlugins": {"levaithan@here": false}}')
+    assert worst(set_up, "plugin").status == "ok"
+
+
+# --- the canary ----------------------------------------------------------------------------------------------------
+
+
+def test_the_canary_goes_through_the_registered_command_and_is_marked(set_up: Home, project: Path) -> None:
+    rows = canary.run(set_up)
+    assert [(row["probe"], row["status"], row["verdict"]) for row in rows] == [
+        ("deny", "ok", "deny"),
+        ("pass", "ok", "allow"),
+    ]
+    assert {row["place"] for row in rows} == {str(project)}
+    (segment,) = Path(set_up.journal).glob("*.log")
+    records = [json.loads(line[65:]) for line in segment.read_bytes().splitlines()]
+    events = [one for one in records if one["kind"] == "event"]
+    assert [(one["decision"], one["canary"]) for one in events] == [("deny", True), ("allow", True)]
+    assert all(one["session_id"].startswith(CANARY) for one in events)
+
+
+def test_a_guard_that_lets_everything_pass_kills_the_canary(set_up: Home) -> None:
+    Path(set_up.bin, native.NAME).write_text("#!/bin/sh\nexit 0\n")
+    deny, let = canary.run(set_up)
+    assert (deny["status"], let["status"]) == ("fail", "ok")
+    assert deny["remedy"]
+
+
+def test_a_guard_that_denies_everything_or_breaks_kills_it_too(set_up: Home) -> None:
+    client = Path(set_up.bin, native.NAME)
+    client.write_text("#!/bin/sh\nexit 2\n")
+    assert [row["status"] for row in canary.run(set_up)] == ["ok", "fail"]
+    client.write_text("#!/bin/sh\nexit 1\n")
+    assert [row["verdict"] for row in canary.run(set_up)] == ["broken", "broken"]
+    client.unlink()
+    assert [row["status"] for row in canary.run(set_up)] == ["fail", "fail"]
+
+
+def test_hooks_that_are_gone_and_a_halt(set_up: Home, project: Path) -> None:
+    from levaithan.hot import halts
+
+    halts.set_halt(set_up, "all", "", "a test", "tester")
+    deny, let = canary.run(set_up)
+    assert (deny["status"], let["status"]) == ("ok", "warn")
+    (project / ".claude" / "settings.json").write_text("{}")
+    (row,) = canary.run(set_up)
+    assert row["status"] == "fail"
+    assert "registered" in row["problem"]
+
+
+# --- the fail direction --------------------------------------------------------------------------------------------
+
+
+def test_our_half_denies_whatever_is_broken(whole: Home) -> None:
+    found = prove.ours(whole)
+    assert len(found) >= 6
+    assert [one for one in found if one.status != "ok"] == []
+
+
+def test_our_half_without_a_native_client(whole: Home) -> None:
+    Path(whole.bin, native.NAME).unlink()
+    assert [one for one in prove.ours(whole) if one.status != "ok"] == []
+
+
+def test_our_half_would_see_a_gate_that_fails_open(whole: Home) -> None:
+    client = Path(whole.bin, native.NAME)
+    client.write_text("#!/bin/sh\nexit 0\n")
+    assert {one.status for one in prove.ours(whole)} == {"fail"}
+
+
+def test_without_a_client_the_other_half_is_said_to_be_unproven(whole: Home) -> None:
+    found = prove.theirs(whole, None)
+    assert [one.case for one in found] == ["a crash (exit 1)", "a hang", "bad JSON", "a missing file"]
+    assert {one.status for one in found} == {"warn"}
+    assert all("Not proven" in one.message and "'block'" in one.message for one in found)
+    assert "exit code 1" in found[0].message
+
+
+_CLIENT = """#!{python}
+# A client as Claude Code would be, reduced to what the proof looks at: it asks the API, runs the hook, runs the call.
+import json, os, subprocess, sys, urllib.request
+if "--version" in sys.argv:
+    print("{version} (Claude Code)")
+    sys.exit(0)
+def ask(messages):
+    body = json.dumps({{"messages": messages, "tools": [{{}}]}}).encode()
+    with urllib.request.urlopen(os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages?beta=true", body) as answer:
+        return json.loads(answer.read())["content"]
+messages = [{{"role": "user", "content": "go on"}}]
+call = ask(messages)[0]
+with open(".claude/settings.json") as file:
+    hook = json.load(file)["hooks"]["PreToolUse"][0]["hooks"][0]
+payload = json.dumps({{"hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": call["input"],
+                      "session_id": "s", "cwd": os.getcwd(), "tool_use_id": call["id"]}}).encode()
+try:
+    done = subprocess.run([hook["command"], *hook["args"]], input=payload, capture_output=True, timeout=hook["timeout"])
+    broken = done.returncode not in (0, 2) or done.stdout[:1] == b"{{" and b"nonsense" in done.stdout
+    denied = done.returncode == 2
+except (OSError, subprocess.TimeoutExpired):
+    broken, denied = True, False
+stopped = denied or broken and {obeys} and hook.get("onFailure") == "block"
+if not stopped:
+    subprocess.run(call["input"]["command"], shell=True, check=False)
+said = "stopped" if stopped else "ran"
+result = {{"type": "tool_result", "tool_use_id": call["id"], "content": said}}
+ask([*messages, {{"role": "assistant", "content": [call]}}, {{"role": "user", "content": [result]}}])
+"""
+
+
+def imitated(tmp_path: Path, *, obeys: bool, version: str) -> real_client.Client:
+    """A client program of our own: it proves what the proof sees, not what Claude Code does."""
+    program = tmp_path / "claude"
+    program.write_text(_CLIENT.format(python=command.real_python(), version=version, obeys=obeys))
+    program.chmod(0o755)
+    found = real_client.find({"LEVAITHAN_CLAUDE": str(program), "PATH": "", "HOME": str(tmp_path)})
+    assert found is not None
+    return found
+
+
+def test_the_proof_sees_an_imitated_client_that_obeys(whole: Home, tmp_path: Path) -> None:
+    client = imitated(tmp_path, obeys=True, version="2.1.330")
+    found = prove.theirs(whole, client)
+    assert [(one.case, one.status) for one in found] == [
+        ("nothing broken", "ok"),
+        ("a crash (exit 1)", "ok"),
+        ("a hang", "ok"),
+        ("bad JSON", "ok"),
+        ("a missing file", "ok"),
+    ]
+
+
+def test_the_proof_sees_an_imitated_client_that_fails_open(whole: Home, tmp_path: Path) -> None:
+    client = imitated(tmp_path, obeys=False, version="2.1.197")
+    assert not client.blocks
+    found = prove.theirs(whole, client)
+    assert [one.status for one in found] == ["ok", "fail", "fail", "fail", "fail"]
+    assert {one.remedy for one in found[1:]} == {"update Claude Code"}
+
+
+def test_a_client_that_does_not_work_proves_nothing(whole: Home) -> None:
+    found = prove.theirs(whole, real_client.Client("/bin/false", None))
+    assert [one.status for one in found] == ["warn"]
+    assert "not proven" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("2.1.294", "fail"), ("2.1.295", "ok"), ("2.1.330", "ok"), ("3.0.0", "ok")]
+)
+def test_a_client_too_old_for_on_failure_is_said(
+    whole: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, status: str
+) -> None:
+    monkeypatch.setenv("LEVAITHAN_CLAUDE", imitated(tmp_path, obeys=True, version=version).path)
+    found = worst(whole, "claude code")
+    assert found.status == status
+    assert version in found.message
+
+
+def test_nothing_of_the_person_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret")
+    monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "secret")
+    made = real_client.scratch_environment("/scratch", "http://127.0.0.1:1")
+    assert "secret" not in json.dumps(made)
+    assert made["HOME"] == "/scratch"
+    assert made["ANTHROPIC_BASE_URL"].startswith("http://127.0.0.1:")
+
+
+def test_the_stand_in_streams_and_listens() -> None:
+    with standin.StandIn([("Bash", {"command": "true"})]) as api:
+
+        def ask(body: object, stream: bool) -> bytes:
+            data = json.dumps({"messages": body, "tools": [1], "stream": stream}).encode()
+            with urllib.request.urlopen(api.url + "/v1/messages", data, timeout=10) as answer:
+                return bytes(answer.read())
+
+        first = ask([{"role": "user", "content": "x"}], stream=True)
+        assert first.startswith(b"event: message_start\n")
+        assert b'"partial_json": "{\\"command\\": \\"true\\"}"' in first
+        result = {"type": "tool_result", "tool_use_id": "toolu_standin_0", "content": "told"}
+        turns = [{"role": "assistant", "content": []}, {"role": "user", "content": [result]}]
+        assert json.loads(ask(turns, stream=False))["stop_reason"] == "end_turn"
+        assert api.told == {0: "told"}
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(api.url, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "stdout", "verdict"),
+    [
+        ("PreToolUse", 0, "", "allow"),
+        ("PreToolUse", 0, "plain words", "allow"),
+        ("PreToolUse", 2, "", "deny"),
+        ("PreToolUse", 1, "", "broken"),
+        ("PreToolUse", -9, "", "broken"),
+        ("PreToolUse", 0, "{half", "broken"),
+        ("PreToolUse", 0, '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny"}}', "deny"),
+        ("PreToolUse", 0, '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"ask"}}', "ask"),
+        ("PreToolUse", 0, '{"hookSpecificOutput":{"permissionDecision":"deny"}}', "allow"),
+        ("PreToolUse", 0, '{"continue":false,"stopReason":"x"}', "halt"),
+        ("UserPromptSubmit", 0, '{"decision":"block","reason":"x"}', "deny"),
+        (
+            "PermissionRequest",
+            0,
+            '{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"deny"}}}',
+            "deny",
+        ),
+    ],
+)
+def test_an_answer_is_read_as_claude_code_reads_it(event: str, code: int, stdout: str, verdict: str) -> None:
+    done = subprocess.CompletedProcess(["x"], code, stdout.encode(), b"")
+    assert answers.read(event, done).verdict == verdict
