@@ -1,0 +1,83 @@
+"""`levaithan doctor`: looks at everything, proves the fail direction, names the remedy of each finding; --fix does it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from levaithan.cli import options, output
+from levaithan.cli.progress import Progress
+from levaithan.cli.state import STATE
+from levaithan.errors import Unhealthy, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.install.doctor import Result
+
+COLUMNS = ["status", "check", "message", "remedy"]
+
+
+def doctor(
+    *,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what a machine can mend, then look again.")] = False,
+    project: options.Project = None,
+    no_proof: Annotated[
+        bool, typer.Option("--no-proof", help="Leave out what takes seconds: broken hooks in scratch folders.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only this check (may be given again).", metavar="CHECK")
+    ] = None,
+    json: options.Json = False,
+    format: options.Format = None,
+) -> None:
+    """Prove that the hooks guard and record; exit 3 when something does not."""
+    from levaithan.install import doctor as looking
+
+    fmt = output.pick(format, json)
+    unknown = sorted(set(only or ()) - set(looking.checks()))
+    if unknown:
+        raise UsageProblem(f"There is no check {unknown[0]}.", fix=f"choose of: {', '.join(looking.checks())}")
+    asked = looking.Asked(STATE.home(), os.path.realpath(project) if project else None, prove=not no_proof)
+    results = _look(asked, only)
+    mended: list[tuple[str, bool, str]] = []
+    if fix and any(one.status != "ok" and one.fix for one in results):
+        mended = looking.fix(results)
+        for name, done, words in mended:
+            output.say(f"{'fixed' if done else 'NOT fixed'} {name}: {words}")
+        results = _look(asked, only)
+    elif fix:
+        output.say("there is nothing that a machine can mend")
+    _tell(results, fmt)
+
+
+def _look(asked: Any, only: list[str] | None) -> list[Result]:
+    from levaithan.install import doctor as looking
+
+    with Progress("looking", "checks") as bar:
+        return looking.run(
+            asked, only=only, fixes=_fixes_from_above(), progress=lambda done, total, _name: bar(done, total)
+        )
+
+
+def _fixes_from_above() -> dict[str, Callable[[], str]]:
+    """What the checks' own room may not do: it lies below the service."""
+    from levaithan.cli.service import start_now
+
+    return {"service": start_now}
+
+
+def _tell(results: list[Result], fmt: str) -> None:
+    rows = [one.as_row() for one in results]
+    failed = [one for one in results if one.status == "fail"]
+    problem = None
+    if failed:
+        words = ", ".join(dict.fromkeys(one.id for one in failed))
+        mendable = any(one.fix for one in failed)
+        problem = Unhealthy(
+            f"{len(failed)} findings need something done: {words}.",
+            fix="`levaithan doctor --fix` mends what a machine can" if mendable else failed[0].remedy,
+        )
+    output.emit(rows, COLUMNS, fmt, problem=problem)

@@ -1,0 +1,154 @@
+"""`levaithan setup` and `levaithan uninstall`: a plan, shown, then applied; a second time there is nothing to do."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from levaithan.cli import audit, options, output, reading, service
+from levaithan.cli.progress import Progress
+from levaithan.cli.state import STATE
+from levaithan.errors import InstallError, LevaithanError, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.setup_plan import Step
+
+COLUMNS = ["step", "state", "what"]
+
+
+def setup(
+    *,
+    project: Annotated[
+        list[str] | None, typer.Option("--project", help="Also register the hooks in this project.", metavar="DIR")
+    ] = None,
+    user: Annotated[bool, typer.Option("--user", help="Also register them for every project of yours.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="In settings.local.json of the projects.")] = False,
+    no_service: Annotated[bool, typer.Option("--no-service", help="Do not start the service.")] = False,
+    no_demo: Annotated[bool, typer.Option("--no-demo", help="Do not show the main job in a scratch project.")] = False,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    json: options.Json = False,
+) -> None:
+    """Set this home up and run the main job once in a demo project; hooks go nowhere else unasked."""
+    from levaithan.install import setup_plan
+
+    home = STATE.home()
+    asked = setup_plan.Options(tuple(project or ()), user=user, local=local, demo=not no_demo)
+    steps = _ordered(setup_plan.plan(home, asked), home, with_service=not no_service, with_demo=not no_demo)
+    needed = [step for step in steps if step.needed()]
+    rows: list[dict[str, Any]] = [{"step": one.id, "state": "planned", "what": one.describe} for one in needed]
+    if needed and not json:
+        output.say("The plan:" if not dry_run else "What would be done:")
+        for row in rows:
+            output.say(f"  - {row['what']}")
+    if needed and not dry_run:
+        _agreed(yes)
+        rows = _apply(needed, quiet=json)
+    if json:
+        output.out(output.envelope(rows, warnings=asked.warnings))
+        output.flush()
+    for words in [] if json else asked.warnings:
+        output.say(f"note: {words}")
+    if not needed:
+        output.say("there is nothing to do: this home is set up")
+    elif not dry_run:
+        output.say("next: `levaithan hooks install --project DIR` in a project of yours; `levaithan status` any time")
+
+
+def _ordered(steps: list[Step], home: Home, *, with_service: bool, with_demo: bool) -> list[Step]:
+    """The home, then the service, then the hooks, then the demonstration."""
+    from levaithan.install import setup_plan
+
+    before = [step for step in steps if step.id != "hooks"]
+    hooks = [step for step in steps if step.id == "hooks"]
+    start = setup_plan.Step("service", "start the service", lambda: not service.running(), service.start_now)
+    demo = setup_plan.demo_step(home, lambda: _demo(home))
+    return [*before, *([start] if with_service else []), *hooks, *([demo] if with_demo else [])]
+
+
+def _agreed(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageProblem("Nobody is there to agree to the plan.", fix="look at it above; then give --yes")
+    typer.confirm("Do it?", default=True, err=True, abort=True)
+
+
+def _apply(steps: list[Step], *, quiet: bool) -> list[dict[str, Any]]:
+    """Do the steps in order; the first that fails ends it, what was done stays (running it again goes on there)."""
+    rows = []
+    for step in steps:
+        try:
+            said = step.apply()
+        except OSError as problem:
+            raise InstallError(path=str(problem.filename or step.describe), reason=str(problem.strerror)) from None
+        rows.append({"step": step.id, "state": "done", "what": said})
+        if not quiet:
+            output.say(f"done: {said}")
+    return rows
+
+
+def _demo(home: Home) -> str:
+    """The main job once; its audit is data, so it goes to stdout (not with --json, where the rows are the steps)."""
+    from levaithan.install import demo
+    from levaithan.queries import audit as questions
+    from levaithan.queries.asking import Filters
+
+    with Progress("running the main job", "events") as bar:
+        done = demo.run(home, bar)
+    with reading.ledger() as ledger:
+        page = questions.list_events(ledger, Filters(session=done.session), limit=100)
+    if not STATE.as_json:
+        for command in done.commands:
+            output.say(f"  $ {command}")
+        output.say(f"  $ levaithan audit list --session {done.session}")
+        audit.emit([row | {"session_id": None} for row in page.rows[::-1]], "table", None)
+    return f"{done.sent} events of a recorded session were decided and recorded, {len(done.denied)} denied"
+
+
+def uninstall(
+    *,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    json: options.Json = False,
+) -> None:
+    """Take every hook out again and stop the service; the record and the settings of the home stay."""
+    from levaithan.cli import hooks as hooks_of
+    from levaithan.install import hooks
+
+    home = STATE.home()
+    if not yes and not dry_run:
+        if not sys.stdin.isatty():
+            raise UsageProblem("Nobody is there to agree.", fix="see `uninstall --dry-run`; then give --yes")
+        typer.confirm("Take the hooks out everywhere and stop the service?", err=True, abort=True)
+    done = hooks.uninstall_all(home, dry_run=dry_run)
+    failed: list[LevaithanError] = [one for one in done if isinstance(one, InstallError)]
+    if not dry_run:
+        failed += _stopped()
+    changes = [one for one in done if not isinstance(one, InstallError)]
+    hooks_of.tell(changes, dry_run=dry_run, json=json and not failed)
+    if failed:
+        for problem in failed[1:]:
+            output.say(f"error: {problem.message}\n  next: {problem.fix}")
+        raise failed[0]
+    output.say(f"the record stays in {home.root}: remove that folder by hand if you do not want it")
+
+
+def _stopped() -> list[LevaithanError]:
+    """Stop the service and take its unit out; what cannot be done is given back, so that the rest still is."""
+    failed: list[LevaithanError] = []
+    deeds: list[Callable[[], str]] = [service.remove_unit, service.stop_now]
+    for deed in deeds:
+        try:
+            words = deed()
+        except LevaithanError as problem:
+            failed.append(problem)
+        else:
+            if words:
+                output.say(words)
+    return failed

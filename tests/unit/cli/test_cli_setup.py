@@ -1,0 +1,62 @@
+"""Setting up, looking over and taking out from the command line; the service's own tests start one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def fresh(cli: Any, tmp_path: Path) -> Any:
+    cli.home = tmp_path / "fresh"
+    return cli
+
+
+def test_a_plan_is_shown_and_nothing_is_done_in_a_dry_run_or_without_agreement(fresh: Any) -> None:
+    done = fresh("setup", "--no-service", "--dry-run")
+    assert "native hook client" in done.stderr and not fresh.home.exists()
+    assert "--yes" in fresh("setup", "--no-service", code=2, stdin=-3).stderr and not fresh.home.exists()
+
+
+def test_setting_up_shows_the_main_job_once_and_twice_is_no_change(fresh: Any, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    done = fresh("setup", "--no-service", "--yes")
+    assert "deny" in done.stdout and "PostToolUse" in done.stdout and "1 denied" in done.stderr
+    before = {path: path.stat().st_mtime_ns for path in fresh.home.rglob("*") if path.is_file()}
+    again = fresh("setup", "--no-service", "--yes")
+    assert "nothing to do" in again.stderr and again.stdout == ""
+    assert {path: path.stat().st_mtime_ns for path in fresh.home.rglob("*") if path.is_file()} == before
+    rows = fresh.rows("setup", "--no-service", "--yes", "--project", str(project))
+    assert [row["step"] for row in rows] == ["hooks"]
+    assert fresh.rows("hooks", "list", "--project", str(project)) != []
+
+
+def test_setup_as_json_is_one_document(fresh: Any) -> None:
+    rows = fresh.rows("setup", "--no-service", "--yes")
+    assert rows[-1]["step"] == "demo" and {row["state"] for row in rows} == {"done"}
+
+
+def test_uninstall_asks_and_a_dry_run_changes_nothing(fresh: Any, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    fresh("setup", "--no-service", "--no-demo", "--yes", "--project", str(project))
+    settings = (project / ".claude/settings.json").read_bytes()
+    assert "--yes" in fresh("uninstall", code=2, stdin=-3).stderr
+    assert "-" in fresh("uninstall", "--dry-run").stdout
+    assert (project / ".claude/settings.json").read_bytes() == settings
+
+
+def test_doctor_finds_and_mends(fresh: Any) -> None:
+    fresh("setup", "--no-service", "--no-demo", "--yes")
+    (fresh.home / "state/hot.conf").write_text("fsync=never\n")
+    words = ["doctor", "--no-proof", "--only", "hot.conf"]
+    answer = json.loads(fresh(*words, "--json", code=3).stdout)
+    assert answer["error"]["code"] == "unhealthy" and answer["rows"][0]["status"] == "fail"
+    assert "doctor --fix" in fresh(*words, code=3).stderr
+    mended = fresh(*words, "--fix")
+    assert "fixed hot.conf" in mended.stderr and "fail" not in mended.stdout
+    assert "no check nothing" in fresh("doctor", "--only", "nothing", code=2).stderr
