@@ -1,4 +1,4 @@
-"""`levaithan doctor`: looks at everything, proves the fail direction, names the remedy of each finding; --fix does it."""
+"""`levaithan doctor`: looks at everything, proves the fail direction, names each remedy; --fix does it."""
 
 from __future__ import annotations
 
