@@ -39,7 +39,7 @@ def run(home: Home, places: list[Place] | None = None) -> list[Row]:
         asked = listing.known_places(home) if places is None else places
     except LevaithanError as problem:
         return [_row("", "", "deny", "fail", problem=problem.message, remedy=problem.fix)]
-    return [row for place in asked for row in _place(home, place)]
+    return [row for place in asked if not listing.gone(place) for row in _place(home, place)]
 
 
 def _place(home: Home, place: Place) -> list[Row]:

@@ -38,12 +38,17 @@ def guards(asked: Asked) -> Iterator[Result]:
         if row["status"] == "ok":
             yield Result("hooks", "ok", f"{row['where']}: {row['events']} events, guards fail closed", data=told)
         else:
-            mend = partial(_again, asked.home, place)
+            mend = partial(_forget if listing.gone(place) else _again, asked.home, place)
             yield Result("hooks", row["status"], f"{row['where']}: {row['problem']}", row["remedy"], mend, told)
 
 
 def _again(home: Home, place: Place) -> str:
     return f"{place.path}: {hooks.install(home, place)[0].what}"
+
+
+def _forget(home: Home, place: Place) -> str:
+    hooks.uninstall(home, place)
+    return f"{place.project}: forgotten"
 
 
 def others(asked: Asked) -> Iterator[Result]:

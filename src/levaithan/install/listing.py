@@ -98,6 +98,11 @@ def installed(home: Home) -> list[Row]:
     return [place_row(home, place) for place in known_places(home)]
 
 
+def gone(place: Place) -> bool:
+    """Whether the project of a place is no more: Claude Code cannot be at work there."""
+    return bool(place.project) and not Path(place.project).is_dir()
+
+
 def place_row(home: Home, place: Place) -> Row:
     """How our hooks are in one place, in one line."""
     mine = [one for one in hooks.handlers(place) if one.home == home.root]
@@ -108,7 +113,9 @@ def place_row(home: Home, place: Place) -> Row:
     ]
     again = f"{_MINE} {option(place)}"
     wrong = [one for one in file_problems(place) if one.weight == "file"]
-    if wrong:
+    if gone(place):
+        state = ("warn", "the project's folder is gone", "levaithan doctor --fix (it is forgotten then)")
+    elif wrong:
         said = f"line {wrong[0].line}: {wrong[0].message}; Claude Code drops the whole file"
         state = ("fail", said, f"mend {place.path}, then {again}")
     elif not mine:

@@ -31,7 +31,7 @@ class Install:
     """One place. path: as Claude Code opens it; real: the file behind a link; before/after: SHA-256 ("" = no file).
 
     backup: the bytes from before the first install; pristine: nobody else changed the file between our own changes;
-    created_*: what was made and goes again; at: ISO 8601, UTC.
+    created_*: what was made and goes again; home: the home's root then; at: ISO 8601, UTC.
     """
 
     path: str
@@ -39,6 +39,7 @@ class Install:
     scope: str
     project: str = ""
     at: str = ""
+    home: str = ""
     before: str = ""
     after: str = ""
     backup: str = ""
@@ -48,6 +49,10 @@ class Install:
     created_hooks: bool = False
     created_events: list[str] = field(default_factory=list)
     created_folders: list[str] = field(default_factory=list)
+
+    def formerly(self, home: Home) -> str:
+        """Where the home was when it was installed, when it has been moved since and is there no more; else ""."""
+        return self.home if self.home not in ("", home.root) and not Path(self.home).exists() else ""
 
     @property
     def created_file(self) -> bool:

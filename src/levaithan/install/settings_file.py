@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import fcntl
 import hashlib
 import os
 from dataclasses import dataclass, replace
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING
 from levaithan.errors import InstallError
 from levaithan.hot import paths
 from levaithan.install import registry, settings_merge
+from levaithan.install import settings_disk as disk
 from levaithan.install.registry import Install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from levaithan.hot.paths import Home
     from levaithan.install.places import Place
@@ -68,13 +68,13 @@ def install(home: Home, place: Place, entries: Mapping[str, dict[str, object]], 
     real = os.path.realpath(place.path)
     folder = os.path.dirname(real)  # noqa: PTH120
     if dry_run:
-        return _merged(place, real, _read(real), entries, home)[0]
+        return _merged(place, real, disk.read(real), entries, home, known=registry.load(home).get(real))[0]
     with registry.locked(home):
         installs = registry.load(home)
-        created_folders = _make_folder(folder, place)
-        with _folder_lock(folder):
+        created_folders = disk.make_folder(folder, place)
+        with disk.folder_lock(folder):
             for _attempt in range(_TRIES):
-                change, created = _merged(place, real, _read(real), entries, home)
+                change, created = _merged(place, real, disk.read(real), entries, home, known=installs.get(real))
                 if not change.changed and real in installs:
                     return change
                 entry = _entry(home, change, created, installs.get(real), created_folders)
@@ -90,7 +90,7 @@ def uninstall(home: Home, place: Place, *, dry_run: bool = False) -> Change:
     real = os.path.realpath(place.path)
     folder = os.path.dirname(real)  # noqa: PTH120
     if dry_run:
-        return _cleaned(place, real, _read(real), registry.load(home).get(real), home)
+        return _cleaned(place, real, disk.read(real), registry.load(home).get(real), home)
     with registry.locked(home):
         installs = registry.load(home)
         known = installs.get(real)
@@ -98,9 +98,9 @@ def uninstall(home: Home, place: Place, *, dry_run: bool = False) -> Change:
         if not Path(folder).is_dir():
             registry.save(home, left)
             return Change(place, real, None, None)
-        with _folder_lock(folder):
+        with disk.folder_lock(folder):
             for _attempt in range(_TRIES):
-                change = _cleaned(place, real, _read(real), known, home)
+                change = _cleaned(place, real, disk.read(real), known, home)
                 if not change.changed or _replace(change, known.mode if known else None):
                     break
             else:
@@ -109,19 +109,25 @@ def uninstall(home: Home, place: Place, *, dry_run: bool = False) -> Change:
                 )
         if known:
             registry.save(home, left)
-            _remove_made(known, change)
+            _remove_made(home, known, change)
         return change
 
 
 def _merged(
-    place: Place, real: str, before: bytes | None, entries: Mapping[str, dict[str, object]], home: Home
+    place: Place,
+    real: str,
+    before: bytes | None,
+    entries: Mapping[str, dict[str, object]],
+    home: Home,
+    *,
+    known: Install | None,
 ) -> tuple[Change, settings_merge.Created]:
-    text = _text(real, before)
+    text = disk.text_of(real, before)
     try:
-        merged = settings_merge.merge(text, entries, home.root)
+        merged = settings_merge.merge(text, entries, home.root, formerly=known.formerly(home) if known else "")
     except settings_merge.Refused as refused:
-        raise refusal(real, refused.problem) from None
-    after = before if merged.text == text and before is not None else _bytes(real, merged.text)
+        raise disk.refusal(real, refused.problem) from None
+    after = before if merged.text == text and before is not None else disk.bytes_of(real, merged.text)
     return Change(place, real, before, after, tuple(merged.notes)), merged.created
 
 
@@ -129,32 +135,22 @@ def _cleaned(place: Place, real: str, before: bytes | None, known: Install | Non
     """What the file becomes without us."""
     if before is None:
         return Change(place, real, None, None)
-    if known and known.pristine and digest(before) == known.after:
-        kept = None if known.created_file else _backup(known)
+    if known and known.pristine and disk.digest(before) == known.after:
+        kept = None if known.created_file else _backup(home, known)
         if known.created_file or kept is not None:
             return Change(place, real, before, kept)
     created = None
     if known:
         created = settings_merge.Created(known.created_hooks, tuple(known.created_events))
     try:
-        text = settings_merge.without(_text(real, before), home.root, created)
+        formerly = known.formerly(home) if known else ""
+        text = settings_merge.without(disk.text_of(real, before), home.root, created, formerly=formerly)
     except settings_merge.Refused as refused:
-        raise refusal(real, refused.problem) from None
-    after = _bytes(real, text)
+        raise disk.refusal(real, refused.problem) from None
+    after = disk.bytes_of(real, text)
     if known and known.created_file and not settings_merge.parse(text).members:
         return Change(place, real, before, None)
     return Change(place, real, before, after)
-
-
-def refusal(path: str, problem: Problem) -> InstallError:
-    """The error for a file that is left alone because of `problem`."""
-    where = f"{path}:{problem.line}:{problem.column}"
-    what = f"{problem.place}: {problem.message}" if problem.place else problem.message
-    return InstallError(
-        f"{where}: {what}. Claude Code drops a whole settings file for this, hooks and all, so it was left as it is.",
-        fix=f"mend line {problem.line} of {path}, then run the command again (`levaithan hooks validate` checks it)",
-        path=path,
-    )
 
 
 def _entry(
@@ -162,25 +158,26 @@ def _entry(
 ) -> Install:
     """What is known of the place after the change; the state before the first install is kept while it still counts."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    after = digest(change.after or b"")
+    after = disk.digest(change.after or b"")
     if known and change.before is not None:
         return replace(
             known,
             path=change.place.path,
+            home=home.root,
             at=now,
             after=after,
-            pristine=known.pristine and digest(change.before) == known.after,  # else by others: only ours goes
+            pristine=known.pristine and disk.digest(change.before) == known.after,  # else by others: only ours goes
             created_hooks=known.created_hooks or created.hooks,
             created_events=list(dict.fromkeys([*known.created_events, *created.events])),
         )
-    entry = Install(change.place.path, change.real, change.place.scope, change.place.project, now, "", after)
+    entry = Install(change.place.path, change.real, change.place.scope, change.place.project, now, home.root, "", after)
     entry.created_hooks, entry.created_events = created.hooks, [*created.events]
     entry.created_folders = folders or (known.created_folders if known else [])
     if change.before is not None:
         seen = Path(change.real).stat()
-        entry.before, entry.mode, entry.mtime_ns = digest(change.before), seen.st_mode & 0o7777, seen.st_mtime_ns
+        entry.before, entry.mode, entry.mtime_ns = disk.digest(change.before), seen.st_mode & 0o7777, seen.st_mtime_ns
         entry.backup = _keep(home, change.real, change.before)
-        text = _text(change.real, change.before)
+        text = disk.text_of(change.real, change.before)
         if settings_merge.without(text, home.root) != text:  # the list of installs was lost: this is no state of before
             entry.pristine, entry.created_hooks, entry.created_events = False, True, list(settings_merge.events(text))
     return entry
@@ -190,26 +187,31 @@ def _keep(home: Home, real: str, data: bytes) -> str:
     """A copy of the file as it was, named by its content."""
     folder = home.state + "/backups"
     paths.ensure_private(folder)
-    target = f"{folder}/{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}-{digest(data)[:16]}.bak"
+    target = f"{folder}/{hashlib.sha256(os.fsencode(real)).hexdigest()[:12]}-{disk.digest(data)[:16]}.bak"
     if not Path(target).exists():
         registry.write_whole(target, data, 0o600)
     return target
 
 
-def _backup(known: Install) -> bytes | None:
+def _backup_path(home: Home, known: Install) -> Path:
+    """The copy of the file as it was before, also when the home has been moved since."""
+    return Path(home.state, "backups", Path(known.backup).name)
+
+
+def _backup(home: Home, known: Install) -> bytes | None:
     """The bytes from before, when the copy is there and is what it was."""
     if not known.backup:
         return None
     try:
-        data = Path(known.backup).read_bytes()
+        data = _backup_path(home, known).read_bytes()
     except OSError:
         return None
-    return data if digest(data) == known.before else None
+    return data if disk.digest(data) == known.before else None
 
 
 def _replace(change: Change, mode: int | None = None) -> bool:
     """Put the new bytes in place; False when somebody changed the file since it was read."""
-    if _read(change.real) != change.before:
+    if disk.read(change.real) != change.before:
         return False
     try:
         if change.after is None:
@@ -217,7 +219,8 @@ def _replace(change: Change, mode: int | None = None) -> bool:
             registry.sync_folder(os.path.dirname(change.real))  # noqa: PTH120
         elif change.changed:
             seen = Path(change.real).stat() if change.before is not None else None
-            kept = seen.st_mode & 0o7777 if seen else 0o600 if mode is None else mode
+            usual = 0o600 if change.place.scope == "user" else 0o644
+            kept = seen.st_mode & 0o7777 if seen else usual if mode is None else mode
             registry.write_whole(change.real, change.after, kept, (seen.st_uid, seen.st_gid) if seen else None)
     except OSError as error:
         raise InstallError(
@@ -228,73 +231,11 @@ def _replace(change: Change, mode: int | None = None) -> bool:
     return True
 
 
-def _make_folder(folder: str, place: Place) -> list[str]:
-    """Make the folder of a settings file; the folders that were made, the outermost first."""
-    made = []
-    path = Path(folder)
-    while not path.exists():
-        made.append(str(path))
-        path = path.parent
-    try:
-        Path(folder).mkdir(mode=0o700 if place.scope == "user" else 0o755, parents=True, exist_ok=True)
-    except OSError as error:
-        raise InstallError(
-            path=folder, reason=error.strerror or str(error), fix="see that you may write there"
-        ) from None
-    return made[::-1]
-
-
-def _remove_made(known: Install, change: Change) -> None:
+def _remove_made(home: Home, known: Install, change: Change) -> None:
     """Folders that the install made go when they are empty; the copy of the file when the file is again as it was."""
     for folder in reversed(known.created_folders):
         with contextlib.suppress(OSError):
             Path(folder).rmdir()
-    if known.backup and digest(change.after or b"") == known.before:
+    if known.backup and disk.digest(change.after or b"") == known.before:
         with contextlib.suppress(OSError):
-            Path(known.backup).unlink()
-
-
-@contextlib.contextmanager
-def _folder_lock(folder: str) -> Iterator[None]:
-    """Installations of other homes wait too: the lock is on the settings' own folder, and leaves no file behind."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise InstallError(
-            path=path, reason=error.strerror or str(error), fix="see that it is a file that you may read"
-        ) from None
-
-
-def _text(path: str, data: bytes | None) -> str:
-    try:
-        return (data or b"").decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = (data or b"")[: error.start].count(b"\n") + 1
-        raise InstallError(
-            f"{path}:{line}: it is not UTF-8 text, so it was left as it is.", fix=f"save {path} as UTF-8"
-        ) from None
-
-
-def _bytes(path: str, text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InstallError(
-            path=path, reason="the path of the client is not UTF-8", fix="move the home to a path that is"
-        ) from None
-
-
-def digest(data: bytes) -> str:
-    """SHA-256, as hex."""
-    return hashlib.sha256(data).hexdigest()
+            _backup_path(home, known).unlink()

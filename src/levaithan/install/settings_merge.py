@@ -81,18 +81,20 @@ def parse(text: str) -> Node:
         raise Refused(problem) from None
 
 
-def merge(text: str, entries: Mapping[str, dict[str, object]], home: str) -> Merged:
+def merge(text: str, entries: Mapping[str, dict[str, object]], home: str, *, formerly: str = "") -> Merged:
     """Put `entries` (an event's group each) into `text`, in place of older ones of ours; ours elsewhere go.
 
-    A text without our need to change comes back as it is. Raises Refused for a text that Claude Code would drop, or
+    `formerly`: where this home was before it was moved; its entries are ours too. A text that needs no change comes
+    back as it is. Raises Refused for a text that Claude Code would drop, or
     that has our place taken by something else.
     """
     base = text if text.strip(" \t\r\n" + json_spans.BOM) else text + "{}" + ("\n" if not text else "")
     notes = _check(base)
-    cleaned = _take_out(base, home, keep=entries)
+    homes = (home, formerly or home)
+    cleaned = _take_out(base, homes, keep=entries)
     created = Created()
-    if _missing(cleaned, entries, home):
-        cleaned, created = _put_in(cleaned, entries, home)
+    if _missing(cleaned, entries, homes):
+        cleaned, created = _put_in(cleaned, entries, homes)
     if cleaned == base:
         cleaned = text if text.strip() else base
     left = [one for one in settings_rules.problems(cleaned) if one.weight == "file"]
@@ -120,22 +122,22 @@ def events(text: str) -> list[str]:
     return [member.key for member in hooks.members] if hooks is not None else []
 
 
-def _mine(group: Node, home: str) -> list[int]:
+def _mine(group: Node, homes: tuple[str, ...]) -> list[int]:
     """The indexes of our handlers in a group."""
     handlers = group.get("hooks") if group.kind == "object" else None
     if handlers is None or handlers.kind != "array":
         return []
-    return [index for index, handler in enumerate(handlers.items) if home_of(handler.plain()) == home]
+    return [index for index, handler in enumerate(handlers.items) if home_of(handler.plain()) in homes]
 
 
-def _missing(text: str, entries: Mapping[str, dict[str, object]], home: str) -> list[str]:
+def _missing(text: str, entries: Mapping[str, dict[str, object]], homes: tuple[str, ...]) -> list[str]:
     """The events whose entry of ours is not there."""
     hooks = _hooks(parse(text))
     lists = {name: hooks.get(name) if hooks else None for name in entries}
-    return [name for name, node in lists.items() if not node or not any(_mine(group, home) for group in node.items)]
+    return [name for name, node in lists.items() if not node or not any(_mine(group, homes) for group in node.items)]
 
 
-def _take_out(text: str, home: str, keep: Mapping[str, dict[str, object]]) -> str:
+def _take_out(text: str, homes: tuple[str, ...], keep: Mapping[str, dict[str, object]]) -> str:
     """Without our entries, but for the first of each event in `keep`, which gets the wanted value in its place."""
     hooks = _hooks(parse(text))
     if hooks is None:
@@ -146,7 +148,7 @@ def _take_out(text: str, home: str, keep: Mapping[str, dict[str, object]]) -> st
         wanted = keep.get(member.key)
         gone: list[int] = []
         for index, group in enumerate(member.node.items):
-            mine = _mine(group, home)
+            mine = _mine(group, homes)
             if not mine:
                 continue
             handlers = group.get("hooks")
@@ -162,10 +164,10 @@ def _take_out(text: str, home: str, keep: Mapping[str, dict[str, object]]) -> st
     return json_edit.apply(text, splices)
 
 
-def _put_in(text: str, entries: Mapping[str, dict[str, object]], home: str) -> tuple[str, Created]:
+def _put_in(text: str, entries: Mapping[str, dict[str, object]], homes: tuple[str, ...]) -> tuple[str, Created]:
     root = parse(text)
     style = json_edit.style_of(text)
-    missing = _missing(text, entries, home)
+    missing = _missing(text, entries, homes)
     hooks = _hooks(root)
     if hooks is None:
         whole = {name: [entries[name]] for name in missing}
@@ -187,17 +189,18 @@ def _put_in(text: str, entries: Mapping[str, dict[str, object]], home: str) -> t
     return json_edit.apply(text, splices), Created(False, tuple(name for name, _value in new))
 
 
-def without(text: str, home: str, created: Created | None = None) -> str:
+def without(text: str, home: str, created: Created | None = None, *, formerly: str = "") -> str:
     """`text` without our entries, and without the lists that were made for them (by default: every one left empty).
 
     Raises Refused for a text that is no JSON.
     """
+    homes = (home, formerly or home)
     before = parse(text)
     hooks = _hooks(before)
     if hooks is None or hooks.kind != "object":
         return text
-    ours = [member.key for member in hooks.members if any(_mine(group, home) for group in member.node.items)]
-    cleaned = _take_out(text, home, keep={})
+    ours = [member.key for member in hooks.members if any(_mine(group, homes) for group in member.node.items)]
+    cleaned = _take_out(text, homes, keep={})
     root = parse(cleaned)
     hooks = _hooks(root)
     if hooks is None or not ours:

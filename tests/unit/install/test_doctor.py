@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -28,6 +29,7 @@ from levaithan.install import (
     native,
     prove,
     real_client,
+    registry,
     setup_plan,
     standin,
 )
@@ -267,6 +269,15 @@ def test_hooks_that_are_gone_and_a_halt(set_up: Home, project: Path) -> None:
     (row,) = canary.run(set_up)
     assert row["status"] == "fail"
     assert "registered" in row["problem"]
+
+
+def test_a_project_that_is_gone_is_forgotten(set_up: Home, project: Path) -> None:
+    shutil.rmtree(project)
+    assert canary.run(set_up) == []
+    found = worst(set_up, "hooks")
+    assert (found.status, "gone" in found.message) == ("warn", True)
+    assert doctor.fix([found])[0][1]
+    assert registry.load(set_up) == {}
 
 
 # --- the fail direction --------------------------------------------------------------------------------------------

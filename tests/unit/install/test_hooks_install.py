@@ -187,6 +187,7 @@ def test_user_settings_follow_the_configuration_folder(
     hooks.install(home, hooks.place_of(None, user=True))
     assert (person / ".claude" / "settings.json").is_file()
     assert (person / ".claude").stat().st_mode & 0o777 == 0o700
+    assert (person / ".claude" / "settings.json").stat().st_mode & 0o777 == 0o600
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "elsewhere"))
     hooks.install(home, hooks.place_of(None, user=True))
     assert (tmp_path / "elsewhere" / "settings.json").is_file()
@@ -253,6 +254,22 @@ def test_two_homes_in_one_project_know_of_each_other(home: Home, project: Path, 
     assert {row["status"] for row in listing.rows(home, str(project)) if row["home"] == second.root} == {"warn"}
     hooks.uninstall(home, place(project))
     assert {one.home for one in hooks.handlers(place(project))} == {second.root}
+
+
+def test_a_home_that_was_moved_still_knows_its_own(home: Home, project: Path, tmp_path: Path) -> None:
+    file = put(project)
+    hooks.install(home, place(project))
+    Path(home.root).rename(tmp_path / "moved")
+    moved = paths.home_at(str(tmp_path / "moved"))
+    (row,) = listing.installed(moved)
+    assert row["status"] == "fail"
+    assert hooks.install(moved, place(project), dry_run=True)[0].changed
+    hooks.install(moved, place(project))
+    assert {one.home for one in hooks.handlers(place(project))} == {moved.root}
+    Path(moved.root).rename(tmp_path / "again")
+    again = paths.home_at(str(tmp_path / "again"))
+    hooks.uninstall_all(again)
+    assert file.read_bytes() == FOREIGN.encode()
 
 
 def test_committed_settings_and_a_plugin_are_warned_of(home: Home, project: Path, person: Path) -> None:
