@@ -84,16 +84,18 @@ is_installed() {
 
 # One setup of a clone at a time; a lock whose owner is gone is taken over.
 take_lock() {
-    local told=''
+    local told='' waited=0
     (umask 077 && mkdir -p "$top/.claude/state") || fail "$top cannot be written" "see that the clone is yours"
     until mkdir "$lock" 2>/dev/null; do
         [ -w "$top/.claude/state" ] || fail "$top/.claude/state cannot be written" "see that the clone is yours"
-        if [ -f "$lock/pid" ] && ! kill -0 "$(cat "$lock/pid")" 2>/dev/null; then
+        if [ -f "$lock/pid" ] && ! kill -0 "$(cat "$lock/pid")" 2>/dev/null ||
+            [ ! -f "$lock/pid" ] && [ "$waited" -ge 5 ]; then
             rm -rf "$lock"
             continue
         fi
         [ -n "$told" ] || say "waiting for another setup of this clone"
         told=yes
+        waited=$((waited + 1))
         sleep 1
     done
     printf '%s\n' "$$" >"$lock/pid"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from levaithan.errors import InstallError, NotConfigured, UsageProblem
 from levaithan.hot import paths
 from levaithan.hot.catalogue import EVENTS, GUARDS
 from levaithan.hot.paths import Home
-from levaithan.install import hooks, listing, places, registry
+from levaithan.install import hooks, listing, places, registry, settings_file
 from levaithan.install.places import Place
 
 FOREIGN = '{\n   "permissions": {"deny": ["Read(./secret)"]},\r\n\t"hooks": {"Stop": [ ]  },\n "model":"x" }'
@@ -240,6 +241,36 @@ def test_many_installs_at_once_are_one(home: Home, project: Path) -> None:
     assert all(len(groups) == 1 for groups in written.values())
     hooks.uninstall(home, place(project))
     assert file.read_bytes() == FOREIGN.encode()
+
+
+def test_two_homes_that_install_at_once_both_arrive(home: Home, project: Path, tmp_path: Path) -> None:
+    others = [str(tmp_path / f"home{number}") for number in range(8)]
+    for root in others:
+        subprocess.run(["cp", "-R", home.root, root], check=True)
+    file = put(project)
+    running = [subprocess.Popen([sys.executable, "-c", _ONE_INSTALL, root, str(project)]) for root in others]
+    assert [one.wait(60) for one in running] == [0] * len(others)
+    assert len(json.loads(file.read_text())["hooks"]["PreToolUse"]) == len(others)
+
+
+def test_an_edit_in_the_middle_of_an_install_is_not_lost(
+    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = put(project, '{"model": "x"}')
+    real = settings_file._entry
+    edits = iter(['{"model": "y"}'])
+
+    def edited(*given: Any) -> registry.Install:
+        for text in edits:
+            file.write_text(text)
+        return real(*given)
+
+    monkeypatch.setattr(settings_file, "_entry", edited)
+    hooks.install(home, place(project))
+    assert json.loads(file.read_text())["model"] == "y"
+    assert "PreToolUse" in json.loads(file.read_text())["hooks"]
+    hooks.uninstall(home, place(project))
+    assert file.read_text() == '{"model": "y"}'
 
 
 def test_two_homes_in_one_project_know_of_each_other(home: Home, project: Path, tmp_path: Path) -> None:
