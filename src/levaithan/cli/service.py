@@ -67,7 +67,7 @@ def serve() -> None:
     """Run the service in the foreground until it is told to stop (Ctrl-C, SIGTERM, `levaithan stop`)."""
     from levaithan.service import run
 
-    raise typer.Exit(run.run(STATE.home(), STATE.settings()))
+    raise typer.Exit(run.run(STATE.home()))
 
 
 def start(json: options.Json = False) -> None:

@@ -59,8 +59,31 @@ def _service(home: Home) -> Iterator[Row]:
         remedy = "levaithan start (hooks are decided and recorded without it, slower)"
         yield row("service", "fail", "not running", remedy, running=False)
         return
-    words = [f"{name} {told[name]}" for name in ("pid", "version", "uptime_s") if told.get(name) is not None]
-    yield row("service", "ok", ", ".join(["running", *words]), running=True, answer=told)
+    up = f"up {told['uptime_s']:.0f} s" if isinstance(told.get("uptime_s"), (int, float)) else ""
+    words = [f"running, pid {told.get('pid', '?')}", f"version {told.get('version', '?')}", up]
+    yield row("service", "ok", ", ".join(word for word in words if word), running=True, answer=told)
+    yield from _complaints(told)
+
+
+def _complaints(told: dict[str, Any]) -> Iterator[Row]:
+    """What the running service itself is not content with."""
+    journal = told.get("journal") or {}
+    if journal.get("dropped"):
+        yield row("journal", "fail", f"{journal['dropped']} events could not be recorded", "levaithan doctor")
+    if journal.get("last_error"):
+        yield row("journal", "fail", str(journal["last_error"]), "levaithan doctor")
+    for words in (told.get("gate") or {}).get("problems") or []:
+        yield row("rules", "fail", str(words), "mend that file; the last good one is in force until then")
+    settings = told.get("settings") or {}
+    if settings.get("restart_needed"):
+        yield row("settings", "warn", "changed since the service started", "levaithan restart")
+    for words in settings.get("problems") or []:
+        yield row("settings", "warn", str(words), "levaithan doctor --fix")
+    canary = told.get("canary") or {}
+    if canary.get("ok") is False:
+        first: dict[str, Any] = next((one for one in canary.get("rows") or [] if one.get("status") == "fail"), {})
+        where = f"{first.get('place', '')}: {first.get('problem', 'it failed')}"
+        yield row("canary", "fail", where, str(first.get("remedy") or "levaithan doctor"), at=canary.get("at"))
 
 
 def _journal(home: Home) -> Iterator[Row]:
