@@ -64,7 +64,7 @@ class App:
             fsync_interval_ms=self.conf.fsync_interval_ms,
         )  # fmt: skip
         every_s = self.conf.fsync_interval_ms / 1000 if self.conf.fsync == "interval" else None
-        self.committer = Committer(self.journal, self._committed, sync_every_s=every_s)
+        self.committer = Committer(self.journal, self._settled, sync_every_s=every_s)
         self.decider = deciding.Decider(self.gate)
         self.projection = Projection(home, self.say)
         self.sealing = Sealing(home, settings, self.committer, self.say)
@@ -77,7 +77,6 @@ class App:
         self.stopping: str | None = None
         self.failed = False
         self._abandoned = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
         self._sick = False
 
@@ -88,7 +87,7 @@ class App:
 
     async def run(self, on_ready: Callable[[App], None] | None = None) -> int:
         """Serve until told to stop; the exit code. Raises LevaithanError when it cannot begin."""
-        loop = self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._fault)
         for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(one, self.stop, one.name)
@@ -122,7 +121,7 @@ class App:
     async def open_journal(self) -> None:
         """Open the journal; when that fails the service decides without it, says so, and tries again."""
         try:
-            await asyncio.wrap_future(self.committer.job(self.journal.open))
+            await self.committer.job(self.journal.open)
         except OSError as error:
             if not self.committer.last_error:
                 self.say("the journal cannot be opened", level="error", error=str(error))
@@ -137,12 +136,6 @@ class App:
             self.stopping = why
             self._abandoned, self.failed = abandoned, failed
             self._end.set()
-
-    def _committed(self, batch: Sequence[Any], done: list[Appended] | None, error: BaseException | None) -> None:
-        """In the committer's thread: hand a batch to the loop."""
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be answered
-                self._loop.call_soon_threadsafe(self._settled, batch, done, error)
 
     def _settled(self, batch: Sequence[Any], done: list[Appended] | None, error: BaseException | None) -> None:
         self.server.settled(batch, done, error)
@@ -162,7 +155,7 @@ class App:
         if not self._abandoned:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self.sealing.last(), DRAIN_S)
-        committed = await asyncio.get_running_loop().run_in_executor(None, self.committer.stop, DRAIN_S)
+        committed = await self.committer.stop(DRAIN_S)
         self.instance.leave()
         if not self._abandoned:
             self.say("stopped", drained=drained, committed=committed, events=sum(self.decider.decisions.values()))

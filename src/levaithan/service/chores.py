@@ -5,7 +5,6 @@ Each is a function that the supervisor calls again and again; what may wait long
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -97,9 +96,7 @@ class Chores:
             self.pruned["held_by"] = []
             return
         delivered = self.delivered()
-        done = await asyncio.wrap_future(
-            app.committer.job(lambda: prune.prune(app.home.journal, most, delivered, app.journal))
-        )
+        done = await app.committer.job(lambda: prune.prune(app.home.journal, most, delivered, app.journal))
         if done.held_by != self.pruned["held_by"]:
             app.say("pruning", level="warning" if done.held_by else "info", left=done.left, held_by=done.held_by)
         self.pruned["held_by"] = done.held_by

@@ -55,7 +55,7 @@ class Sealing:
                 await self.sign()
                 self._next = time.monotonic() + self.settings.checkpoint_interval_s
             elif self.committer.head[0]:
-                await asyncio.wrap_future(self.committer.job(self._delivered))
+                await self.committer.job(self._delivered)
             await asyncio.sleep(LOOK_S)
 
     def _make(self) -> Sealer:
@@ -72,7 +72,7 @@ class Sealing:
     async def sign(self) -> None:
         """A checkpoint of now, unless the journal ends with one."""
         if self._sealer is not None:
-            await asyncio.wrap_future(self.committer.job(self._signed))
+            await self.committer.job(self._signed)
 
     def _signed(self) -> None:
         if self._sealer is not None and not ends_signed(self.home.journal):
