@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from levaithan.cli import options, output, reading
+from levaithan.cli import options, output
 from levaithan.cli.state import STATE
+from levaithan.errors import Unhealthy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from levaithan.service.lifecycle import Started
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Start it at login.")
-ASK_S = 1.0
-
-
-def answer() -> dict[str, Any] | None:
-    """What a running service says to a ping; None when none answers."""
-    return reading.ask_service(STATE.home(), "ping", ASK_S)
 
 
 def running() -> bool:
     """Whether a service answers."""
-    return answer() is not None
+    from levaithan.service import lifecycle
+
+    return lifecycle.ping(STATE.home()) is not None
 
 
 def start_now() -> str:
-    """Start the service unless it runs; what was done, in words. Raises ServiceUnreachable when it does not come up."""
+    """Start the service unless it runs; what was done, in words. Raises NotStarted, NotConfigured, Unhealthy."""
     from levaithan.service import lifecycle
 
-    before = answer()
-    lifecycle.start(STATE.home())
-    now = answer() or {}
-    known = before is not None and before.get("pid") == now.get("pid")
-    return f"the service {'runs already' if known else 'was started'} (pid {now.get('pid', '?')})"
+    return _words(lifecycle.start(STATE.home()))
 
 
 def stop_now() -> str:
-    """Stop the service; what was done, in words."""
+    """Stop the service; what was done, in words. Raises NotStopped."""
     from levaithan.service import lifecycle
 
-    before = answer()
-    lifecycle.stop(STATE.home())
-    return f"the service was stopped (pid {before.get('pid', '?')})" if before else "no service was running"
+    return lifecycle.stop(STATE.home()).words()
+
+
+def _words(started: Started) -> str:
+    if not started.ready:
+        raise Unhealthy(f"T{started.words()[1:]}.", fix="run `levaithan doctor`")
+    return started.words()
 
 
 def remove_unit() -> str:
@@ -58,7 +55,9 @@ def told(words: str, json: bool) -> None:
     if not json:
         output.say(words)
         return
-    now: Mapping[str, Any] = answer() or {}
+    from levaithan.service import lifecycle
+
+    now = lifecycle.ping(STATE.home()) or {}
     output.out(output.envelope([{"message": words, "running": bool(now), "pid": now.get("pid")}]))
     output.flush()
 
@@ -82,8 +81,9 @@ def stop(json: options.Json = False) -> None:
 
 def restart(json: options.Json = False) -> None:
     """Stop the service and start it again, with the settings of now."""
-    stop_now()
-    told(start_now(), json)
+    from levaithan.service import lifecycle
+
+    told(_words(lifecycle.restart(STATE.home())), json)
 
 
 @app.command()
