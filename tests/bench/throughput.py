@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -120,10 +121,22 @@ def _until_ledger_is_there(root: str) -> None:
     """Wait until the ledger's cursor stands behind the last record that the service has written."""
     last = (homes.control(root, "status") or {})["journal"]["seq"]
     end = time.monotonic() + _LIMIT_S
-    while homes.ledger_column(root, "SELECT seq FROM cursors WHERE store = 'ledger'") < [last]:
+    while _ledger_cursor(root) < last:
         if time.monotonic() > end:
             raise SystemExit(f"the ledger did not get to {last} in {_LIMIT_S} s: see {root}/logs/service.log")
         time.sleep(0.05)
+
+
+def _ledger_cursor(root: str) -> int:
+    """The seq up to which the ledger holds everything; 0 while the projector has not made it yet."""
+    if not os.path.exists(os.path.join(paths.home_at(root).state, "ledger.sqlite3")):
+        return 0
+    try:
+        return max(homes.ledger_column(root, "SELECT seq FROM cursors WHERE store = 'ledger'"), default=0)
+    except sqlite3.OperationalError as error:  # made, its tables not yet
+        if "no such table" in str(error):
+            return 0
+        raise
 
 
 def _ids(records: Iterable[dict[str, object]]) -> list[object]:

@@ -1,0 +1,120 @@
+"""10,000 events from 8 processes while the service is killed 50 times: every answered event is recorded exactly once.
+
+The clients are the real native client (or the Python one where no compiler is), the service is the real one, the kill is SIGKILL.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from levaithan.hot.paths import home_at
+from tests.support import homes
+
+EVENTS = int(os.environ.get("LEVAITHAN_STORM_EVENTS", "10000"))
+KILLS = int(os.environ.get("LEVAITHAN_STORM_KILLS", "50"))
+WORKERS = 8
+
+WORKER = """
+import json, subprocess, sys
+command, out, first, count = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+with open(out, "w", buffering=1) as answered:
+    for number in range(first, first + count):
+        name = f"toolu_storm_{number:06d}"
+        payload = {"session_id": f"storm-{first}", "transcript_path": "/t", "cwd": "/tmp", "hook_event_name": "PreToolUse",
+                   "permission_mode": "default", "tool_name": "Bash", "tool_input": {"command": f"echo {number}"}, "tool_use_id": name}
+        if number % 50 == 0:
+            payload["tool_input"]["command"] = "rm -rf /"
+        done = subprocess.run(command, input=json.dumps(payload).encode(), capture_output=True)
+        answered.write(json.dumps({"name": name, "code": done.returncode, "out": done.stdout.decode(), "err": done.stderr.decode()}) + "\\n")
+"""
+
+
+def _workers(command: list[str], folder: Path) -> list[subprocess.Popen[bytes]]:
+    share = EVENTS // WORKERS
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLAUDE_PROJECT_DIR": str(folder)}
+    return [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                WORKER,
+                json.dumps(command),
+                str(folder / f"answers-{n}.jsonl"),
+                str(n * share),
+                str(share),
+            ],
+            env=environ,
+        )
+        for n in range(WORKERS)
+    ]
+
+
+def _kill_again_and_again(root: str, busy: list[subprocess.Popen[bytes]]) -> int:
+    """Start and SIGKILL the service KILLS times while the workers run; the number of kills done."""
+    chance = random.Random(7)
+    for number in range(KILLS):
+        service = homes.start_service(root)
+        time.sleep(chance.uniform(0.0, 0.4))
+        os.kill(service.pid, signal.SIGKILL)
+        service.wait()
+        if all(worker.poll() is not None for worker in busy):
+            return number + 1
+    return KILLS
+
+
+@pytest.mark.faults
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_answered_event_is_recorded_exactly_once(tmp_path: Path) -> None:
+    root = homes.make_home(tmp_path / "home")
+    command = homes.client_command(root, "PreToolUse")
+    workers = _workers(command, tmp_path)
+    try:
+        kills = _kill_again_and_again(root, workers)
+        service = homes.start_service(root)
+        for worker in workers:
+            assert worker.wait(600) == 0
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert kills == KILLS, f"the workers were done after {kills} kills: raise LEVAITHAN_STORM_EVENTS"
+    answers = [json.loads(line) for n in range(WORKERS) for line in (tmp_path / f"answers-{n}.jsonl").open()]
+    assert len(answers) == EVENTS
+    for answer in answers:
+        assert answer["code"] == 0, answer
+        denied = "deny" in answer["out"]
+        assert denied == (int(answer["name"][-6:]) % 50 == 0), answer
+        assert "Traceback" not in answer["out"] + answer["err"]
+
+    homes.sync(root, timeout_s=120)
+    recorded = collections.Counter(
+        record["tool_use_id"]
+        for record in homes.journal_records(root)
+        if record.get("kind") == "event" and record.get("tool_use_id")
+    )
+    names = {answer["name"] for answer in answers}
+    assert {name: count for name, count in recorded.items() if name in names and count != 1} == {}
+    assert names - set(recorded) == set()
+    ledger = collections.Counter(
+        homes.ledger_column(root, "SELECT tool_use_id FROM events WHERE tool_use_id LIKE 'toolu_storm_%'")
+    )
+    assert ledger == {name: 1 for name in names}
+    paths = collections.Counter(
+        record["path"] for record in homes.journal_records(root) if record.get("kind") == "event"
+    )
+    assert len(paths) == 2 or "oneshot" in paths, paths
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(20) == 0
+    report = homes.verify(root)
+    assert report.ok, report.findings
+    assert not os.path.exists(home_at(root).socket)
