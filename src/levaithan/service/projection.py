@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from levaithan.hot.paths import Home
 
-NUDGE_EVERY_S = 0.02
+NUDGE_EVERY_S = 0.1
 """News within this time are told at once: a store's batch is the better the larger it is."""
 _LEAVE_S = 5.0
 _LINES = 20
