@@ -1,6 +1,7 @@
 """10,000 events from 8 processes while the service is killed 50 times: every answered event is recorded exactly once.
 
-The clients are the real native client (or the Python one where no compiler is), the service is the real one, the kill is SIGKILL.
+The clients are the real native one (or the Python one where no compiler is), the service is the real one, the kill is
+SIGKILL.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.support import homes
 
 from levaithan.hot.paths import home_at
-from tests.support import homes
 
 EVENTS = int(os.environ.get("LEVAITHAN_STORM_EVENTS", "10000"))
 KILLS = int(os.environ.get("LEVAITHAN_STORM_KILLS", "50"))
@@ -30,33 +31,23 @@ command, out, first, count = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[
 with open(out, "w", buffering=1) as answered:
     for number in range(first, first + count):
         name = f"toolu_storm_{number:06d}"
-        payload = {"session_id": f"storm-{first}", "transcript_path": "/t", "cwd": "/tmp", "hook_event_name": "PreToolUse",
-                   "permission_mode": "default", "tool_name": "Bash", "tool_input": {"command": f"echo {number}"}, "tool_use_id": name}
-        if number % 50 == 0:
-            payload["tool_input"]["command"] = "rm -rf /"
+        said = "rm -rf /" if number % 50 == 0 else f"echo {number}"
+        payload = {"session_id": f"storm-{first}", "transcript_path": "/t", "cwd": "/tmp",
+                   "hook_event_name": "PreToolUse", "permission_mode": "default", "tool_name": "Bash",
+                   "tool_input": {"command": said}, "tool_use_id": name}
         done = subprocess.run(command, input=json.dumps(payload).encode(), capture_output=True)
-        answered.write(json.dumps({"name": name, "code": done.returncode, "out": done.stdout.decode(), "err": done.stderr.decode()}) + "\\n")
+        answer = {"name": name, "code": done.returncode, "out": done.stdout.decode(), "err": done.stderr.decode()}
+        answered.write(json.dumps(answer) + "\\n")
 """
 
 
 def _workers(command: list[str], folder: Path) -> list[subprocess.Popen[bytes]]:
     share = EVENTS // WORKERS
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLAUDE_PROJECT_DIR": str(folder)}
-    return [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                WORKER,
-                json.dumps(command),
-                str(folder / f"answers-{n}.jsonl"),
-                str(n * share),
-                str(share),
-            ],
-            env=environ,
-        )
-        for n in range(WORKERS)
+    words = [
+        [json.dumps(command), str(folder / f"answers-{n}.jsonl"), str(n * share), str(share)] for n in range(WORKERS)
     ]
+    return [subprocess.Popen([sys.executable, "-c", WORKER, *each], env=environ) for each in words]
 
 
 def _kill_again_and_again(root: str, busy: list[subprocess.Popen[bytes]]) -> int:
@@ -97,22 +88,14 @@ def test_every_answered_event_is_recorded_exactly_once(tmp_path: Path) -> None:
         assert "Traceback" not in answer["out"] + answer["err"]
 
     homes.sync(root, timeout_s=120)
-    recorded = collections.Counter(
-        record["tool_use_id"]
-        for record in homes.journal_records(root)
-        if record.get("kind") == "event" and record.get("tool_use_id")
-    )
+    events = [record for record in homes.journal_records(root) if record.get("kind") == "event"]
+    recorded = collections.Counter(event["tool_use_id"] for event in events if event.get("tool_use_id"))
     names = {answer["name"] for answer in answers}
     assert {name: count for name, count in recorded.items() if name in names and count != 1} == {}
     assert names - set(recorded) == set()
-    ledger = collections.Counter(
-        homes.ledger_column(root, "SELECT tool_use_id FROM events WHERE tool_use_id LIKE 'toolu_storm_%'")
-    )
-    assert ledger == {name: 1 for name in names}
-    paths = collections.Counter(
-        record["path"] for record in homes.journal_records(root) if record.get("kind") == "event"
-    )
-    assert len(paths) == 2 or "oneshot" in paths, paths
+    kept = homes.ledger_column(root, "SELECT tool_use_id FROM events WHERE tool_use_id LIKE 'toolu_storm_%'")
+    assert collections.Counter(kept) == dict.fromkeys(names, 1)
+    assert {event["path"] for event in events} > {"oneshot"}, "both ways of deciding must have been taken"
     service.send_signal(signal.SIGTERM)
     assert service.wait(20) == 0
     report = homes.verify(root)
