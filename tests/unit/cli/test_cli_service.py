@@ -86,3 +86,35 @@ def test_the_environment_of_a_shell_with_secrets_is_not_the_services(served: Any
     else:
         shown = Path(f"/proc/{pid}/environ").read_bytes()
     assert b"sk-ant-secret" not in shown
+
+
+def test_a_unit_for_the_login_is_written_shown_and_removed(served: Any) -> None:
+    folder = served.home / "user"
+    folder.mkdir()
+    env = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / ".config")}
+    assert "would write" in served("service", "install", "--dry-run", env=env).stderr and list(folder.iterdir()) == []
+    row = served.rows("service", "install", env=env)[0]
+    units = [path for path in folder.rglob("*levaithan*") if path.is_file()]
+    assert len(units) == 1 and str(units[0]) in row["message"] and str(served.home) in units[0].read_text()
+    assert "is there already" in served("service", "install", env=env).stderr
+    assert "removed" in served("service", "uninstall", env=env).stderr and not units[0].exists()
+    assert "no unit was installed" in served("service", "uninstall", env=env).stderr
+
+
+def test_uninstall_takes_out_hooks_service_and_unit_and_leaves_the_record(served: Any, tmp_path: Path) -> None:
+    project, folder = tmp_path / "project", served.home / "user"
+    (project / ".claude").mkdir(parents=True)
+    folder.mkdir()
+    settings = project / ".claude/settings.json"
+    settings.write_text('{"model": "opus"}')
+    env = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / ".config")}
+    served("start")
+    served("hooks", "install", "--project", str(project))
+    served("service", "install", env=env)
+    served("hooks", "run", "PreToolUse", "--project", str(project), input=json.dumps(HOOK | {"tool_input": {}}))
+    done = served("uninstall", "--yes", env=env)
+    assert "was stopped" in done.stderr and "removed" in done.stderr and "the record stays" in done.stderr
+    assert settings.read_text() == '{"model": "opus"}'
+    assert [path for path in folder.rglob("*levaithan*") if path.is_file()] == []
+    assert "no service was running" in served("stop").stderr
+    assert [row["tool_use_id"] for row in served.rows("audit", "list")] == ["t1"]
