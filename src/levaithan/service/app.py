@@ -6,7 +6,6 @@ The loop and the gate live in the main thread (the gate's time limit is a signal
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 import sys
@@ -153,8 +152,10 @@ class App:
         listener.close()
         drained, _ = await asyncio.gather(self.server.drain(DRAIN_S), self.supervisor.stop(LOOPS_END_S))
         if not self._abandoned:
-            with contextlib.suppress(Exception):
+            try:
                 await asyncio.wait_for(self.sealing.last(), DRAIN_S)
+            except Exception as error:  # a checkpoint less is no reason not to end
+                self.say("no checkpoint at the stop", level="warning", error=f"{type(error).__name__}: {error}")
         committed = await self.committer.stop(DRAIN_S)
         self.instance.leave()
         if not self._abandoned:

@@ -42,6 +42,7 @@ class Instance:
         self.home = home
         self.started_ns = time.time_ns()
         self._lock = -1
+        self._held: list[int] = []  # while they are open no other file can get their numbers
         self._seen: dict[str, tuple[int, int]] = {}
 
     def claim(self) -> None:
@@ -57,6 +58,8 @@ class Instance:
         with contextlib.suppress(OSError):  # on a full disk the name is missing; the lock holds all the same
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, said, 0)
+        for path in (self.home.root, self.home.run):
+            self._held.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         for path in (self.home.root, self.home.run, str(lock_path(self.home))):
             self._seen[path] = _identity(path)
 
@@ -115,8 +118,9 @@ class Instance:
                 Path(self.home.run, _TOLD).unlink()
             with contextlib.suppress(OSError):
                 os.ftruncate(self._lock, 0)
-        os.close(self._lock)
-        self._lock = -1
+        for descriptor in (*self._held, self._lock):
+            os.close(descriptor)
+        self._held, self._lock = [], -1
 
     def _remove(self, path: str) -> None:
         with contextlib.suppress(OSError):

@@ -104,7 +104,9 @@ class Sealing:
             self.due.popleft()
 
     async def last(self) -> None:
-        """The checkpoint of the stop, and one try to bring it away."""
+        """The checkpoint of the stop, and one try to bring it away. Raises what signing raises."""
+        if self._sealer is None and not ends_signed(self.home.journal):  # stopped before the key was loaded
+            self._sealer = await in_thread(self._make)
         await self.sign()
         target = self.settings.checkpoint_export
         with contextlib.suppress(TimeoutError, RuntimeError):
