@@ -106,6 +106,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     """The console script: runs the command line and exits with its code."""
     arguments = _home_first(list(sys.argv[1:] if argv is None else argv))
     STATE.as_json = wants_json(arguments)
+    STATE.home_argument = _named_home(arguments)
     _encode_anything()
     sys.exit(_guarded(arguments))
 
@@ -121,6 +122,14 @@ def _home_first(arguments: list[str]) -> list[str]:
         (front if words[0].partition("=")[0] == "--home" else rest).extend(words)
         at += len(words)
     return [*front, *rest, *arguments[end:]]
+
+
+def _named_home(arguments: list[str]) -> str | None:
+    """The home at the front, known before anything is parsed: an error on the way there belongs into its log."""
+    if not arguments or arguments[0].partition("=")[0] != "--home":
+        return None
+    _word, equals, value = arguments[0].partition("=")
+    return value if equals else (arguments[1] if len(arguments) > 1 else None)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from levaithan import __version__, errors
+from levaithan.cli.commands import COMMANDS
 from levaithan.cli.state import STATE
 from levaithan.hot import paths
 
@@ -71,8 +72,8 @@ def _log(problem: BaseException) -> str | None:
 
 def _command() -> str:
     """The command's name and its options' names: the values may be secrets or somebody's text."""
-    words = sys.argv[1:3] + [word.partition("=")[0] for word in sys.argv[3:] if word.startswith("--")]
-    return " ".join(words)
+    options = [word.partition("=")[0] for word in sys.argv[1:] if word.startswith("--")]
+    return " ".join([*(word for word in sys.argv[1:] if word in COMMANDS), *options])
 
 
 def _redacted(text: str) -> str:

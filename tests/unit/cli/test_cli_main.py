@@ -157,3 +157,14 @@ def test_bench_says_when_there_is_no_checkout(cli: Any, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 4 and "clone the repository" in done.stderr
+
+
+def test_a_command_that_cannot_be_loaded_is_logged_in_the_home_that_was_named(cli: Any) -> None:
+    code = (
+        "import sys; from levaithan.cli import commands, main\n"
+        "commands.COMMANDS['version'] = ('levaithan.cli.no_such_module', 'x')\n"
+        "main.run(['version', '--home', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(cli.home)], capture_output=True, text=True, check=False)
+    log = cli.home / "logs/cli-errors.log"
+    assert done.returncode == 1 and str(log) in done.stderr and "no_such_module" in log.read_text()
