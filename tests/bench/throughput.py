@@ -56,7 +56,7 @@ class Memory(threading.Thread):
 
 def family(pid: int) -> list[int]:
     """A process and all that descend from it. Cheap where it can be: it is asked while others are measured."""
-    if Path(f"/proc/{pid}/task/{pid}/children").exists():
+    if Path("/proc/self/task").is_dir():
         found = [pid]
         for one in found:
             for children in Path(f"/proc/{one}/task").glob("*/children"):
@@ -92,13 +92,15 @@ def measure(folder: str, events: int) -> list[Row]:
     with homes.serving(root) as service:
         memory = Memory(service.pid)
         memory.start()
-        begun = time.monotonic()
-        answered = _generate(root, events)
-        _until_ledger_is_there(root)
-        projected_s = time.monotonic() - begun
-        homes.sync(root, _LIMIT_S)
-        searchable_s = time.monotonic() - begun
-        memory.finish()
+        try:
+            begun = time.monotonic()
+            answered = _generate(root, events)
+            _until_ledger_is_there(root)
+            projected_s = time.monotonic() - begun
+            homes.sync(root, _LIMIT_S)
+            searchable_s = time.monotonic() - begun
+        finally:
+            memory.finish()
     _nothing_lost(root, events)
     return _rows(events, answered, projected_s, searchable_s, memory)
 
