@@ -21,13 +21,14 @@ from levaithan.hot.journal import Journal
 from levaithan.service import deciding
 from levaithan.service.chores import Chores
 from levaithan.service.committer import Committer
+from levaithan.service.connection import Connection
 from levaithan.service.control import Control
 from levaithan.service.instance import BACKLOG
 from levaithan.service.log import RotatingFile, make
 from levaithan.service.notify import notify
 from levaithan.service.projection import Projection
 from levaithan.service.sealing import Sealing
-from levaithan.service.server import Connection, Server
+from levaithan.service.server import Server
 from levaithan.service.supervisor import Supervisor
 
 if TYPE_CHECKING:
