@@ -90,7 +90,8 @@ class App:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._fault)
         for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(one, self.stop, one.name)
+            if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN:  # nohup
+                loop.add_signal_handler(one, self.stop, one.name)
         self.server = Server(self.decider, self.committer, Control(self).answer, self.say, self.conf.max_stdin_bytes)
         self.committer.start()
         await self.open_journal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
     from levaithan.service.app import App
 
+_FILES = 4096
+
 
 def run(home: Home, settings: Settings | None = None, on_ready: Callable[[App], None] | None = None) -> int:
     """Serve `home` until SIGTERM, SIGINT, SIGHUP, op=stop, or until its folder goes; gives the exit code.
@@ -26,6 +29,7 @@ def run(home: Home, settings: Settings | None = None, on_ready: Callable[[App], 
     if not Path(home.root).is_dir():
         raise NotConfigured(f"There is no home at {home.root}.", fix="run ./setup.sh (or `levaithan setup`)")
     os.umask(0o077)
+    _allow_files()
     instance = Instance(home)
     instance.claim()  # before everything that is slow
     try:
@@ -49,6 +53,14 @@ def _serve(home: Home, settings: Settings | None, instance: Instance, on_ready: 
         return await App(home, chosen, instance).run(on_ready)
 
     return uvloop.run(life())
+
+
+def _allow_files() -> None:
+    """As many open files as the bound on connections needs: macOS begins with 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def with_folder(folder: str, make: Callable[[str], None]) -> None:

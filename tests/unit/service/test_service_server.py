@@ -16,6 +16,8 @@ from tests.unit.service.conftest import Client, control, event
 from levaithan.hot import wire
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from levaithan.hot.paths import Home
 
 
@@ -156,8 +158,8 @@ def test_sync_says_when_time_is_over(served: Home) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_is_refused(served: Home) -> None:
-    """The folder keeps others out; this is the second fence, so the folder is opened for the test."""
+def test_another_user_is_refused(served: Home, tmp_path: Path) -> None:
+    """The folder keeps others out; this is the second fence, so the socket gets a second name in an open folder."""
     asked = (
         "import os, socket, sys\n"
         "connection = socket.socket(socket.AF_UNIX)\n"
@@ -171,10 +173,11 @@ def test_another_user_is_refused(served: Home) -> None:
         "    print(0)\n"
     )
     os.chmod(served.socket, 0o666)
-    os.chmod(served.run, 0o711)
+    os.chmod(tmp_path, 0o755)
+    os.link(served.socket, tmp_path / "hook.sock")
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", asked, served.run, control("ping").hex()],
+            [sys.executable, "-I", "-S", "-c", asked, str(tmp_path), control("ping").hex()],
             capture_output=True, text=True, timeout=20, check=True,
         )  # fmt: skip
     finally:
