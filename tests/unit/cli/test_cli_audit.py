@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -151,14 +152,15 @@ def test_a_tail_follows(recorded: Any) -> None:
     script = "from levaithan.cli.main import run; run()"
     words = ["--home", str(recorded.home), "audit", "tail", "--follow", "--json", "--tool", "Bash"]
     child = subprocess.Popen(
-        [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, text=True, env=recorded.env
-    )
+        [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, text=True, env=recorded.env,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )  # fmt: skip
     assert child.stdout is not None
     try:
         assert json.loads(child.stdout.readline())["id"] == f"{1:032x}"
         journals.write(recorded.home, [*before, journals.event(2, tool_name="Read"), journals.event(3)])
         assert json.loads(child.stdout.readline())["id"] == f"{3:032x}"
-        child.send_signal(2)
+        child.send_signal(signal.SIGINT)
         assert child.wait(10) == 130
     finally:
         child.kill()
