@@ -149,12 +149,13 @@ def test_an_export_is_whole_and_in_place_at_once(recorded: Any, tmp_path: Path) 
 def test_a_tail_follows(recorded: Any) -> None:
     before = [journals.event(1)]
     journals.write(recorded.home, before)
+    # What a test run in the background has inherited is an interrupt that is ignored.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     script = "from levaithan.cli.main import run; run()"
     words = ["--home", str(recorded.home), "audit", "tail", "--follow", "--json", "--tool", "Bash"]
     child = subprocess.Popen(
-        [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, text=True, env=recorded.env,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
-    )  # fmt: skip
+        [sys.executable, "-c", heard + script, *words], stdout=subprocess.PIPE, text=True, env=recorded.env
+    )
     assert child.stdout is not None
     try:
         assert json.loads(child.stdout.readline())["id"] == f"{1:032x}"
