@@ -1,4 +1,4 @@
-"""Both hook clients, native and Python: the same behaviour, byte for byte, against an imitation of the service."""
+"""The hook clients, Python and native in each way it is linked: the same answers, byte for byte, from an imitation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hook_process import CLIENT, PYTHON, SOURCES, journal, make_home, run, sound
+from hook_process import CLIENT, PYTHON, journal, make_home, run, sound
 from imitation_service import HANG, ImitationService
 
 from levaithan.hot.wire import pack_answer
+from levaithan.install.native import WAYS, command
 
-SOURCE_C = SOURCES / "levaithan" / "hot" / "client.c"
 COMPILER = shutil.which("cc")
 Payload = Callable[..., dict[str, Any]]
 Client = Callable[..., list[str]]
@@ -36,26 +36,34 @@ ENVIRON = {
 
 
 @pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The native client, built once."""
+def native(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """native(how): the native client, linked in one of WAYS, built once."""
     if COMPILER is None:
         pytest.skip(
             "there is no C compiler here, so no native client either: the Python client is what gets registered"
         )
-    binary = str(tmp_path_factory.mktemp("native") / "levaithan-hook")
-    subprocess.run([COMPILER, "-O2", "-Wall", "-Wextra", "-Werror", "-o", binary, str(SOURCE_C)], check=True)
-    return binary
+    folder, built = tmp_path_factory.mktemp("native"), {}
+
+    def made(how: str) -> str:
+        if how not in built:
+            built[how] = folder / how
+            subprocess.run([*command(COMPILER, how, built[how]), "-Werror"], check=True)
+        return str(built[how])
+
+    return made
 
 
-@pytest.fixture(params=["native", "python"])
+@pytest.fixture(params=[*WAYS, "python"])
 def client(request: pytest.FixtureRequest) -> Client:
-    """client(home, event): the command of one of the two clients; client.path: what it calls itself."""
-    command = [request.getfixturevalue("native")] if request.param == "native" else [PYTHON, "-I", "-S", CLIENT]
+    """client(home, event): the command of one of the clients; client.path: what it calls itself."""
+    words = [PYTHON, "-I", "-S", CLIENT]
+    if request.param != "python":
+        words = [request.getfixturevalue("native")(request.param)]
 
     def make(home: Path, event: str = "PreToolUse") -> list[str]:
-        return [*command, *([event] if event else []), "--home", str(home)]
+        return [*words, *([event] if event else []), "--home", str(home)]
 
-    make.path = request.param  # type: ignore[attr-defined]
+    make.path = "python" if request.param == "python" else "native"  # type: ignore[attr-defined]
     return make
 
 

@@ -17,19 +17,20 @@ import pytest
 
 from levaithan.hot.paths import run_dir
 from levaithan.hot.wire import RequestParser, pack_answer
-from levaithan.install.native import SOURCE, build
+from levaithan.install.native import SOURCE, WAYS, build
 
 ALLOW = pack_answer(0, b"", b"")
 GUARDS = ("PreToolUse", "UserPromptSubmit", "ConfigChange")
 
 
-@pytest.fixture(scope="session")
-def client(tmp_path_factory) -> Path:
+@pytest.fixture(scope="session", params=WAYS)
+def client(request, tmp_path_factory) -> Path:
+    """The client, linked in each of the ways that an installation may have it."""
     if not shutil.which("cc"):
         pytest.fail("these tests need a C compiler: apt install gcc libc6-dev (or run the Python client's tests only)")
     made = tmp_path_factory.mktemp("client") / "levaithan-hook"
-    how, said = build(made)
-    assert how in ("static", "dynamic"), said
+    how, said = build(made, ways=(request.param,))
+    assert how == request.param, said
     return made
 
 

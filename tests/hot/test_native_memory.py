@@ -1,4 +1,5 @@
-"""The native client under the address and undefined-behaviour sanitizers, on good, broken and hostile input."""
+"""The native client on good, broken and hostile input: under the address and undefined-behaviour sanitizers, and as it
+is linked without a libc, which no sanitizer can watch: there a crash is what tells."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import subprocess
 
 import pytest
 
-from levaithan.install.native import SOURCE
+from levaithan.install.native import SOURCE, WAYS, build
 
 _FLAGS = [
     "-std=c11",
@@ -19,10 +20,14 @@ _FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def checked(tmp_path_factory):
-    """The client built with sanitizers."""
+@pytest.fixture(scope="session", params=["sanitizers", *(["bare"] if "bare" in WAYS else [])])
+def checked(request, tmp_path_factory):
+    """The client built with sanitizers, and without a libc."""
     made = tmp_path_factory.mktemp("san") / "hook"
+    if request.param == "bare":
+        how, said = build(made, ways=("bare",))
+        assert how == "bare", said
+        return made
     done = subprocess.run(["cc", *_FLAGS, "-o", made, SOURCE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"a compiler with sanitizers is needed (Debian: apt install gcc): {done.stderr[:300]}"
     return made

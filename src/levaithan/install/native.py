@@ -15,18 +15,29 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NAME = "levaithan-hook"
 SOURCE = Path(__file__).resolve().parents[1] / "hot" / "client.c"
+BARE_SOURCE = SOURCE.with_name("client_bare.c")
 SHIPPED = Path(__file__).resolve().parents[1] / "bin" / NAME
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra")
+BARE_FLAGS = (
+    "-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector", "-fno-tree-loop-distribute-patterns",
+    "-fno-pie", "-no-pie", "-fno-asynchronous-unwind-tables", "-U_FORTIFY_SOURCE", "-Wl,-z,noexecstack",
+)  # fmt: skip
+WAYS = ("bare", "static", "dynamic") if sys.platform == "linux" else ("dynamic",)
+"""How the client is linked, the fastest to start first: without a libc (see client_bare.c), or with one."""
 _LIMIT_S = 120
 
 
 @dataclass(frozen=True)
 class Built:
-    """What was done: `how` is static, dynamic, shipped, unchanged or none; `path` is None when there is no client."""
+    """What was done: `how` is one of WAYS, shipped, unchanged or none; `path` is None when there is no client."""
 
     path: Path | None
     how: str
@@ -59,21 +70,29 @@ def install_native(
     return Built(target, how, f"{target}: {said}")
 
 
-def build(into: Path, *, compiler: str | None = None, source: Path = SOURCE) -> tuple[str, str]:
-    """Compile the client to `into`, static on Linux where libc allows it. Gives (how, what was done or why not)."""
+def build(
+    into: Path, *, compiler: str | None = None, source: Path = SOURCE, ways: Sequence[str] = WAYS
+) -> tuple[str, str]:
+    """Compile the client to `into`, in the first of `ways` that gives one that runs. Gives (how, what was done or why
+    not)."""
     found = _compiler(compiler)
     if found is None:
         return "none", f"no C compiler (looked for $CC, {', '.join(COMPILERS)}); {_INSTEAD}"
     said = ""
-    for how, extra in (("static", ["-static"]), ("dynamic", [])):
-        if how == "static" and sys.platform != "linux":
-            continue
-        said = _compile([found, *FLAGS, *extra, "-o", str(into), str(source)])
+    for how in ways:
+        said = _compile(command(found, how, into, source))
         if not said:
             said = _try_out(into)
         if not said:
             return how, f"built by {found} ({how})"
     return "none", f"{found} could not build the client ({said}); {_INSTEAD}"
+
+
+def command(compiler: str, how: str, into: Path, source: Path = SOURCE) -> list[str]:
+    """The compiler's command for one of WAYS."""
+    if how == "bare":
+        return [compiler, *FLAGS, *BARE_FLAGS, "-o", str(into), str(source), str(BARE_SOURCE)]
+    return [compiler, *FLAGS, *(["-static"] if how == "static" else []), "-o", str(into), str(source)]
 
 
 _INSTEAD = (
@@ -98,10 +117,10 @@ def _compiler(wanted: str | None) -> str | None:
     return next((path for name in candidates if name and (path := shutil.which(name))), None)
 
 
-def _compile(command: list[str]) -> str:
+def _compile(words: list[str]) -> str:
     """ "" when it worked, else the first line of what the compiler said."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode == 0:
@@ -112,20 +131,21 @@ def _compile(command: list[str]) -> str:
 
 def _try_out(client: Path) -> str:
     """ "" when the client runs and knows its fail direction (no home: a guard is refused, the rest passes)."""
-    for event, wanted in (("PreToolUse", 2), ("Stop", 0)):
-        command = [str(client), event, "--home", "/nonexistent/levaithan"]
+    long = b'{"tool_input":"' + b"x" * 300_000 + b'","hook_event_name":"PreToolUse"}'
+    for event, given, wanted in (("PreToolUse", b"", 2), ("Stop", b"", 0), ("", long, 2)):
+        words = [str(client), *([event] if event else []), "--home", "/nonexistent/levaithan"]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+            done = subprocess.run(words, input=given, capture_output=True, timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"the built client does not run: {error}"
         if done.returncode != wanted:
-            return f"the built client exits with {done.returncode} instead of {wanted} on {event}"
+            return f"the built client exits with {done.returncode} instead of {wanted} on {event or 'a long event'}"
     return ""
 
 
 def _digest(source: Path, shipped: Path) -> str:
     seen = hashlib.sha256()
-    for path in (source, shipped):
+    for path in (source, BARE_SOURCE, shipped):
         if path.is_file():
             seen.update(path.read_bytes())
     return seen.hexdigest()

@@ -38,7 +38,7 @@ class NativeClientHook(BuildHookInterface):  # type: ignore[misc]
         client.chmod(0o755)
         build_data["force_include"][str(client)] = f"levaithan/bin/{native.NAME}"
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{platform_tag(static=how == 'static')}"
+        build_data["tag"] = f"py3-none-{platform_tag(static=how in ('bare', 'static'))}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the folder that the client was built in."""
