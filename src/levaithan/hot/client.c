@@ -40,6 +40,7 @@ enum {
     VALUE_MAX = 8 << 10,         /* of one header value: no honest one is longer, all together stay below HEADER_MAX */
     ANSWER_MAX = 16 << 20,
     TRUNCATED_PAYLOAD = 1 << 20, /* what is sent of a stdin beyond max_stdin_bytes */
+    ONE_WRITE = 64 << 10,        /* a payload up to this goes out with its header: a service woken once is faster */
     SOCKET_PATH_LIMIT = 100,     /* as in paths.py */
     EVENT_MAX = 128,
     STDIN_IDLE_MS = 4000, /* a stdin that stays open and silent must not use up the registered timeout (10 s) */
@@ -590,9 +591,12 @@ static int ask_service(struct call *call)
     int code = -1, fd = connect_service(call->home, deadline);
     if (fd < 0)
         return -1;
-    if (make_header(call, &head) || send_part(fd, head.at, head.len, deadline))
+    if (make_header(call, &head))
         goto end;
-    if (send_part(fd, call->payload.at, call->payload.len, deadline))
+    size_t along = call->payload.len <= ONE_WRITE ? call->payload.len : 0;
+    if (put(&head, call->payload.at, along) || send_part(fd, head.at, head.len, deadline))
+        goto end;
+    if (send_part(fd, call->payload.at + along, call->payload.len - along, deadline))
         goto end;
     call->sent = 1; /* before this a service cannot have had a whole frame */
     if (receive(fd, (char *)sizes, sizeof sizes, deadline) || memcmp(sizes, "LVA1", 4))

@@ -121,4 +121,5 @@ def _keep(path: str, value: dict[str, Any]) -> None:
             file.write(dumps(value))
         os.replace(temporary, path)
     except OSError:
-        pass
+        if os.path.exists(temporary):
+            os.unlink(temporary)

@@ -52,13 +52,17 @@ class Count:
 
 
 def files(directory: str) -> tuple[str, ...]:
-    """Where a journal counts what it could not record: in the home's state folder, else in its run folder."""
+    """Where a journal counts what it could not record: in the home's state folder, else in its run folder, else
+    outside the home: a home on a read-only disk has no place for a number."""
     if not directory.endswith("/logs/journal"):
         return (directory + ".gap",)
-    from levaithan.hot.paths import run_dir
+    from levaithan.hot.paths import outside, run_dir
 
     root = directory[: -len("/logs/journal")]
-    return (root + "/state/gap", run_dir(root) + "/gap")
+    places = [root + "/state", run_dir(root)]
+    if os.path.isdir(places[0]):  # else the home is gone, and nobody would ever take it from there
+        places.append(outside(root))
+    return tuple(dict.fromkeys(place + "/gap" for place in places))
 
 
 def prepare(path: str) -> None:
@@ -80,7 +84,7 @@ def add(paths: Sequence[str], count: Count) -> bool:
     """Add `count` to the first of `paths` that can be written; False when none can."""
     for path in paths:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = _slot(path)
         except OSError:
             continue
         try:
@@ -95,15 +99,31 @@ def add(paths: Sequence[str], count: Count) -> bool:
     return False
 
 
+def _slot(path: str) -> int:
+    """The slot at `path`, open, made when it is not there; one outside the home in a folder that is ours alone."""
+    from levaithan.hot.paths import ensure_private
+
+    folder = os.path.dirname(path)
+    if os.path.dirname(folder).endswith(f"/levaithan-{os.getuid()}"):
+        ensure_private(folder)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
 def read(paths: Sequence[str]) -> Count | None:
     """What is counted now in all of `paths`, for status; None when nothing is."""
     total: Count | None = None
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                one = _parse(file.read(SLOT))
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             continue
+        try:
+            ours = os.fstat(descriptor).st_uid == os.getuid()
+            one = _parse(os.pread(descriptor, SLOT, 0)) if ours else None
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
         if one:
             total = total.plus(one) if total else one
     return total
@@ -119,7 +139,8 @@ class Taken:
         self._open: list[int] = []
         for path in paths:
             try:
-                if os.stat(path).st_mtime == 0:
+                seen = os.stat(path)
+                if seen.st_mtime == 0 or seen.st_uid != os.getuid():
                     continue
                 descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             except OSError:

@@ -104,6 +104,11 @@ def run_dir(root: str) -> str:
     inside = root + "/run"
     if len(os.fsencode(inside + "/hook.sock")) <= SOCKET_PATH_LIMIT:
         return inside
+    return outside(root)
+
+
+def outside(root: str) -> str:
+    """A folder of the home `root` that is not in it; `ensure_private` comes before any use of it."""
     return f"/tmp/levaithan-{os.getuid()}/{fnv1a64(os.fsencode(root))}"  # noqa: S108 - ensure_private checks owner and mode
 
 

@@ -6,6 +6,7 @@ costs the other events nothing. Standard library only.
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -159,10 +160,15 @@ def _write(context: Context, session_id: str, session: dict[str, Any]) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         descriptor = _create(temporary)
     try:
-        os.write(descriptor, body)
-    finally:
-        os.close(descriptor)
-    os.replace(temporary, target)
+        try:
+            if os.write(descriptor, body) < len(body):
+                raise OSError(errno.ENOSPC, "only a part of it could be written")
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def _create(path: str) -> int:

@@ -242,14 +242,27 @@ def log_error(home: Home, text: str) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)
         try:
-            os.write(descriptor, line.encode("utf-8", "backslashreplace"))
-            full = os.fstat(descriptor).st_size > _LOG_BYTES
+            full = _add_line(descriptor, line.encode("utf-8", "backslashreplace")) > _LOG_BYTES
         finally:
             os.close(descriptor)
         if full:
             os.replace(path, path + ".1")
     except Exception:  # noqa: S110 - an error about an error helps nobody
         pass
+
+
+def _add_line(descriptor: int, line: bytes) -> int:
+    """Append a line, and take back what a full disk made half of it; the file's size. Never waits for another writer."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size = os.fstat(descriptor).st_size
+    except OSError:
+        size = -1
+    if os.write(descriptor, line) < len(line) and size >= 0:
+        os.ftruncate(descriptor, size)
+    return os.fstat(descriptor).st_size
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -183,7 +183,7 @@ def remove(home: Home) -> list[str]:
 
     The rules and hooks of a checkout belong to the checkout and stay.
     """
-    gone = [home.logs, home.state, home.keys, home.bin, home.run]
+    gone = [home.logs, home.state, home.keys, home.bin, home.run, paths.outside(home.root)]
     if not is_shipped_home(home):
         gone += [home.context, home.hooks, home.root + "/.env"]
     removed = []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 VERSION = 1
+ROOM = "see that you may write there and that the disk has room"
 
 
 @dataclass(slots=True)
@@ -91,23 +92,29 @@ def save(home: Home, installs: dict[str, Install]) -> None:
 
 
 def write_whole(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Put `data` at `path` by temp file, fsync and rename in the same folder, with this mode and owner."""
+    """Put `data` at `path` by temp file, fsync and rename in the same folder, with this mode and owner.
+
+    Raises InstallError, and leaves what was there then.
+    """
     folder = os.path.dirname(path)  # noqa: PTH120
-    handle, name = tempfile.mkstemp(prefix=".levaithan-", dir=folder)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            os.fchmod(file.fileno(), mode)
-            if owner is not None and owner != (os.geteuid(), os.getegid()):
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), *owner)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(folder)
+        handle, name = tempfile.mkstemp(prefix=".levaithan-", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                os.fchmod(file.fileno(), mode)
+                if owner is not None and owner != (os.geteuid(), os.getegid()):
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(file.fileno(), *owner)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(folder)
+    except OSError as error:
+        raise InstallError(path=path, reason=error.strerror or str(error), fix=ROOM) from None
 
 
 def sync_folder(folder: str) -> None:

@@ -72,16 +72,37 @@ def install(home: Home, place: Place, entries: Mapping[str, dict[str, object]], 
     with registry.locked(home):
         installs = registry.load(home)
         created_folders = disk.make_folder(folder, place)
-        with disk.folder_lock(folder):
-            for _attempt in range(_TRIES):
-                change, created = _merged(place, real, disk.read(real), entries, home, known=installs.get(real))
-                if not change.changed and real in installs:
-                    return change
-                entry = _entry(home, change, created, installs.get(real), created_folders)
-                registry.save(home, installs | {real: entry})  # first, so that nothing is ever ours and unknown
-                if _replace(change):
-                    return change
+        try:
+            with disk.folder_lock(folder):
+                return _install(home, place, real, entries, installs, created_folders)
+        except BaseException:
+            _remove_empty(created_folders)
+            raise
+
+
+def _install(
+    home: Home,
+    place: Place,
+    real: str,
+    entries: Mapping[str, dict[str, object]],
+    installs: dict[str, Install],
+    created_folders: list[str],
+) -> Change:
+    """The install itself, under both locks."""
+    for _attempt in range(_TRIES):
+        change, created = _merged(place, real, disk.read(real), entries, home, known=installs.get(real))
+        if not change.changed and real in installs:
+            return change
+        entry = _entry(home, change, created, installs.get(real), created_folders)
+        registry.save(home, installs | {real: entry})  # first, so that nothing is ever ours and unknown
+        done = False
+        try:
+            done = _replace(change)
+        finally:
+            if not done:
                 registry.save(home, installs)
+        if done:
+            return change
     raise InstallError(path=real, reason="another program keeps changing it", fix="close it, then run this again")
 
 
@@ -223,19 +244,20 @@ def _replace(change: Change, mode: int | None = None) -> bool:
             kept = seen.st_mode & 0o7777 if seen else usual if mode is None else mode
             registry.write_whole(change.real, change.after, kept, (seen.st_uid, seen.st_gid) if seen else None)
     except OSError as error:
-        raise InstallError(
-            path=change.real,
-            reason=error.strerror or str(error),
-            fix="see that you may write there and that the disk has room",
-        ) from None
+        raise InstallError(path=change.real, reason=error.strerror or str(error), fix=registry.ROOM) from None
     return True
+
+
+def _remove_empty(folders: list[str]) -> None:
+    """Folders that were made, the outermost first, go again when nothing is in them."""
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
 
 
 def _remove_made(home: Home, known: Install, change: Change) -> None:
     """Folders that the install made go when they are empty; the copy of the file when the file is again as it was."""
-    for folder in reversed(known.created_folders):
-        with contextlib.suppress(OSError):
-            Path(folder).rmdir()
+    _remove_empty(known.created_folders)
     if known.backup and disk.digest(change.after or b"") == known.before:
         with contextlib.suppress(OSError):
             _backup_path(home, known).unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from datetime import UTC, datetime
@@ -54,14 +55,15 @@ class Status:
         if now - self._last < SHORTEST_S and not force:
             return
         self._last = now
+        path = path_of(self.home)
+        fresh = path.with_name(f".projector.json.{os.getpid()}")
         try:
             ensure_private(self.home.run)
-            path = path_of(self.home)
-            fresh = path.with_name(f".projector.json.{os.getpid()}")
             fresh.write_bytes(orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2))
             fresh.replace(path)
         except OSError:
-            return
+            with contextlib.suppress(OSError):
+                fresh.unlink()
 
     def tell(self) -> dict[str, Any]:
         """The status as data: per store cursor, lag, dead letters, last error."""

@@ -86,12 +86,15 @@ class Instance:
         path = Path(self.home.run, _TOLD)
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started_ns // 1_000_000_000))
         text = json.dumps({"pid": os.getpid(), "started_at": at, "version": __version__})
-        with contextlib.suppress(OSError):
+        fresh = path.with_name(f".{_TOLD}.{os.getpid()}")
+        try:
             if path.is_dir() and not path.is_symlink():
                 _clear(path)
-            fresh = path.with_name(f".{_TOLD}.{os.getpid()}")
             fresh.write_text(text + "\n", encoding="utf-8")
             fresh.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
 
     def lost(self) -> str:
         """What of it went away or was replaced, in words; "" while all is ours."""

@@ -46,11 +46,15 @@ class RotatingFile:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.path, flags, 0o600)
         try:
-            if os.fstat(descriptor).st_size + len(data) > self._max and os.fstat(descriptor).st_size:
+            size = os.fstat(descriptor).st_size
+            if size and size + len(data) > self._max:
                 self._rotate()
                 os.close(descriptor)
                 descriptor = os.open(self.path, flags, 0o600)
-            os.write(descriptor, data)
+                size = 0
+            if os.write(descriptor, data) < len(data):  # a full disk: half a line would spoil the next one too
+                os.ftruncate(descriptor, size)
+                self.lost += 1
         finally:
             os.close(descriptor)
 

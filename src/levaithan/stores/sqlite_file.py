@@ -31,6 +31,7 @@ CHECKED_BYTES = 16 << 20
 _SIDES = ("", "-wal", "-shm", "-journal")
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _POISON = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE}
+_NO_PLACE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 _NOT_SCHEMA = ("savepoint", "transaction", "fts5: syntax")
 
 
@@ -86,23 +87,43 @@ class SqliteFile:
 
     def connect(self, *, write: bool) -> sqlite3.Connection:
         """A connection in autocommit mode. A reader never makes the file. Raises StoreError."""
-        mode = "rwc" if write else "rw"
         try:
             if write:
                 os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            uri = "file:" + _quoted(os.path.realpath(self.path)) + "?mode=" + mode
-            link = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False)
+                return self._opened("mode=rwc", write=True)
+            try:
+                return self._opened("mode=rw", write=False)
+            except sqlite3.OperationalError as error:
+                if not self._at_rest(error):
+                    raise
+                return self._opened("mode=ro&immutable=1", write=False)
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise self.wrap(error) from error
+
+    def _opened(self, options: str, *, write: bool) -> sqlite3.Connection:
+        uri = "file:" + _quoted(os.path.realpath(self.path)) + "?" + options
+        link = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False)
         try:
             for pragma in _pragmas(CACHE_KIB.get(self.store, 2_048), write=write):
                 link.execute(pragma)
             if write:
                 self._close_to_others()
-        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            elif self.exists():
+                link.execute("SELECT 1 FROM sqlite_master LIMIT 1")  # what cannot be opened is said only now
+        except BaseException:
             link.close()
-            raise self.wrap(error) from error
+            raise
         return link
+
+    def _at_rest(self, error: sqlite3.Error) -> bool:
+        """Whether a reader was refused for want of a place for -shm (a full or read-only disk), and needs none: with
+        nothing in the WAL the file alone is all there is."""
+        if error.sqlite_errorcode & 0xFF not in _NO_PLACE:
+            return False
+        try:
+            return os.stat(os.path.realpath(self.path) + "-wal").st_size == 0
+        except FileNotFoundError:
+            return self.exists()
 
     def wrap(self, error: BaseException) -> StoreError:
         """`error` as a StoreError, whatever it is."""
