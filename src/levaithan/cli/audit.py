@@ -61,18 +61,10 @@ def emit(rows: list[dict[str, Any]], fmt: str, following: str | None, *, snippet
 
 
 @app.command("list")
+@filters.asking()
 def list_(
+    asked: Filters,
     *,
-    since: options.Since = None,
-    until: options.Until = None,
-    event: filters.Event = None,
-    tool: filters.Tool = None,
-    decision: filters.Decision = None,
-    session: filters.Session = None,
-    agent: filters.Agent = None,
-    rule: filters.Rule = None,
-    project: filters.Project = None,
-    canary: filters.Canary = False,
     limit: options.Limit = 50,
     cursor: options.Cursor = None,
     json: options.Json = False,
@@ -82,10 +74,6 @@ def list_(
     from levaithan.queries import audit
 
     fmt = output.pick(format, json)
-    asked = filters.build(
-        since, until, event=event, tool=tool, decision=decision, session=session, agent=agent, rule=rule,
-        project=project, include_canary=canary,
-    )  # fmt: skip
     with reading.ledger() as ledger:
         page = audit.list_events(ledger, asked, limit=limit, cursor=cursor)
     emit(page.rows, fmt, page.next)
@@ -111,18 +99,11 @@ def show(
 
 
 @app.command()
+@filters.asking("until")
 def tail(
+    asked: Filters,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come; Ctrl-C ends.")] = False,
-    event: filters.Event = None,
-    tool: filters.Tool = None,
-    decision: filters.Decision = None,
-    session: filters.Session = None,
-    agent: filters.Agent = None,
-    rule: filters.Rule = None,
-    project: filters.Project = None,
-    canary: filters.Canary = False,
-    since: options.Since = None,
     limit: options.Limit = 20,
     json: options.Json = False,
     format: Annotated[str | None, typer.Option("--format", help="table (default), jsonl or csv.")] = None,
@@ -133,10 +114,6 @@ def tail(
     fmt = (
         "jsonl" if json and format in (None, "json", "jsonl") else output.pick(format, json, ("table", "jsonl", "csv"))
     )
-    asked = filters.build(
-        since, None, event=event, tool=tool, decision=decision, session=session, agent=agent, rule=rule,
-        project=project, include_canary=canary,
-    )  # fmt: skip
     printer = _Lines(fmt)
     with reading.ledger() as ledger:
         seen = audit.last_seq(ledger)
@@ -180,19 +157,11 @@ class _Lines:
 
 
 @app.command()
+@filters.asking()
 def search(
+    asked: Filters,
     *,
     words: Annotated[list[str], typer.Argument(help="Words; word* is a prefix, '\"a b\"' a phrase.", metavar="WORDS")],
-    since: options.Since = None,
-    until: options.Until = None,
-    event: filters.Event = None,
-    tool: filters.Tool = None,
-    decision: filters.Decision = None,
-    session: filters.Session = None,
-    agent: filters.Agent = None,
-    rule: filters.Rule = None,
-    project: filters.Project = None,
-    canary: filters.Canary = False,
     limit: options.Limit = 50,
     cursor: options.Cursor = None,
     json: options.Json = False,
@@ -202,41 +171,25 @@ def search(
     from levaithan.queries import audit
 
     fmt = output.pick(format, json)
-    asked = filters.build(
-        since, until, event=event, tool=tool, decision=decision, session=session, agent=agent, rule=rule,
-        project=project, include_canary=canary,
-    )  # fmt: skip
     with reading.search() as index, reading.ledger() as ledger:
         page = audit.search(ledger, index, " ".join(words), asked, limit=limit, cursor=cursor)
     emit(page.rows, fmt, page.next, snippet=True)
 
 
 @app.command()
+@filters.asking()
 def export(
+    asked: Filters,
     *,
     output_file: Annotated[
         str | None, typer.Option("--output", "-o", help="Write to this file (default: stdout).", metavar="FILE")
     ] = None,
     format: Annotated[str, typer.Option("--format", help="jsonl (with the whole record) or csv.")] = "jsonl",
-    since: options.Since = None,
-    until: options.Until = None,
-    event: filters.Event = None,
-    tool: filters.Tool = None,
-    decision: filters.Decision = None,
-    session: filters.Session = None,
-    agent: filters.Agent = None,
-    rule: filters.Rule = None,
-    project: filters.Project = None,
-    canary: filters.Canary = False,
 ) -> None:
     """Every event of the window, newest first, however many: a page at a time, so memory stays flat."""
     from levaithan.cli import exporting
 
     fmt = output.pick(format, False, ("jsonl", "csv"))
-    asked: Filters = filters.build(
-        since, until, event=event, tool=tool, decision=decision, session=session, agent=agent, rule=rule,
-        project=project, include_canary=canary,
-    )  # fmt: skip
     with reading.ledger() as ledger:
         count = exporting.export(ledger, asked, fmt, output_file)
     output.say(f"exported {count} events" + (f" to {output_file}" if output_file else ""))

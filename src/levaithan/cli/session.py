@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from levaithan.cli import filters, options, output, reading, table
 
+if TYPE_CHECKING:
+    from levaithan.queries.asking import Filters
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Sessions and agents.")
 
 
 @app.command("list")
+@filters.asking("event", "tool", "decision", "session", "agent", "rule")
 def list_(
+    asked: Filters,
     *,
-    since: options.Since = None,
-    until: options.Until = None,
-    project: filters.Project = None,
-    canary: filters.Canary = False,
     limit: options.Limit = 50,
     cursor: options.Cursor = None,
     json: options.Json = False,
@@ -27,7 +28,6 @@ def list_(
     from levaithan.queries import sessions
 
     fmt = output.pick(format, json)
-    asked = filters.build(since, until, project=project, include_canary=canary)
     with reading.ledger() as ledger:
         page = sessions.list_sessions(ledger, asked, limit=limit, cursor=cursor)
     columns = ["session_id", "first_at", "last_at", "ended", "events", "agents", "model", "project"]

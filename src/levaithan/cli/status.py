@@ -68,10 +68,11 @@ def _service(home: Home) -> Iterator[Row]:
 def _complaints(told: dict[str, Any]) -> Iterator[Row]:
     """What the running service itself is not content with."""
     journal = told.get("journal") or {}
-    if journal.get("dropped"):
-        yield row("journal", "fail", f"{journal['dropped']} events could not be recorded", "levaithan doctor")
     if journal.get("last_error"):
         yield row("journal", "fail", str(journal["last_error"]), "levaithan doctor")
+    for name, store in ((told.get("projector") or {}).get("stores") or {}).items():
+        if error := store.get("error"):
+            yield row(name, "fail", str(error.get("message")), str(error.get("fix")), since=error.get("since"))
     for words in (told.get("gate") or {}).get("problems") or []:
         yield row("rules", "fail", str(words), "mend that file; the last good one is in force until then")
     settings = told.get("settings") or {}
@@ -87,6 +88,8 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
 
 
 def _journal(home: Home) -> Iterator[Row]:
+    from levaithan.hot import gap
+    from levaithan.install import checks_record
     from levaithan.projector import feed, segments
 
     present = segments.segments(home.journal)
@@ -96,6 +99,12 @@ def _journal(home: Home) -> Iterator[Row]:
         "journal", "ok", f"{head} records, {size / (1 << 20):.1f} MiB in {len(present)} segments",
         head=head, bytes=size, segments=len(present),
     )  # fmt: skip
+    counted = gap.read(gap.files(home.journal))
+    if counted:
+        words = f"{counted.dropped} events could not be recorded ({counted.reason}), the last at {counted.last_at}"
+        yield row("journal", "fail", words, "levaithan doctor", dropped=counted.dropped)
+    if checks_record.closed(home.journal):
+        yield row("journal", "fail", f"{home.journal} cannot be written: nothing can be recorded", "levaithan doctor")
 
 
 def _stores(home: Home) -> Iterator[Row]:

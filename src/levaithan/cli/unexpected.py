@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -14,6 +15,12 @@ from levaithan.cli.state import STATE
 from levaithan.hot import paths
 
 _LOG_LIMIT = 1 << 20
+_FULL = "free space on its disk (or raise the quota), then run the command again"
+_DISK: dict[int | None, str] = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: "make its disk writable again, then run the command again",
+}
 
 
 def explained(problem: BaseException) -> errors.LevaithanError:
@@ -35,11 +42,13 @@ def _known(problem: BaseException) -> errors.LevaithanError | None:
     reason = getattr(problem, "reason", None)
     if type(problem).__name__ == "JournalError":
         return errors.JournalUnavailable(path=STATE.home().journal, reason=str(problem) or reason)
-    if isinstance(problem, OSError) and problem.filename is not None:
-        name = os.fsdecode(problem.filename) if isinstance(problem.filename, bytes) else str(problem.filename)
+    if isinstance(problem, OSError) and (problem.filename is not None or problem.errno in _DISK):
+        name = problem.filename if problem.filename is not None else STATE.home().root
         return errors.LevaithanError(
-            f"{name}: {problem.strerror or type(problem).__name__}.",
-            fix="see that the path is right and that you may use it, then run the command again",
+            f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {problem.strerror or type(problem).__name__}.",
+            fix=_DISK.get(
+                problem.errno, "see that the path is right and that you may use it, then run the command again"
+            ),
         )
     if isinstance(problem, ModuleNotFoundError) and not (problem.name or "").startswith("levaithan"):
         return errors.NotConfigured(
