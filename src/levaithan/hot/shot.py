@@ -252,7 +252,7 @@ def log_error(home: Home, text: str) -> None:
 
 
 def _add_line(descriptor: int, line: bytes) -> int:
-    """Append a line, and take back what a full disk made half of it; the file's size. Never waits for another writer."""
+    """Append a line, all of it or nothing; the file's size. Never waits for another writer."""
     import fcntl
 
     try:

@@ -57,11 +57,18 @@ def journal(asked: Asked) -> Iterator[Result]:
     folder = asked.home.journal
     remedy = f"make {folder} yours: chmod 700, chown, or mount its disk for writing"
     names = segments.listing(folder)[0]
-    closed = [name for name in names[-1:] if not os.access(Path(folder, name), os.W_OK)]
-    if not os.access(folder, os.W_OK | os.X_OK) or closed:
+    if closed(folder):
         yield Result("journal", "fail", f"{folder} cannot be written: nothing can be recorded", remedy)
     else:
         yield Result("journal", "ok", f"{feed.last_seq(folder)} records in {len(names)} segments")
+
+
+def closed(folder: str) -> bool:
+    """Whether the journal's folder, or its last segment, is there and cannot be written."""
+    if not Path(folder).is_dir():
+        return False
+    last = segments.listing(folder)[0][-1:]
+    return not os.access(folder, os.W_OK | os.X_OK) or any(not os.access(Path(folder, one), os.W_OK) for one in last)
 
 
 def chain(asked: Asked) -> Iterator[Result]:

@@ -74,26 +74,22 @@ def install(home: Home, place: Place, entries: Mapping[str, dict[str, object]], 
         created_folders = disk.make_folder(folder, place)
         try:
             with disk.folder_lock(folder):
-                return _install(home, place, real, entries, installs, created_folders)
+                return _install(home, place, entries, installs, created_folders)
         except BaseException:
             _remove_empty(created_folders)
             raise
 
 
 def _install(
-    home: Home,
-    place: Place,
-    real: str,
-    entries: Mapping[str, dict[str, object]],
-    installs: dict[str, Install],
-    created_folders: list[str],
+    home: Home, place: Place, entries: Mapping[str, dict[str, object]], installs: dict[str, Install], folders: list[str]
 ) -> Change:
-    """The install itself, under both locks."""
+    """The install itself, under both locks. folders: those that were made for it."""
+    real = os.path.realpath(place.path)
     for _attempt in range(_TRIES):
         change, created = _merged(place, real, disk.read(real), entries, home, known=installs.get(real))
         if not change.changed and real in installs:
             return change
-        entry = _entry(home, change, created, installs.get(real), created_folders)
+        entry = _entry(home, change, created, installs.get(real), folders)
         registry.save(home, installs | {real: entry})  # first, so that nothing is ever ours and unknown
         done = False
         try:

@@ -86,8 +86,7 @@ def catch_up(
         return done
     until = time.monotonic() + (timeout_s if timeout_s is not None else 1e9)
     with ProjectionLock(home) as lock:
-        if not lock.take(wait_s):
-            done.busy = True
+        if not _taken(lock, wait_s, stores, done):
             return done
         for one in followers(home, written_with(home, settings), stores):
             left = segments.bytes_left(home.journal, None)
@@ -106,6 +105,15 @@ def catch_up(
             done.notes += [*one.store.found, *one.notes]
             one.store.close()
     return done
+
+
+def _taken(lock: ProjectionLock, wait_s: float, stores: Sequence[str], done: CaughtUp) -> bool:
+    """Whether the lock is ours now; if not, `done` says why."""
+    try:
+        done.busy = not lock.take(wait_s)
+    except OSError as error:  # a home that cannot be written
+        done.errors = dict.fromkeys(stores, f"{lock.path}: {error.strerror}")
+    return not done.busy and not done.errors
 
 
 def written_with(home: Home, settings: Any) -> Any:
