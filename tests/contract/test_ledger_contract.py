@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ledger_records import START_US, at, cursor, delivery, event
+from tests.support.ledger_records import START_US, at, cursor, delivery, event
 
 from levaithan.stores.roles import Rejected
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledger_records import START_US, cursor, delivery, event
+from tests.support.ledger_records import START_US, cursor, delivery, event
 
 from levaithan.stores.roles import SearchFilters
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from levaithan.install.standin import events_of
+
 _TAG = re.compile(r"\[\[([a-z0-9-]+)\]\]")
 _SIDE_ANSWER = '{"title": "imitation"}'
 
@@ -170,25 +172,6 @@ def message_of(body: dict[str, Any], turn: Turn) -> dict[str, Any]:
     }
 
 
-def stream_of(message: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The same answer as server-sent events: (name, data) in order."""
-    begun = message | {"content": [], "stop_reason": None}
-    events: list[tuple[str, dict[str, Any]]] = [("message_start", {"message": begun})]
-    for index, block in enumerate(message["content"]):
-        if block["type"] == "text":
-            opened, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
-        else:
-            opened = block | {"input": {}}
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
-        events.append(("content_block_start", {"index": index, "content_block": opened}))
-        events.append(("content_block_delta", {"index": index, "delta": delta}))
-        events.append(("content_block_stop", {"index": index}))
-    ended = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    events.append(("message_delta", {"delta": ended, "usage": message["usage"]}))
-    events.append(("message_stop", {}))
-    return events
-
-
 def _handler(api: MessagesApiImitation) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -217,7 +200,7 @@ def _handler(api: MessagesApiImitation) -> type[BaseHTTPRequestHandler]:
             if not body.get("stream"):
                 self._send(200, "application/json", json.dumps(message).encode())
                 return
-            events = [{"type": name} | data for name, data in stream_of(message)]
+            events = [{"type": name} | data for name, data in events_of(message)]
             text = "".join(f"event: {data['type']}\ndata: {json.dumps(data)}\n\n" for data in events)
             self._send(200, "text/event-stream", text.encode())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_records import JournalFiles, event
+from tests.support.ledger_records import JournalFiles, event
 
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import catch_up, followers, is_current

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_records import event
+from tests.support.ledger_records import event
 
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import catch_up

@@ -6,24 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from ledger_records import START_US, at, cursor, delivery, event
+from tests.support.ledger_records import START_US, at, cursor, delivery, event
 
 from levaithan.errors import NotFound, UsageProblem
 from levaithan.queries import audit, journal_copy, sessions
 from levaithan.queries.asking import Filters
-from levaithan.stores.sqlite_ledger import SqliteLedger
 from levaithan.stores.sqlite_search import SqliteSearch
 
 SECOND = 1_000_000
 NONE = {"tool_use_id": None, "tool_name": None}
-
-
-@pytest.fixture
-def ledger(tmp_path: Any) -> Any:
-    opened = SqliteLedger(str(tmp_path / "ledger.sqlite3"))
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def put(ledger: Any, *records: dict[str, Any]) -> None:

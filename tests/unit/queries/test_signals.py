@@ -6,20 +6,11 @@ import random
 from typing import Any
 
 import pytest
-from ledger_records import at, cursor, delivery, event
+from tests.support.ledger_records import at, cursor, delivery, event
 
 from levaithan.queries import audit, signals
-from levaithan.stores.sqlite_ledger import SqliteLedger
 
 NONE = {"tool_use_id": None, "tool_name": None}
-
-
-@pytest.fixture
-def ledger(tmp_path: Any) -> Any:
-    opened = SqliteLedger(str(tmp_path / "ledger.sqlite3"))
-    opened.migrate()
-    yield opened
-    opened.close()
 
 
 def put(ledger: Any, *records: dict[str, Any]) -> None:

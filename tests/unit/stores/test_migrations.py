@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from ledger_records import cursor, delivery, event
+from tests.support.ledger_records import cursor, delivery, event
 
 from levaithan.stores import migrate, versions
 from levaithan.stores.roles import SchemaTooNewError, StoreDamagedError
