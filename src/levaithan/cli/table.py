@@ -21,8 +21,8 @@ PIPED_CELL = 120
 """Columns a cell may take when nobody's terminal limits it: a line stays readable, --json has the whole text."""
 
 SOFT = (
-    ("session", "agent", "project", "model", "value"),
-    ("reason", "rule", "snippet", "message", "said", "remedy", "target"),
+    ("session", "agent", "project", "model"),
+    ("reason", "rule", "snippet", "message", "said", "remedy", "target", "value"),
 )
 """Columns that give way first where room is short, in this order: a cut time or decision would say something else."""
 
