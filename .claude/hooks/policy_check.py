@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FRESH_US = 250_000
 
 
-def hook(event: Event, context: Context) -> Opinion | None:
+def judge(event: Event, context: Context) -> Opinion | None:
     """What the strictest rule that fits the event says; None when none does."""
     until, rules = context.memory.get("policy", (0, None))
     if rules is None or not 0 <= until - context.now_us <= _FRESH_US:  # a change counts within a quarter of a second
@@ -29,6 +29,9 @@ def hook(event: Event, context: Context) -> Opinion | None:
         context.complaints["policy_check"] = rules.problems
     opinion: Opinion | None = rules.judge(event)
     return opinion
+
+
+hook = judge  # the last line that counts: a file that was cut off anywhere has no hook, and the gate refuses
 
 
 if __name__ == "__main__":

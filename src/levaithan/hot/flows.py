@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from levaithan.hot.catalogue import GUARDS
 from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
@@ -71,7 +72,20 @@ def compile_file(path: str) -> Flows:
     for name in tables.keys() - {"workflow"}:
         raise FlowError(f"{path}, line {_line(text, name)}: {name} is unknown here; only [workflow.<event>] tables are")
     default = _flow(path, text, DEFAULT, named.get(DEFAULT, {}), {part: [] for part in PARTS})
-    return {name: _flow(path, text, name, table, default) for name, table in named.items()} | {DEFAULT: default}
+    made = {name: _flow(path, text, name, table, default) for name, table in named.items()} | {DEFAULT: default}
+    _guarded(path, named, default)
+    return made
+
+
+def _guarded(path: str, named: dict[str, Any], default: dict[str, list[str]]) -> None:
+    """A file that was cut off between two tables is TOML as well: a guard left out of it must not pass for one that
+    has nothing to check."""
+    for guard in sorted(GUARDS):
+        if not default["checks"] and "checks" not in named.get(guard, ()):
+            raise FlowError(
+                f"{path}: the guard {guard} names no checks, as if the file had been cut off; add `[workflow.{guard}]` "
+                "with `checks = [...]` (or `checks = []`, if nothing is meant to be checked)"
+            )
 
 
 def _flow(path: str, text: str, name: str, table: Any, default: dict[str, list[str]]) -> dict[str, list[str]]:

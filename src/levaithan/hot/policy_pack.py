@@ -85,7 +85,20 @@ def _parse(path: str, data: bytes) -> tuple[str, list[Any]]:
     tables = value.get("rule", [])
     if not isinstance(tables, list) or not tables:
         raise PackError(f"{path}:1: no [[rule]] in it")
+    _whole(path, value.get("pack", {}), len(tables))
     return text, tables
+
+
+def _whole(path: str, pack: Any, found: int) -> None:
+    """A file that was cut off between two rules is TOML as well: a pack may say how many it has."""
+    wanted = pack.get("rules", found) if isinstance(pack, dict) else None
+    if type(wanted) is not int:
+        raise PackError(f"{path}:1: [pack] is a table, and its `rules` the number of [[rule]] in the file")
+    if wanted != found:
+        raise PackError(
+            f"{path}:1: [pack] says that there are {wanted} rules, and there are {found}, as if the file had been cut "
+            "off; put the others back, or correct `rules`"
+        )
 
 
 def _line(text: str, number: int) -> int:

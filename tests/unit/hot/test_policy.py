@@ -254,6 +254,8 @@ def test_a_warning_is_told_to_the_model_and_bites_nobody(installed):
         (('allow = ["cp a b"]', ""), 2, "no allow example"),
         (("[[rule]]", "[[rules]]"), 1, "unknown table 'rules'"),
         (('id = "t.no-mv"', 'id = "fs.delete-root"'), 2, "stands in"),
+        (("[[rule]]", "[pack]\nrules = 2\n[[rule]]"), 1, "there are 2 rules, and there are 1, as if"),
+        (("[[rule]]", "[pack]\nrules = true\n[[rule]]"), 1, "the number of [[rule]]"),
     ],
 )
 def test_a_bad_pack_is_refused_with_file_line_and_reason_and_the_last_good_rules_stay(installed, change, line, said):

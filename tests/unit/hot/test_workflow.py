@@ -14,11 +14,13 @@ import orjson
 import pytest
 
 from levaithan.hot import flows, hotconf, paths
+from levaithan.hot.catalogue import GUARDS
 from levaithan.hot.event import Event
 from levaithan.hot.gate import Gate
 
 IMPORT = "from levaithan.hot.contract import Opinion\n"
-RECORD = "observers = []\nrecord = []\nreserves = []\n[workflow.PreToolUse]\n"
+OTHERS = "".join(f"[workflow.{guard}]\nchecks = []\n" for guard in sorted(GUARDS - {"PreToolUse"}))
+RECORD = f"observers = []\nrecord = []\nreserves = []\n{OTHERS}[workflow.PreToolUse]\n"
 DEFAULT = "[workflow.default]\nchecks = []\n" + RECORD
 
 
@@ -184,7 +186,7 @@ def test_observers_run_on_a_deny_too(gate_of: Make, call: Call) -> None:
 def test_reserves_are_undone_in_reverse(gate_of: Make, call: Call, last: str, trace: list[str]) -> None:
     hooks = {name: TRACE.format(name=name, opinion="None") for name in ("one", "two")}
     hooks["three"] = TRACE.format(name="three", opinion=last)
-    gate = gate_of(hooks, f'{DEFAULT}reserves = ["one", "two", "three"]')
+    gate = gate_of(hooks, f'{DEFAULT}checks = []\nreserves = ["one", "two", "three"]')
     gate.decide(call())
     assert gate._context.memory["trace"] == trace
 
@@ -202,7 +204,7 @@ def test_an_undo_that_hangs_or_crashes_does_not_keep_the_others(gate_of: Make, c
     crash = "def hook(event, context): pass\ndef undo(event, context): 1 / 0\n"
     gate = gate_of(
         {"one": taken, "hang": hang, "crash": crash, "no": says("deny")},
-        f'{DEFAULT}reserves = ["one", "crash", "hang", "no"]',
+        f'{DEFAULT}checks = []\nreserves = ["one", "crash", "hang", "no"]',
     )
     outcome, _ = gate.decide(call())
     undone = {entry["hook"]: entry.get("error", "") for entry in outcome.hooks if entry.get("undo")}
@@ -230,7 +232,7 @@ def test_a_stop_is_never_blocked_twice(gate_of: Make, call: Call, name: str, act
     ],
 )
 def test_an_event_is_recorded_even_when_the_record_hook_fails(gate_of: Make, call: Call, source: str) -> None:
-    gate = gate_of({"rec": source}, f'{DEFAULT}record = ["rec"]', deadline_ms="60")
+    gate = gate_of({"rec": source}, f'{DEFAULT}checks = []\nrecord = ["rec"]', deadline_ms="60")
     outcome, body = gate.decide(call())
     record = json.loads(body)
     assert (record["kind"], record["event"], record["decision"]) == ("event", "PreToolUse", "allow")
@@ -238,7 +240,10 @@ def test_an_event_is_recorded_even_when_the_record_hook_fails(gate_of: Make, cal
 
 
 def test_an_unknown_event_runs_the_default(gate_of: Make, call: Call) -> None:
-    gate = gate_of({"spy": TRACE.format(name="spy", opinion="None")}, '[workflow.default]\nobservers = ["spy"]')
+    gate = gate_of(
+        {"spy": TRACE.format(name="spy", opinion="None")},
+        f'[workflow.default]\nobservers = ["spy"]\n{OTHERS}[workflow.PreToolUse]\nchecks = []',
+    )
     outcome, body = gate.decide(call("NobodyKnows", extra=1))
     assert (outcome.decision.verdict, json.loads(body)["payload"]["extra"]) == ("allow", 1)
     assert gate._context.memory["trace"] == ["spy"]
@@ -289,6 +294,8 @@ def test_a_broken_change_keeps_the_last_good_hook_and_says_so(gate_of: Make, cal
         ('[workflow.default]\nchecks = ["../evil"]\n', "must be a list of hook names"),
         ("[workflow]\ndefault = 1\n", "is no table"),
         ("\x00", "line 1"),
+        ("[workflow.default]\nchecks = []\n", "ConfigChange names no checks, as if the file had been cut off"),
+        (f"{DEFAULT}reserves = []", "PreToolUse names no checks"),
     ],
 )
 def test_broken_workflows_are_said_with_the_line(tmp_path: Path, text: str, words: str) -> None:
@@ -307,7 +314,7 @@ def test_without_any_good_workflows_guards_are_denied_and_the_rest_recorded(
     assert "workflows.toml" in (outcome.decision.reason or "")
     outcome, body = gate.decide(call("PostToolUse"))
     assert (outcome.decision.verdict, json.loads(body)["event"]) == ("allow", "PostToolUse")
-    Path(scratch.context, "workflows.toml").write_text(DEFAULT)
+    Path(scratch.context, "workflows.toml").write_text(f"{DEFAULT}checks = []")
     gate.refresh()
     assert gate.decide(call())[0].decision.verdict == "allow"
 
