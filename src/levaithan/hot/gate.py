@@ -32,7 +32,10 @@ _ENCODE_LIMIT_S = 1.5
 
 
 class Gate:
-    """Decides events. `loads` and `dumps` are the JSON functions to use (orjson's, in the service)."""
+    """Decides events. `loads` and `dumps` are the JSON functions to use (orjson's, in the service).
+
+    resident: the process does this all day and leaves SIGALRM to the gate.
+    """
 
     def __init__(
         self,
@@ -40,13 +43,15 @@ class Gate:
         conf: HotConf,
         loads: Callable[[Any], Any] = plain_loads,
         dumps: Callable[[Any], Any] = plain_dumps,
+        *,
+        resident: bool = False,
     ) -> None:
         self.home = home
         self.conf = conf
         self.machine = machine_id(home)
         self._context = Context(home, conf, loads, dumps, self.machine)
         self._dumps = dumps
-        self._limit = TimeLimit()
+        self._limit = TimeLimit(resident=resident)
         self._hooks: dict[tuple[str, str], Hook] = {}
         self._broken: dict[str, str] = {}
         self._loaded: dict[str, Flow] = {}

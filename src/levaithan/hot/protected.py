@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 _OWN = ("context", "hooks", "state", "run", "keys", "bin", "logs")
-_SETTINGS = ("/.claude/settings.json", "/.claude/settings.local.json")
+_SETTINGS_NAMES = ("settings.json", "settings.local.json")
+_SETTINGS = tuple("/.claude/" + name for name in _SETTINGS_NAMES)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
 _GUARDS = ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange")
 _FOLDS_CASE = sys.platform == "darwin"
@@ -44,7 +45,12 @@ class Protected:
 
     def settings_of(self, *projects: str | None) -> frozenset[str]:
         """The protected files, with the settings of `projects`."""
-        more = [_fold(os.path.realpath(folder + name)) for folder in set(projects) if folder for name in _SETTINGS]
+        more = []
+        for project in {one for one in projects if one}:
+            folder = os.path.realpath(project + "/.claude")  # once for both: each of its parts is a system call
+            for name in _SETTINGS_NAMES:
+                path = f"{folder}/{name}"
+                more.append(_fold(os.path.realpath(path) if os.path.islink(path) else path))
         return self.files.union(more)
 
     def hit(self, path: str, files: frozenset[str], *, removes: bool = False) -> str | None:

@@ -57,7 +57,7 @@ class App:
         self.log = RotatingFile(home.logs + "/service.log", settings.log_max_bytes, settings.log_backups)
         self.say = make(self.log, settings.log_level)
         self.conf = _conf(home, settings, self.say)
-        self.gate = Gate(home, self.conf, deciding.loads, orjson.dumps)
+        self.gate = Gate(home, self.conf, deciding.loads, orjson.dumps, resident=True)
         self.journal = Journal(
             home.journal, fsync=self.conf.fsync, segment_bytes=self.conf.segment_bytes,
             max_record_bytes=self.conf.max_record_bytes, machine=self.gate.machine,
