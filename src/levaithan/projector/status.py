@@ -50,20 +50,23 @@ class Status:
         self.doing = "starting"
 
     def update(self, *, force: bool = False) -> None:
-        """Write the file unless that was done less than SHORTEST_S ago. A full disk is no reason to stop."""
+        """Write the file unless that was done less than SHORTEST_S ago. A full disk is no reason to stop, nor to let
+        an older file say that all is well: then it is written over in place."""
         now = time.monotonic()
         if now - self._last < SHORTEST_S and not force:
             return
         self._last = now
         path = path_of(self.home)
         fresh = path.with_name(f".projector.json.{os.getpid()}")
+        told = orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2)
         try:
             ensure_private(self.home.run)
-            fresh.write_bytes(orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2))
+            fresh.write_bytes(told)
             fresh.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
                 fresh.unlink()
+            _write_over(path, told)
 
     def tell(self) -> dict[str, Any]:
         """The status as data: per store cursor, lag, dead letters, last error."""
@@ -75,6 +78,12 @@ class Status:
             "version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": self.doing,
             "head_seq": head, "stores": {one.store.name: _store(one, head) for one in self.followers},
         }  # fmt: skip
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    """Put `data` into the blocks that the file has; nothing when they are too few or there is no file."""
+    with contextlib.suppress(OSError), path.open("r+b", buffering=0) as file:
+        file.truncate(file.write(data))
 
 
 def _now() -> str:

@@ -95,6 +95,6 @@ def test_facts_are_aligned_and_leave_out_what_is_not_known() -> None:
 
 
 def test_what_is_wrong_is_read_before_what_to_do_about_it() -> None:
-    row = {"item": "journal", "status": "fail", "value": "12 events could not be recorded", "remedy": "r" * 80}
+    row = {"item": "journal", "status": "fail", "value": "9 events were not recorded", "remedy": "r" * 80}
     _head, line = table.render([row], ["item", "status", "value", "remedy"], 80)
-    assert row["value"] in line
+    assert "9 events were not recorded" in line

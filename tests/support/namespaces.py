@@ -1,0 +1,99 @@
+"""Mounts of a test's own: a function of a test module, run as root of a user and mount namespace, on a small disk.
+
+A disk that is really full or really read-only is a mount, and a mount needs a namespace. Where the kernel gives none
+the test is skipped with a warning, or fails when LEVAITHAN_REQUIRE_NAMESPACES=1 says that they must be there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+_CALL = (
+    "import importlib, sys; sys.path.insert(0, sys.argv[1]); "
+    "getattr(importlib.import_module(sys.argv[2]), sys.argv[3])(*sys.argv[4:])"
+)
+
+
+def in_namespace(script: str, *arguments: str) -> str:
+    """Run a shell script as root of a user and mount namespace of its own; what it printed. It must exit 0."""
+    return _run(["sh", "-c", script, "sh", *arguments])
+
+
+def inside(function: Callable[..., None], *arguments: str) -> str:
+    """Call `function` of a test module in a namespace, in a process of its own; what it printed. It must not raise."""
+    module = Path(function.__code__.co_filename).relative_to(ROOT).with_suffix("")
+    return _run([sys.executable, "-c", _CALL, str(ROOT), ".".join(module.parts), function.__name__, *arguments])
+
+
+def _run(command: list[str]) -> str:
+    needed()
+    done = subprocess.run(["unshare", "-rm", *command], check=False, capture_output=True, text=True, timeout=240)
+    if done.returncode:
+        pytest.fail(f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}", pytrace=False)
+    return done.stdout
+
+
+def needed() -> None:
+    """Skip, or fail, loudly where there are no namespaces."""
+    if shutil.which("unshare"):
+        given = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"], check=False)
+        if given.returncode == 0:
+            return
+    why = "no user namespaces here (unshare -rm): the full and the read-only disk are NOT tested on a real mount"
+    if os.environ.get("LEVAITHAN_REQUIRE_NAMESPACES") == "1":
+        pytest.fail(f"LEVAITHAN_REQUIRE_NAMESPACES asks for them, but there are {why}", pytrace=False)
+    warnings.warn(why.upper(), stacklevel=2)
+    pytest.skip(why)
+
+
+def small_disk(folder: str, size: str) -> Path:
+    """Mount an empty disk of `size` (such as 16m) on `folder`, seen in this namespace only."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=True)
+    return Path(folder)
+
+
+def outside_of_homes() -> None:
+    """A place of this namespace's own for what homes keep in /tmp, so that nothing of a test is left there."""
+    small_disk(f"/tmp/levaithan-{os.getuid()}", "4m")
+
+
+def remount(folder: str | Path, mode: str) -> None:
+    """Make a mounted disk `ro` or `rw`."""
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=True)
+
+
+def fill(disk: Path, *, leave: int = 0) -> Path:
+    """Fill the disk with one file to the last byte, or but for `leave` bytes; the file."""
+    filler = disk / "filler"
+    with filler.open("ab", buffering=0) as file:
+        for size in (1 << 20, 1 << 16, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
+    if leave:
+        os.truncate(filler, filler.stat().st_size - leave)
+    return filler
+
+
+@contextlib.contextmanager
+def full(disk: Path, *, leave: int = 0) -> Iterator[Path]:
+    """A full disk for the length of a block."""
+    filler = fill(disk, leave=leave)
+    try:
+        yield filler
+    finally:
+        filler.unlink(missing_ok=True)
