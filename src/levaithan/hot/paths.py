@@ -124,5 +124,5 @@ def ensure_private(directory: str) -> None:
     seen = os.lstat(directory)
     if (seen.st_mode & 0o170000) != 0o040000 or seen.st_uid != os.getuid():
         raise PermissionError(f"{directory} is not a folder of this user: remove it, then try again")
-    if seen.st_mode & 0o077:
+    if seen.st_mode & 0o777 != 0o700:
         os.chmod(directory, 0o700)

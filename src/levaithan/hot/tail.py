@@ -217,6 +217,8 @@ class Finder:
     def _free(self, name: str) -> str:
         folder = f"{self.directory}/{segments.TORN}"
         if not os.path.isdir(folder):
+            if os.path.lexists(folder):
+                os.rename(folder, f"{folder}.aside-{os.urandom(4).hex()}")
             os.mkdir(folder, 0o700)
         file, number = f"{segments.TORN}/{name}", 1
         while os.path.lexists(f"{self.directory}/{file}"):

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from levaithan.config import settings
 from levaithan.errors import LevaithanError
 from levaithan.hot import hotconf, segments
-from levaithan.install import command, home_files
-from levaithan.install.doctor import Result
+from levaithan.install import command, home_files, home_folders
+from levaithan.install.finding import Result
 from levaithan.journal import seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from levaithan.install.doctor import Asked
+    from levaithan.install.finding import Asked
 
 LITTLE_DISK = 1 << 30
 NO_DISK = 64 << 20
@@ -28,10 +28,10 @@ _DRIFT_S = 300
 
 
 def folders(asked: Asked) -> Iterator[Result]:
-    wrong = home_files.folders(asked.home)
+    wrong = home_folders.folders(asked.home)
     if wrong:
-        words = f"missing, or open to others: {', '.join(wrong)}"
-        yield Result("home", "fail", words, "levaithan doctor --fix", partial(home_files.make_folders, asked.home))
+        words = f"missing, no folder, closed to us or open to others: {', '.join(wrong)}"
+        yield Result("home", "fail", words, "levaithan doctor --fix", partial(home_folders.make_folders, asked.home))
     else:
         yield Result("home", "ok", f"{asked.home.root} is there and private")
 
@@ -123,13 +123,13 @@ def key(asked: Asked) -> Iterator[Result]:
 
 
 def socket_folder(asked: Asked) -> Iterator[Result]:
-    run = Path(asked.home.run)
-    seen = run.lstat()
-    if run.is_symlink() or seen.st_uid != os.getuid():
-        yield Result("socket", "fail", f"{run} is a link, or somebody else's", f"remove {run}, then levaithan restart")
-    elif seen.st_mode & 0o077:
-        mend = partial(home_files.make_folders, asked.home)
-        yield Result("socket", "fail", f"{run} is open to others", "levaithan doctor --fix", mend)
+    run, mend = Path(asked.home.run), partial(home_folders.make_folders, asked.home)
+    if not run.is_dir() or run.is_symlink():
+        yield Result("socket", "fail", f"{run} is no folder of its own", "levaithan doctor --fix", mend)
+    elif run.stat().st_uid != os.getuid():
+        yield Result("socket", "fail", f"{run} is somebody else's", f"remove {run}, then levaithan restart")
+    elif run.stat().st_mode & 0o777 != 0o700:
+        yield Result("socket", "fail", f"{run} is open to others, or closed to us", "levaithan doctor --fix", mend)
     else:
         yield Result("socket", "ok", f"{run} is private")
 

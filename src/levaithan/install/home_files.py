@@ -48,21 +48,6 @@ def is_shipped_home(home: Home) -> bool:
     return os.path.realpath(shipped()) == home.root
 
 
-def folders(home: Home) -> list[str]:
-    """The folders of a home that are missing or open to others."""
-    wanted = (home.state, home.logs, home.journal, home.keys, home.bin, home.run)
-    return [path for path in wanted if not Path(path).is_dir() or Path(path).stat().st_mode & 0o077]
-
-
-def make_folders(home: Home) -> str:
-    """Make them, each private."""
-    made = folders(home)
-    Path(home.root).mkdir(parents=True, exist_ok=True)
-    for path in (home.state, home.logs, home.journal, home.keys, home.bin, home.run):
-        paths.ensure_private(path)
-    return f"{len(made)} folders in {home.root}"
-
-
 def stale_files(home: Home) -> list[str]:
     """The shipped files (relative) that are missing in the home, or older there and not changed by a person."""
     if is_shipped_home(home):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from levaithan.install import demo, home_files, hooks
+from levaithan.install import demo, home_files, home_folders, hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def plan(home: Home, options: Options) -> list[Step]:
     What installing the hooks has to warn of is put into `options.warnings` when that step is applied.
     """
     todo: list[tuple[str, str, Callable[[Home], object], Callable[[Home], str]]] = [
-        ("folders", f"make the home {home.root}", home_files.folders, home_files.make_folders),
+        ("folders", f"make the home {home.root}", home_folders.folders, home_folders.make_folders),
         ("files", "put the shipped rules and hooks into it", home_files.stale_files, home_files.copy_files),
         ("env", f"write {home_files.env_path(home)} from its template", home_files.env_missing, home_files.make_env),
         ("client", "build the native hook client", home_files.client_stale, home_files.make_client),
@@ -69,7 +69,7 @@ def places_of(options: Options) -> list[Place]:
 
 def _hooks_step(home: Home, place: Place, options: Options) -> Step:
     def missing() -> bool:
-        looks = (home_files.folders, home_files.stale_files, home_files.conf_differs, home_files.client_stale)
+        looks = (home_folders.folders, home_files.stale_files, home_files.conf_differs, home_files.client_stale)
         if any(look(home) for look in looks):
             return True  # the home comes first: what would be registered is not known yet
         return hooks.install(home, place, dry_run=True)[0].changed

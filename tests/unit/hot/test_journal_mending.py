@@ -105,6 +105,7 @@ def _hex(text: bytes) -> bool:
 def test_strange_things_in_the_folder_are_said_and_survived(home) -> None:
     writer(home).append([item(1)])
     (folder(home) / "notes.txt").write_text("mine")
+    (folder(home) / "torn").write_text("also mine")
     (folder(home) / "journal-1.log").write_text("not mine")
     (folder(home) / segments.name_of(5 * 10**18)).write_bytes(b"garbage\nand more\n")
     os.mkfifo(folder(home) / segments.name_of(3))
@@ -118,6 +119,7 @@ def test_strange_things_in_the_folder_are_said_and_survived(home) -> None:
     (folder(home) / "journal-1.log").unlink()
     assert events(home) == [1, 2]
     assert (folder(home) / "torn" / segments.name_of(5 * 10**18)).read_bytes() == b"garbage\nand more\n"
+    assert next(folder(home).glob("torn.aside-*")).read_text() == "also mine"
 
 
 def test_an_unreadable_last_segment_is_made_readable(home) -> None:

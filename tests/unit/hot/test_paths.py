@@ -41,8 +41,10 @@ def test_fnv1a64_matches_its_published_vectors() -> None:
 def test_a_private_folder_is_closed_to_others_and_never_a_link(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(mode=0o755)
-    paths.ensure_private(str(folder))
-    assert folder.stat().st_mode & 0o777 == 0o700
+    for mode in (0o755, 0o500, 0):
+        folder.chmod(mode)
+        paths.ensure_private(str(folder))
+        assert folder.stat().st_mode & 0o777 == 0o700
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(PermissionError):
         paths.ensure_private(str(tmp_path / "link"))

@@ -33,7 +33,7 @@ from levaithan.install import (
     setup_plan,
     standin,
 )
-from levaithan.install.doctor import Asked, Result
+from levaithan.install.finding import Asked, Result
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,24 @@ def break_folders(home: Home) -> None:
     Path(home.run).chmod(0o755)
 
 
+def break_folders_into_files(home: Home) -> None:
+    for folder in (home.bin, home.state + "/sessions", home.context + "/policies"):
+        shutil.rmtree(folder, ignore_errors=True)
+        Path(folder).write_text("in the way")
+    os.rename(home.keys, home.keys + "-away")
+    Path(home.keys).symlink_to("nowhere")
+
+
+def close_folders(home: Home) -> None:
+    for folder in (home.hooks, home.journal, home.bin):
+        Path(folder).chmod(0)
+
+
+def link_run(home: Home) -> None:
+    os.rename(home.run, home.run + "-elsewhere")
+    Path(home.run).symlink_to(home.run + "-elsewhere")
+
+
 def break_files(home: Home) -> None:
     Path(home.hooks, "policy_check.py").unlink()
 
@@ -117,7 +135,10 @@ def break_hooks(home: Home) -> None:
     ("check", "harm", "status"),
     [
         ("home", break_folders, "fail"),
+        ("home", break_folders_into_files, "fail"),
+        ("home", close_folders, "fail"),
         ("socket", break_folders, "fail"),
+        ("socket", link_run, "fail"),
         ("files", break_files, "fail"),
         ("hot.conf", break_conf, "fail"),
         ("python", break_python, "fail"),
