@@ -15,7 +15,7 @@ from levaithan.errors import Unhealthy, UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from levaithan.install.doctor import Result
+    from levaithan.install.finding import Result
 
 COLUMNS = ["status", "check", "message", "remedy"]
 
@@ -35,12 +35,13 @@ def doctor(
 ) -> None:
     """Prove that the hooks guard and record; exit 3 when something does not."""
     from levaithan.install import doctor as looking
+    from levaithan.install.finding import Asked
 
     fmt = output.pick(format, json)
     unknown = sorted(set(only or ()) - set(looking.checks()))
     if unknown:
         raise UsageProblem(f"There is no check {unknown[0]}.", fix=f"choose of: {', '.join(looking.checks())}")
-    asked = looking.Asked(STATE.home(), os.path.realpath(project) if project else None, prove=not no_proof)
+    asked = Asked(STATE.home(), os.path.realpath(project) if project else None, prove=not no_proof)
     results = _look(asked, only)
     mended: list[tuple[str, bool, str]] = []
     if fix and any(one.status != "ok" and one.fix for one in results):

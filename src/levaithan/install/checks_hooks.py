@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from levaithan.install import canary, hooks, listing, plugin, prove, real_client
-from levaithan.install.doctor import Result
+from levaithan.install.finding import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from levaithan.hot.paths import Home
-    from levaithan.install.doctor import Asked
+    from levaithan.install.finding import Asked
     from levaithan.install.places import Place
 
 

@@ -13,7 +13,7 @@ from levaithan import __version__
 from levaithan.config import lean
 from levaithan.errors import LevaithanError
 from levaithan.hot import gap, segments, wire
-from levaithan.install.doctor import Result
+from levaithan.install.finding import Result
 from levaithan.projector import feed
 from levaithan.stores import registry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from levaithan.hot.paths import Home
-    from levaithan.install.doctor import Asked
+    from levaithan.install.finding import Asked
 
 _PING_S = 2.0
 _QUICK_BYTES = 8 << 20

@@ -6,52 +6,20 @@ above this room: its start is handed in as a fix by whoever stands there. Import
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from levaithan.errors import LevaithanError
+from levaithan.install import checks_home, checks_hooks, checks_record
+from levaithan.install.finding import Asked, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from levaithan.hot.paths import Home
-
-STATUSES = ("ok", "warn", "fail")
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One finding. id: of the check, the same in every version; status: ok, warn or fail; remedy: what to do next;
-    fix: does it and says what it did (None: a person must); data: for programs."""
-
-    id: str
-    status: str
-    message: str
-    remedy: str = ""
-    fix: Callable[[], str] | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_row(self) -> dict[str, Any]:
-        """The result as surfaces print it."""
-        row = {"check": self.id, "status": self.status, "message": self.message, "remedy": self.remedy}
-        return row | {"fixable": self.fix is not None, **self.data}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the checks are about. project: the folder whose settings count, None = only the user's and known ones;
-    prove: also break things in scratch folders and look what happens (seconds)."""
-
-    home: Home
-    project: str | None = None
-    prove: bool = True
-
 
 def checks() -> dict[str, Callable[[Asked], Iterable[Result]]]:
     """Every check by its id, in the order in which they are run."""
-    from levaithan.install import checks_home, checks_hooks, checks_record  # noqa: PLC0415 - they import Result
-
     return {**checks_home.CHECKS, **checks_record.CHECKS, **checks_hooks.CHECKS}
 
 
