@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 
+from levaithan.hot import kept
 from levaithan.hot.catalogue import GUARDS
-from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def load(home: Home) -> tuple[Flows | None, str | None]:
     except FlowError as error:
         problem = str(error)
     else:
-        _keep(home.state + _CACHE, {"key": key, "flows": flows})
+        kept.write(home.state + _CACHE, {"key": key, "flows": flows})
         return flows, None
     if cached and cached["key"][1] == path:
         return cached["flows"], problem + " (until then the last good workflows stay in force)"
@@ -110,30 +110,22 @@ def _line(text: str, needle: str) -> int:
     return text.count("\n", 0, at) + 1 if at >= 0 else 1
 
 
+def last_good(home: Home) -> Flows | None:
+    """The compiled workflows that are kept: those in force while the file cannot be used. None when there are none."""
+    cached = _cached(home.state + _CACHE)
+    return cached["flows"] if cached and cached["key"][1] == home.context + "/workflows.toml" else None
+
+
 def _cached(path: str) -> dict[str, Any] | None:
     """The compiled file if it is whole; anything odd about it means that there is none."""
+    found = kept.read(path)
     try:
-        with open(path, "rb") as file:
-            kept = loads(file.read(1 << 20))
-        if kept["key"][0] != _FORMAT or not isinstance(kept["key"][1], str):
+        if found["key"][0] != _FORMAT or not isinstance(found["key"][1], str):
             return None
-        for flow in (kept["flows"][DEFAULT], *kept["flows"].values()):
+        for flow in (found["flows"][DEFAULT], *found["flows"].values()):
             for part in PARTS:
                 if not all(is_hook_name(hook) for hook in flow[part]):
                     return None
     except Exception:  # a damaged cache is no cache
         return None
-    return dict(kept)
-
-
-def _keep(path: str, value: dict[str, Any]) -> None:
-    """Write by temporary file and rename; a folder that cannot be written costs time at the next start, no more."""
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-            file.write(dumps(value))
-        os.replace(temporary, path)
-    except OSError:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+    return dict(found)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
+from levaithan.hot import kept
 from levaithan.hot.bounded import sha256_hex
-from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,36 +24,49 @@ def rules(folder: str, cache: str) -> tuple[list[dict[str, Any]] | None, list[st
 
     `cache`: the folder that keeps the compiled rules; that it cannot be written is no problem, only slower.
     """
-    kept = _kept(cache + _FILE)
+    good = _kept(cache + _FILE)
     try:
         packs = _read(folder)
     except OSError as error:
-        return _last_good(kept, [f"{error.filename}: {error.strerror}"])
+        return _last_good(good, [f"{error.filename}: {error.strerror}"])
     if not packs:
-        return _last_good(kept, [f"{folder} holds no *.toml"])
+        return _last_good(good, [f"{folder} holds no *.toml"])
     digest = _hash(packs)
-    if kept and kept["hash"] == digest:
-        return kept["rules"], []
+    if good and good["hash"] == digest:
+        return good["rules"], []
     from levaithan.hot.policy_pack import PackError, compile_packs
 
     try:
         made = compile_packs(packs)
     except PackError as error:
-        return _last_good(kept, [str(error)])
-    _keep(cache, {"format": FORMAT, "hash": digest, "rules": made})
+        return _last_good(good, [str(error)])
+    kept.write(cache + _FILE, {"format": FORMAT, "hash": digest, "rules": made})
     return made, []
 
 
-def _last_good(kept: dict[str, Any] | None, problems: list[str]) -> tuple[list[dict[str, Any]] | None, list[str]]:
-    if kept is None:
+def would_be_good(folder: str, cache: str, name: str, data: bytes) -> bool:
+    """Whether the packs of `folder` with `data` as the pack `name` are the last good set; also when there is none."""
+    good = _kept(cache + _FILE)
+    if good is None:
+        return True
+    try:
+        packs = {path: found for path, found in _read(folder, besides=name)}
+    except OSError:
+        return False
+    packs[f"{folder}/{name}"] = data
+    return bool(good["hash"] == _hash(sorted(packs.items())))
+
+
+def _last_good(good: dict[str, Any] | None, problems: list[str]) -> tuple[list[dict[str, Any]] | None, list[str]]:
+    if good is None:
         return None, problems
-    return kept["rules"], [f"{problem}; the last good rules stay in force" for problem in problems]
+    return good["rules"], [f"{problem}; the last good rules stay in force" for problem in problems]
 
 
-def _read(folder: str) -> list[tuple[str, bytes]]:
+def _read(folder: str, besides: str = "") -> list[tuple[str, bytes]]:
     packs = []
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        if name.endswith(".toml"):
+        if name.endswith(".toml") and name != besides:
             path = f"{folder}/{name}"
             with open(path, "rb") as file:
                 packs.append((path, file.read(8 << 20)))
@@ -66,24 +79,6 @@ def _hash(packs: list[tuple[str, bytes]]) -> str:
 
 
 def _kept(path: str) -> dict[str, Any] | None:
-    try:
-        with open(path, "rb") as file:
-            value = loads(file.read())
-    except (OSError, ValueError, RecursionError):
-        return None
+    value = kept.read(path)
     good = isinstance(value, dict) and value.get("format") == FORMAT and isinstance(value.get("rules"), list)
     return value if good else None
-
-
-def _keep(folder: str, value: dict[str, Any]) -> None:
-    temporary = f"{folder}{_FILE}.{os.getpid()}.tmp"
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        text = dumps(value)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(handle, "wb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
-        os.rename(temporary, folder + _FILE)
-    except OSError:  # a full or read-only disk: the rules are compiled again next time
-        if os.path.exists(temporary):
-            os.unlink(temporary)

@@ -342,7 +342,18 @@ def test_the_compiled_workflows_are_used_and_a_damaged_one_is_not(
     monkeypatch.setattr(flows, "compile_file", lambda path: pytest.fail("compiled again"))
     assert flows.load(scratch)[1] is None
     monkeypatch.undo()
-    for damage in (b"", b"{", b"[]", b'{"key":[1,"x"],"flows":{}}', cache.read_bytes().replace(b'"no"', b'"../no"')):
+    whole = cache.read_bytes()
+    flipped = whole.replace(b'"PreToolUse"', b'"PreToolUsf"')  # one bit: the guard would run the default, nothing
+    assert flipped != whole
+    for damage in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"key":[1,"x"],"flows":{}}',
+        whole.replace(b'"no"', b'"on"'),
+        flipped,
+        whole[:-1],
+    ):
         cache.write_bytes(damage)
         loaded, problem = flows.load(scratch)
         assert problem is None
