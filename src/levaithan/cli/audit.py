@@ -117,7 +117,7 @@ def tail(
     printer = _Lines(fmt)
     with reading.ledger() as ledger:
         seen = audit.last_seq(ledger)
-        printer.rows(audit.list_events(ledger, asked, limit=limit).rows[::-1])
+        printer.rows(audit.latest(ledger, asked, limit=limit))
         while follow:
             time.sleep(LOOK_S)
             reading.catch_up(STATE.home(), ledger, quiet=True)

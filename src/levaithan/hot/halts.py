@@ -28,6 +28,10 @@ STOPS = frozenset(
 """Where a halt bites. Not on Stop, SessionEnd and the like: they end things already and must be recorded as usual."""
 _FIELDS = ("id", "scope", "target", "reason", "by", "set_at", "expires_at")
 _MAX_BYTES = 4 << 20
+_KEPT_US = 30 * 86_400_000_000
+"""How long an expired halt stays in the file: a clock that was ahead for a while must not end it for good."""
+_LAST_US = 253_402_300_799_000_000
+"""The last second of the year 9999: a longer one would no longer compare as text."""
 _cache: dict[str, tuple[tuple[int, ...], list[Halt] | HaltError]] = {}
 
 
@@ -119,6 +123,8 @@ def set_halt(
     if lasts_s is not None and lasts_s <= 0:
         raise ValueError("a halt must last longer than 0 seconds")
     now = time.time_ns() // 1000 if now_us is None else now_us
+    if lasts_s is not None and now + lasts_s * 1_000_000 > _LAST_US:
+        raise ValueError("a halt cannot end after the year 9999: set one that lasts until it is released")
     halt = Halt(
         {
             "id": "h-" + os.urandom(4).hex(),
@@ -139,8 +145,10 @@ def release_halt(home: Home, halt_id: str) -> list[Halt]:
     released: list[Halt] = []
 
     def without(halts: list[Halt]) -> list[Halt]:
-        released[:] = [halt for halt in halts if halt_id in ("all", halt.id)]
-        return [halt for halt in halts if halt not in released]
+        meant = [halt for halt in halts if halt_id in ("all", halt.id)]
+        now = stamp(time.time_ns() // 1000)
+        released[:] = [halt for halt in meant if not halt.expired(now)]
+        return [halt for halt in halts if halt not in meant]
 
     _change(home, without)
     return released
@@ -234,8 +242,8 @@ def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _cache.pop(home.halts, None)  # two writes within one tick of the clock could share a stat
-            now = stamp(time.time_ns() // 1000)
-            kept = [halt for halt in edit(_read(home.halts)) if not halt.expired(now)]
+            long_ago = stamp(max(0, time.time_ns() // 1000 - _KEPT_US))
+            kept = [halt for halt in edit(_read(home.halts)) if not halt.expired(long_ago)]
             text = dumps({"version": 1, "halts": [halt.as_dict() for halt in kept]})
             _write(temporary, text.encode() if isinstance(text, str) else text)
             os.rename(temporary, home.halts)

@@ -67,6 +67,13 @@ def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page
     return Page(rows, str(rows[-1]["seq"]) if rows else None)
 
 
+def latest(ledger: Answers, filters: Filters, limit: int = 20) -> list[dict[str, Any]]:
+    """The events that came into the journal last, oldest first. By its order: a clock may have been set back since."""
+    said, values = conditions(narrowed(ledger, filters))
+    sql = f"SELECT {_COLUMNS} {_FROM} {where(said)} ORDER BY e.seq DESC LIMIT :limit"
+    return [_row(one) for one in ledger.rows(sql, {**values, "limit": limit})][::-1]
+
+
 def last_seq(ledger: Answers) -> int:
     """The number of the last record that is in the ledger; 0 when it is empty."""
     found = ledger.rows("SELECT seq FROM cursors WHERE store = 'ledger'")
@@ -120,10 +127,10 @@ def show(ledger: Answers, key: str) -> dict[str, Any]:
         call = _call(ledger, found[0]["tool_use_id"]) if found[0]["tool_use_id"] else None
         if call is None:
             return {"tool_use_id": None, "events": found, **_summary(found)}
-    low = min(one for one in (call["pre_us"], call["end_us"]) if one is not None)
-    high = call["end_us"] if call["end_us"] is not None else low + WIDEST_CALL_US
+    ends = [one for one in (call["pre_us"], call["end_us"]) if one is not None]  # a clock may go back in between
+    low, high = min(ends), max(ends) if call["end_us"] is not None else ends[0] + WIDEST_CALL_US
     window: dict[str, object] = {
-        "session": call["session_id"], "key": call["tool_use_id"], "low": low, "high": max(low, high),
+        "session": call["session_id"], "key": call["tool_use_id"], "low": low, "high": high,
         "tool": call["tool_name"],
     }  # fmt: skip
     near = _events(

@@ -104,7 +104,7 @@ def status(app: App) -> dict[str, Any]:
         "version": __version__,
         "home": app.home.root,
         "started_at": stamp(app.instance.started_ns / 1e9),
-        "uptime_s": round((time.time_ns() - app.instance.started_ns) / 1e9, 3),
+        "uptime_s": round(time.monotonic() - app.instance.began_s, 3),
         "ready": app.ready,
         "stopping": app.stopping,
         "journal": journal_status(app),

@@ -41,6 +41,7 @@ class Instance:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.started_ns = time.time_ns()
+        self.began_s = time.monotonic()
         self._lock = -1
         self._held: list[int] = []  # while they are open no other file can get their numbers
         self._seen: dict[str, tuple[int, int]] = {}
