@@ -17,9 +17,7 @@ from hook_process import CLIENT, PYTHON, journal, make_home, run, sound
 from imitation_service import HANG, ImitationService
 
 from levaithan.hot.wire import pack_answer
-from levaithan.install.native import WAYS, command
 
-COMPILER = shutil.which("cc")
 Payload = Callable[..., dict[str, Any]]
 Client = Callable[..., list[str]]
 DENY = (
@@ -33,38 +31,6 @@ ENVIRON = {
     "CLAUDE_CODE_SESSION_ATTENDED": "0",
     "ANTHROPIC_API_KEY": "sk-ant-never",
 }
-
-
-@pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """native(how): the native client, linked in one of WAYS, built once."""
-    if COMPILER is None:
-        pytest.skip(
-            "there is no C compiler here, so no native client either: the Python client is what gets registered"
-        )
-    folder, built = tmp_path_factory.mktemp("native"), {}
-
-    def made(how: str) -> str:
-        if how not in built:
-            built[how] = folder / how
-            subprocess.run([*command(COMPILER, how, built[how]), "-Werror"], check=True)
-        return str(built[how])
-
-    return made
-
-
-@pytest.fixture(params=[*WAYS, "python"])
-def client(request: pytest.FixtureRequest) -> Client:
-    """client(home, event): the command of one of the clients; client.path: what it calls itself."""
-    words = [PYTHON, "-I", "-S", CLIENT]
-    if request.param != "python":
-        words = [request.getfixturevalue("native")(request.param)]
-
-    def make(home: Path, event: str = "PreToolUse") -> list[str]:
-        return [*words, *([event] if event else []), "--home", str(home)]
-
-    make.path = "python" if request.param == "python" else "native"  # type: ignore[attr-defined]
-    return make
 
 
 @pytest.mark.parametrize(

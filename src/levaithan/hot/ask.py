@@ -27,6 +27,8 @@ _MAX_ANSWER = 16 << 20
 _TRUNCATED_PAYLOAD = 1 << 20
 _SOCKET_PATH_LIMIT = 100
 _STDIN_IDLE_S = 4.0
+_STDIN_S = 6.0
+_GUARDS = ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange")
 _SOURCE = __file__.rpartition("/levaithan/hot/")[0]
 
 
@@ -39,20 +41,8 @@ def _ring(_number: int, _frame: Any) -> NoReturn:
 
 
 class Call:
-    __slots__ = (
-        "begun",
-        "event",
-        "home",
-        "id",
-        "max_stdin",
-        "payload",
-        "python",
-        "sent",
-        "src",
-        "started",
-        "total",
-        "wait_s",
-    )
+    __slots__ = ("begun", "event", "home", "id", "max_stdin", "payload",
+                 "python", "sent", "src", "started", "total", "wait_s")  # fmt: skip
 
     def __init__(self, arguments: list[str]) -> None:
         self.begun = time.monotonic()
@@ -89,11 +79,13 @@ def main(arguments: list[str]) -> NoReturn:
     try:
         _open_standard()
         _signal.signal(_signal.SIGALRM, _ring)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))  # a mask is inherited: no timer would ring
         _read_conf(call)
         _read_stdin(call)
         asked = _ask_service(call)
         code = int(_fallback().run_oneshot(call)) if asked is None else asked
     except BaseException as error:  # nothing may end in exit 1: that lets the tool run
+        code = 2 if not call.event or call.event in _GUARDS else 0
         code = _fallback().fail_direction(call, f"the client failed: {type(error).__name__}")
     finally:
         posix._exit(code)
@@ -169,7 +161,8 @@ def _read_stdin(call: Call) -> None:
     parts = []
     try:
         while True:
-            _signal.setitimer(_signal.ITIMER_REAL, _STDIN_IDLE_S)
+            left = call.begun + _STDIN_S - time.monotonic()
+            _signal.setitimer(_signal.ITIMER_REAL, max(min(_STDIN_IDLE_S, left), 0.001))
             part = posix.read(0, 1 << 18)
             if not part:
                 break

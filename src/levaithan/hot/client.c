@@ -44,6 +44,7 @@ enum {
     SOCKET_PATH_LIMIT = 100,     /* as in paths.py */
     EVENT_MAX = 128,
     STDIN_IDLE_MS = 4000, /* a stdin that stays open and silent must not use up the registered timeout (10 s) */
+    STDIN_MS = 6000,      /* nor one that drips */
     TOTAL_MS = 9000       /* the one-shot is ended here, so that the refusal comes before Claude Code's timeout */
 };
 
@@ -296,7 +297,8 @@ static int read_stdin(struct call *call)
     struct bytes *b = &call->payload;
     for (;;) {
         struct pollfd p = {.fd = 0, .events = POLLIN};
-        int ready = poll(&p, 1, STDIN_IDLE_MS);
+        int64_t left = call->begun_ms + STDIN_MS - now_ms();
+        int ready = left > 0 ? poll(&p, 1, left < STDIN_IDLE_MS ? (int)left : STDIN_IDLE_MS) : 0;
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready == 0)
@@ -615,6 +617,23 @@ end:
 
 /* ---- the one-shot ---- */
 
+/* What the one-shot gets of the environment, which is the agent's side: a LD_PRELOAD in it would decide in our place. */
+static char **own_environment(void)
+{
+    static const char *const names[] = {"HOME",          "PATH",     "CLAUDE_PROJECT_DIR",
+                                        "CLAUDE_PID",    "AI_AGENT", "CLAUDE_CODE_SESSION_ATTENDED",
+                                        "CLAUDE_EFFORT", "TZ"};
+    static char *kept[sizeof names / sizeof *names + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && (kept[n] = join(names[i], "=", value, NULL)))
+            n++;
+    }
+    kept[n] = NULL;
+    return kept;
+}
+
 static void become_oneshot(const struct call *call, const char *script, int input)
 {
     char total[24];
@@ -647,7 +666,7 @@ static void become_oneshot(const struct call *call, const char *script, int inpu
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing of ours outlives a client that was killed */
 #endif
-    execv(call->conf.python, (char *const *)args);
+    execve(call->conf.python, (char *const *)args, own_environment());
     _exit(127);
 }
 
@@ -755,6 +774,7 @@ int main(int argc, char **argv)
     int code;
     open_standard_fds();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a stdout that may not grow is a failed write, not our end */
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would hide the one-shot's exit code */
     make_id(&call);
     int homeless = read_arguments(&call, argc, argv);

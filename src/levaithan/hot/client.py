@@ -23,9 +23,14 @@ if __name__ == "__main__":
     try:
         _run()
     except BaseException as error:  # whatever it is, it must not end in exit 1: that lets the tool run
-        sys.path.insert(0, __file__.rpartition("/levaithan/hot/")[0])
         import os
 
-        from levaithan.hot.oneshot import _refuse
+        event = sys.argv[1] if len(sys.argv) > 1 else ""
+        code = 2 if event in ("", "PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange") else 0
+        try:
+            sys.path.insert(0, __file__.rpartition("/levaithan/hot/")[0])
+            from levaithan.hot.oneshot import _refuse
 
-        os._exit(_refuse(sys.argv[1] if len(sys.argv) > 1 else "", error))
+            code = _refuse(event, error)
+        finally:
+            os._exit(code)

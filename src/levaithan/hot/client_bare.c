@@ -241,9 +241,9 @@ pid_t fork(void)
     return (pid_t)CALL(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
-int execv(const char *path, char *const argv[])
+int execve(const char *path, char *const argv[], char *const given[])
 {
-    return (int)CALL(SYS_execve, path, argv, environment, 0, 0);
+    return (int)CALL(SYS_execve, path, argv, given, 0, 0);
 }
 
 pid_t waitpid(pid_t pid, int *status, int how)

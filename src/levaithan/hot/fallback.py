@@ -20,6 +20,8 @@ _TOTAL_S = 9.0
 """From the client's begin; the refusal must come before Claude Code's own timeout, which would let the tool run."""
 _NEXT = "Next step, in a terminal: run `levaithan doctor --fix` or `./setup.sh`, then try again.\n"
 
+_DENY = '{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"deny","message":"%s"}}}\n'
+
 
 class _TimeIsOver(BaseException):
     """The timer rang."""
@@ -51,11 +53,15 @@ def fail_direction(call: Call, why: str) -> int:
     if call.event not in ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange"):
         return 0
     text = f"LevAIthan refuses this {call.event}: it could not be checked ({why}). {_NEXT}"
+    code, descriptor = 2, 2
+    if call.event == "PermissionRequest":  # it ignores exit 2, so it is denied in JSON (`why` needs no escapes)
+        code, descriptor = 0, 1
+        text = _DENY % text.rstrip()
     try:
-        _write_all(2, text.encode("utf-8", "backslashreplace"))
+        _write_all(descriptor, text.encode("utf-8", "backslashreplace"))
     except OSError:
-        pass
-    return 2
+        return 2
+    return code
 
 
 def run_oneshot(call: Call) -> int:
@@ -76,6 +82,7 @@ def run_oneshot(call: Call) -> int:
     child = 0
     try:
         _signal.signal(_signal.SIGALRM, _ring)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # an inherited SIG_IGN would hide its exit code
         _signal.setitimer(_signal.ITIMER_REAL, max(_TOTAL_S - (time.monotonic() - call.begun), 0.5))
         ours, theirs = posix.pipe(), posix.POSIX_SPAWN_DUP2
         child = posix.posix_spawn(call.python, arguments, posix.environ, file_actions=[(theirs, ours[0], 0)])

@@ -11,7 +11,7 @@ def _refuse(event: str, error: BaseException) -> int:
     """The fail direction in plain bytes, with nothing but the interpreter to rely on."""
     import os
 
-    if event not in ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange"):
+    if event and event not in ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange"):
         return 0
     why = f"LevAIthan refuses this {event}: its own code could not be loaded ({type(error).__name__}). "
     why += "Next step, in a terminal: run `./setup.sh` again, then `levaithan doctor`"

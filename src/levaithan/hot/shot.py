@@ -174,6 +174,7 @@ def _limit(call: Call) -> None:
         raise OutOfTime("it took too long")
 
     _signal.signal(_signal.SIGALRM, ring)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))  # a mask is inherited: no timer would ring
     _signal.setitimer(_signal.ITIMER_REAL, left)
 
 

@@ -38,6 +38,7 @@ class TimeLimit:
         self._handler: Any = None
         self._before: tuple[float, float] | None = None
         self._since = 0.0
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))  # a mask is inherited: no timer would ring
 
     def begin(self, seconds: float) -> None:
         """Start the clock; `until` is its end on perf_counter(). Without the main thread there is no alarm."""
