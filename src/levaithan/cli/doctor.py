@@ -42,14 +42,13 @@ def doctor(
     if unknown:
         raise UsageProblem(f"There is no check {unknown[0]}.", fix=f"choose of: {', '.join(looking.checks())}")
     asked = Asked(STATE.home(), os.path.realpath(project) if project else None, prove=not no_proof)
-    results = _look(asked, only)
-    mended: list[tuple[str, bool, str]] = []
-    if fix and any(one.status != "ok" and one.fix for one in results):
-        mended = looking.fix(results)
-        for name, done, words in mended:
-            output.say(f"{'fixed' if done else 'NOT fixed'} {name}: {words}")
-        results = _look(asked, only)
-    elif fix:
+    if not fix:
+        _tell(_look(asked, only), fmt)
+        return
+    results, mended = looking.mend(lambda: _look(asked, only))
+    for name, done, words in mended:
+        output.say(f"{'fixed' if done else 'NOT fixed'} {name}: {words}")
+    if not mended:
         output.say("there is nothing that a machine can mend")
     _tell(results, fmt)
 

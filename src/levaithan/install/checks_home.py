@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import time
 from functools import partial
 from pathlib import Path
@@ -113,13 +114,25 @@ def key(asked: Asked) -> Iterator[Result]:
         words = "the signing key or its public half is missing: no checkpoint can be signed"
         yield Result("key", "fail", words, "levaithan doctor --fix", partial(home_files.make_key, asked.home))
         return
-    found = seal.load_key(settings.load(asked.home.root).signing_key_path)
-    known = seal.public_keys(Path(asked.home.keys, "journal.pub").read_bytes())
+    path = Path(settings.load(asked.home.root).signing_key_path)
+    try:
+        found = seal.load_key(str(path))
+    except seal.KeyUnusable as problem:
+        closed = path.is_file() and stat.S_IMODE(path.stat().st_mode) != 0o600
+        yield Result("key", "fail", problem.message, problem.fix, partial(_private, path) if closed else None)
+        return
+    mend = partial(home_files.publish_key, asked.home, found)
+    try:
+        known = seal.public_keys(Path(asked.home.keys, "journal.pub").read_bytes())
+    except (OSError, ValueError) as problem:
+        yield Result("key", "fail", f"keys/journal.pub cannot be used ({problem})", "levaithan doctor --fix", mend)
+        return
     if found.id in known:
         yield Result("key", "ok", f"key {found.id}")
     else:
-        remedy = "add the new key's public half to keys/journal.pub, below the old ones"
-        yield Result("key", "fail", f"keys/journal.pub does not have the public half of key {found.id}", remedy)
+        words = f"keys/journal.pub lacks the public half of key {found.id}: `journal verify` doubts what it signs"
+        remedy = "levaithan doctor --fix, which adds it below the old ones; or restore the key of old from a backup"
+        yield Result("key", "fail", words, remedy, mend)
 
 
 def socket_folder(asked: Asked) -> Iterator[Result]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.errors import LevaithanError
-from levaithan.install import checks_home, checks_hooks, checks_record
+from levaithan.install import checks_home, checks_hooks, checks_record, checks_state
 from levaithan.install.finding import Asked, Result
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def checks() -> dict[str, Callable[[Asked], Iterable[Result]]]:
     """Every check by its id, in the order in which they are run."""
-    return {**checks_home.CHECKS, **checks_record.CHECKS, **checks_hooks.CHECKS}
+    return {**checks_home.CHECKS, **checks_state.CHECKS, **checks_record.CHECKS, **checks_hooks.CHECKS}
 
 
 def run(
@@ -56,9 +56,28 @@ def _looked(name: str, look: Callable[[Asked], Iterable[Result]], asked: Asked) 
         return list(look(asked))
     except LevaithanError as problem:
         return [Result(name, "fail", problem.message, problem.fix)]
+    except OSError as problem:  # mostly a folder above it, which a check of its own tells and mends
+        words = f"{problem.filename or name} cannot be looked at ({problem.strerror or problem})"
+        return [Result(name, "fail", words, "levaithan doctor --fix; if it stays, see that it is yours")]
     except Exception as problem:  # a check that breaks must not hide the others
         words = f"the check itself failed ({type(problem).__name__}: {problem})"
         return [Result(name, "fail", words, "see that the home's files are yours and readable, then run doctor again")]
+
+
+def mend(look: Callable[[], list[Result]]) -> tuple[list[Result], list[tuple[str, bool, str]]]:
+    """Look, fix what a machine can, look again; again while that brings something new to fix: what could not be looked
+    at before a folder was mended. Gives the last look, and all that was done as `fix` does."""
+    results, done = look(), []
+    for _ in range(_ROUNDS):
+        again = fix(results)
+        done += again
+        if not any(fixed for _, fixed, _ in again):
+            break
+        results = look()
+    return results, done
+
+
+_ROUNDS = 4
 
 
 def fix(results: Iterable[Result]) -> list[tuple[str, bool, str]]:

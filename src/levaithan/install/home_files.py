@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from levaithan.config import hotconf, layers, settings, template
 from levaithan.errors import NotConfigured
 from levaithan.hot import paths
-from levaithan.install import native, registry
+from levaithan.install import home_folders, native, registry
 from levaithan.journal import seal
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def stale_files(home: Home) -> list[str]:
         return []
     known = _known(home)
     stale = []
-    for name, digest in _digests(shipped()).items():
+    for name, digest in digests(shipped()).items():
         there = Path(home.root, name)
         if not there.is_file() or (digest != known.get(name) and _digest(there) in (known.get(name), None)):
             stale.append(name)
@@ -65,10 +65,12 @@ def copy_files(home: Home) -> str:
     """Bring the home's rules and hooks up to date; files that a person changed stay as they are, and are named."""
     stale = stale_files(home)
     source, known = shipped(), _known(home)
-    fresh = _digests(source)
+    fresh = digests(source)
     for name in stale:
         target = Path(home.root, name)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and not target.is_symlink():
+            home_folders.set_aside(str(target))
         registry.write_whole(str(target), (source / name).read_bytes(), 0o644)
         known[name] = fresh[name]
     paths.ensure_private(home.state)
@@ -85,7 +87,8 @@ def _known(home: Home) -> dict[str, str]:
     return known if isinstance(known, dict) else {}
 
 
-def _digests(source: Path) -> dict[str, str]:
+def digests(source: Path) -> dict[str, str]:
+    """The SHA-256 of each shipped file, by its name below `source`."""
     found = {}
     for top in SHIPPED:
         for path in sorted((source / top).rglob("*")):
@@ -133,6 +136,8 @@ def conf_differs(home: Home) -> bool:
 
 def make_conf(home: Home) -> str:
     """Compile hot.conf from the settings."""
+    if Path(home.hot_conf).is_dir():
+        home_folders.set_aside(home.hot_conf)
     hotconf.write(home, settings.load(home.root))
     return home.hot_conf
 
@@ -143,9 +148,31 @@ def key_missing(home: Home) -> bool:
 
 
 def make_key(home: Home) -> str:
-    """Make the signing key where there is none. Raises KeyUnusable for one that cannot be used."""
-    key = seal.ensure_key(settings.load(home.root).signing_key_path, home.keys + "/journal.pub")
+    """Make the signing key where there is none, and publish it. Raises KeyUnusable for one that cannot be used."""
+    private, public = settings.load(home.root).signing_key_path, home.keys + "/journal.pub"
+    for path in (private, public):
+        if Path(path).is_symlink() and not Path(path).exists():  # it leads nowhere, and would be in the way
+            home_folders.set_aside(path)
+    fresh = not Path(private).exists()
+    key = seal.ensure_key(private, public)
+    if fresh:  # a public half of an older key may be there
+        publish_key(home, key)
     return f"key {key.id}"
+
+
+def publish_key(home: Home, key: seal.Key) -> str:
+    """Put the public half of `key` into keys/journal.pub, below those that are there: what they signed stays proven."""
+    path = home.keys + "/journal.pub"
+    try:
+        old = Path(path).read_bytes()
+        if key.id in seal.public_keys(old):
+            return f"{path} has the public half of key {key.id} already"
+    except (OSError, ValueError):
+        old = b""
+        if os.path.lexists(path):
+            home_folders.set_aside(path)
+    registry.write_whole(path, old + (b"" if old.endswith(b"\n") or not old else b"\n") + key.public, 0o644)
+    return f"{path} has the public half of key {key.id}"
 
 
 def client_stale(home: Home) -> bool:

@@ -146,7 +146,10 @@ def public_keys(data: bytes) -> dict[str, Ed25519PublicKey]:
         return {key_id(data): Ed25519PublicKey.from_public_bytes(data)}
     found = {}
     for part in data.split(_END)[:-1]:
-        key = load_pem_public_key(_BEGIN + part.partition(_BEGIN)[2] + _END)
+        try:
+            key = load_pem_public_key(_BEGIN + part.partition(_BEGIN)[2] + _END)
+        except UnsupportedAlgorithm as error:  # what one flipped bit makes of it
+            raise ValueError(str(error)) from None
         if isinstance(key, Ed25519PublicKey):
             found[key_id(key.public_bytes(Encoding.Raw, PublicFormat.Raw))] = key
     if not found:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from levaithan.errors import InstallError
-from levaithan.hot import paths
+from levaithan.hot import halts, paths
 from levaithan.hot.event import CANARY
 from levaithan.hot.paths import Home
 from levaithan.install import (
@@ -34,6 +34,7 @@ from levaithan.install import (
     standin,
 )
 from levaithan.install.finding import Asked, Result
+from levaithan.journal import seal
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,20 @@ def whole(tmp_path: Path, model_home: str) -> Home:
 def set_up(whole: Home, project: Path) -> Home:
     hooks.install(whole, hooks.place_of(str(project)))
     return whole
+
+
+GOOD_RULE = """
+[[rule]]
+id = "fs.test"
+severity = "low"
+effect = "deny"
+does = ["move"]
+reason = "moves"
+instead = "copy it"
+[rule.examples]
+deny = ["mv a b"]
+allow = ["cp a b"]
+"""
 
 
 def look(home: Home, *only: str, prove: bool = False) -> list[Result]:
@@ -120,6 +135,60 @@ def break_key(home: Home) -> None:
     Path(home.keys, "journal.pub").unlink()
 
 
+def empty_public_key(home: Home) -> None:
+    Path(home.keys, "journal.pub").write_text("")
+
+
+def lose_the_key(home: Home) -> None:
+    Path(home.keys, "journal.key").unlink()
+    seal.ensure_key(home.keys + "/journal.key", home.keys + "/journal.pub")  # as the service does, when it signs
+
+
+def open_the_key(home: Home) -> None:
+    Path(home.keys, "journal.key").chmod(0o644)
+
+
+def dead_link_for_a_key(home: Home) -> None:
+    Path(home.keys, "journal.key").unlink()
+    Path(home.keys, "journal.key").symlink_to("nowhere")
+
+
+def break_halts(home: Home) -> None:
+    Path(home.halts).write_text('{"version": 1, "halts": [{"scope": "galaxy"}]}')
+
+
+def link_halts_to_itself(home: Home) -> None:
+    Path(home.halts).symlink_to("halts.json")
+
+
+def break_installs(home: Home) -> None:
+    Path(home.installs).write_text('{"version": 7}')
+
+
+def cut_a_hook(home: Home) -> None:
+    path = Path(home.hooks, "halt_check.py")
+    path.write_text(path.read_text()[:300])
+
+
+def hang_a_hook(home: Home) -> None:
+    Path(home.hooks, "policy_check.py").write_text("while True: pass\n")
+
+
+def cut_workflows(home: Home) -> None:
+    path = Path(home.context, "workflows.toml")
+    path.write_text(path.read_text().partition("[workflow.PreToolUse]")[0])
+
+
+def cut_rules(home: Home) -> None:
+    path = Path(home.context, "policies", "base.toml")
+    path.write_text(path.read_text().rpartition("[[rule]]")[0])
+
+
+def hook_into_a_folder(home: Home) -> None:
+    Path(home.hooks, "audit_record.py").unlink()
+    Path(home.hooks, "audit_record.py").mkdir()
+
+
 def break_env(home: Home) -> None:
     Path(home.root, ".env").chmod(0o644)
 
@@ -144,6 +213,18 @@ def break_hooks(home: Home) -> None:
         ("python", break_python, "fail"),
         ("client", break_client, "fail"),
         ("key", break_key, "fail"),
+        ("key", empty_public_key, "fail"),
+        ("key", lose_the_key, "fail"),
+        ("key", open_the_key, "fail"),
+        ("key", dead_link_for_a_key, "fail"),
+        ("halts", break_halts, "fail"),
+        ("halts", link_halts_to_itself, "fail"),
+        ("installs", break_installs, "fail"),
+        ("files", hook_into_a_folder, "fail"),
+        ("rules", cut_a_hook, "fail"),
+        ("rules", hang_a_hook, "fail"),
+        ("rules", cut_workflows, "fail"),
+        ("rules", cut_rules, "fail"),
         ("settings", break_env, "warn"),
         ("hooks", break_hooks, "fail"),
     ],
@@ -159,6 +240,70 @@ def test_what_is_broken_is_found_and_mended(
     assert found.remedy
     assert [(name, done) for name, done, _said in doctor.fix([found])] == [(check, True)]
     assert worst(set_up, check).status == "ok"
+
+
+def test_what_a_person_made_good_is_not_replaced_by_a_machine(set_up: Home) -> None:
+    flows, pack = Path(set_up.context, "workflows.toml"), Path(set_up.context, "policies", "base.toml")
+    flows.write_text(flows.read_text() + '\n[workflow.Stop]\nchecks = ["halt_check"]\n')
+    more = GOOD_RULE.replace("fs.test", "fs.mine")
+    Path(set_up.context, "policies", "mine.toml").write_text(more)
+    pack.write_text(pack.read_text().replace("rules = 8", "rules = 9") + GOOD_RULE)
+    assert worst(set_up, "gate").status == "ok"
+    for path in (flows, pack):
+        path.write_text(path.read_text() + "[[[")
+    found = look(set_up, "rules")
+    assert [(one.status, one.fix) for one in found] == [("fail", None)] * 2
+    assert all("move" in one.remedy and "away" in one.remedy for one in found)
+    assert {one.status for one in look(set_up, "gate")} == {"fail"}
+    for path in (flows, pack):
+        path.rename(str(path) + ".away")
+    assert [done for _, done, _ in doctor.fix(look(set_up, "files"))] == [True]
+    assert (worst(set_up, "rules").status, worst(set_up, "gate").status) == ("ok", "ok")
+
+
+def test_a_gate_that_lets_anything_pass_is_found(set_up: Home) -> None:
+    Path(set_up.hooks, "policy_check.py").write_text("def hook(event, context):\n    return None\n")
+    (found,) = look(set_up, "gate")
+    assert (found.status, found.fix) == ("fail", None)
+    assert "lets `rm -rf /` pass" in found.message
+
+
+def test_a_gate_that_refuses_everything_is_found_and_a_halt_is_none(set_up: Home) -> None:
+    halts.set_halt(set_up, "all", "", "lunch", "me")
+    assert worst(set_up, "gate").status == "ok"
+    flows = Path(set_up.context, "workflows.toml")
+    flows.write_text(flows.read_text().replace("policy_check", "policy_chock"))
+    found = worst(set_up, "gate")
+    assert found.status == "fail"
+    assert "policy_chock" in " ".join(one.message for one in look(set_up, "gate"))
+
+
+def test_halts_that_could_not_be_read_are_kept_and_the_journal_is_told(set_up: Home) -> None:
+    break_halts(set_up)
+    doctor.fix(look(set_up, "halts"))
+    (aside,) = Path(set_up.state).glob("halts.json.aside-*")
+    assert "galaxy" in aside.read_text()
+    assert halts.active(set_up) == []
+    notes = [line for path in Path(set_up.journal).glob("journal-*") for line in path.read_text().splitlines()]
+    assert any('"kind":"note"' in line and aside.name in line for line in notes)
+
+
+def test_mending_goes_on_where_the_first_look_could_not_see() -> None:
+    state = {"folder": "closed", "file": "broken"}
+
+    def put(what: str) -> str:
+        state[what] = "good"
+        return what
+
+    def seen() -> list[Result]:
+        found = [Result("folder", "ok" if state["folder"] == "good" else "fail", "", "x", lambda: put("folder"))]
+        if state["folder"] == "good":
+            found.append(Result("file", "ok" if state["file"] == "good" else "fail", "", "x", lambda: put("file")))
+        return found
+
+    results, done = doctor.mend(seen)
+    assert [one.status for one in results] == ["ok", "ok"]
+    assert done == [("folder", True, "folder"), ("file", True, "file")]
 
 
 def test_a_fix_that_fails_keeps_no_other() -> None:

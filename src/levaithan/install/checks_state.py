@@ -1,0 +1,104 @@
+"""Checks of what the home keeps and decides with: halts, the list of installs, rules and hooks, the gate itself."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from levaithan.errors import InstallError
+from levaithan.hot import halts, hotconf, wire
+from levaithan.hot.event import parse
+from levaithan.hot.gate import Gate
+from levaithan.hot.journal import Journal, JournalError
+from levaithan.hot.segments import encode, now
+from levaithan.install import canary, home_folders, registry, usable
+from levaithan.install.finding import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.finding import Asked
+
+
+def halt_file(asked: Asked) -> Iterator[Result]:
+    try:
+        found = halts.active(asked.home)
+    except halts.HaltError as problem:
+        remedy = f"correct {asked.home.halts}, or levaithan doctor --fix, which puts it aside and begins an empty one"
+        yield Result("halts", "fail", str(problem).partition(". In a")[0], remedy, partial(_new_halts, asked.home))
+    else:
+        yield Result("halts", "ok", f"{len(found)} in force" if found else "none in force")
+
+
+def _new_halts(home: Home) -> str:
+    """Begin an empty halts file; what stood there is kept, and the journal says so: a halt in it is over."""
+    aside = home_folders.set_aside(home.halts)
+    registry.write_whole(home.halts, b'{"version":1,"halts":[]}\n', 0o600)
+    said = f"{home.halts} could not be read and is kept as {aside}: no halt is in force any more"
+    note = {"v": 1, "kind": "note", "id": wire.new_event_id(), "at": now(), "by": "doctor --fix", "text": said}
+    try:
+        journal = Journal(home.journal)
+        journal.append([(str(note["id"]), encode(note))])
+        journal.sync()
+    except JournalError as problem:
+        return f"{said}; the journal could not be told ({problem})"
+    return said
+
+
+def installs(asked: Asked) -> Iterator[Result]:
+    try:
+        known = registry.load(asked.home)
+    except InstallError as problem:
+        words = f"{problem.message} Where hooks are registered is not known"
+        remedy = "levaithan doctor --fix, then `levaithan hooks install` for each project again"
+        yield Result("installs", "fail", words, remedy, partial(_new_installs, asked.home))
+    else:
+        yield Result("installs", "ok", f"{len(known)} places are known")
+
+
+def _new_installs(home: Home) -> str:
+    aside = home_folders.set_aside(home.installs)
+    return f"the list is kept as {aside}; next: `levaithan hooks install --project DIR` (or --user) for each of them"
+
+
+def rules(asked: Asked) -> Iterator[Result]:
+    broken = usable.unusable(asked.home)
+    for name, why in broken.items():
+        path = Path(asked.home.root, name)
+        if usable.replaceable(asked.home, name):
+            mend = partial(usable.replace, asked.home, [name])
+            yield Result("rules", "fail", f"{name} cannot be used: {why}", "levaithan doctor --fix", mend)
+        else:
+            remedy = f"correct it; or move {path} away, then levaithan doctor --fix, which brings the shipped one"
+            words = f"{name} cannot be used: {why}; the last good one stays in force, which was not the shipped one"
+            yield Result("rules", "fail", words, remedy)
+    if not broken:
+        yield Result("rules", "ok", "the rules and hooks can be used")
+
+
+def gate(asked: Asked) -> Iterator[Result]:
+    """What the home's own rules say to the canary's two calls, in this process; nothing is recorded."""
+    made = Gate(asked.home, hotconf.read(asked.home.hot_conf))
+    wrong = False
+    for probe in canary.PROBES:
+        call = canary.payload(probe, asked.home.root)
+        del call["session_id"]  # no session: nothing is kept of it
+        decision = made.decide(parse({"event": canary.EVENT}, json.dumps(call).encode()))[0].decision
+        refused = decision.verdict in ("deny", "halt")
+        if refused == (probe == "deny") or (decision.rule or "").startswith("halt."):
+            continue
+        wrong = True
+        did = f"refuses a harmless call: {decision.reason}" if refused else f"lets `{canary.PROBES[probe]}` pass"
+        yield Result("gate", "fail", f"the gate {did}", _REMEDY)
+    for problem in made.problems:
+        wrong = True
+        yield Result("gate", "fail", problem, _REMEDY)
+    if not wrong:
+        yield Result("gate", "ok", "it denies what must be denied and lets pass what must pass")
+
+
+_REMEDY = "correct that rule, hook or workflows.toml; or move what is broken away, then levaithan doctor --fix"
+CHECKS = {"halts": halt_file, "installs": installs, "rules": rules, "gate": gate}
