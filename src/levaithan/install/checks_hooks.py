@@ -53,11 +53,11 @@ def _forget(home: Home, place: Place) -> str:
 
 def others(asked: Asked) -> Iterator[Result]:
     found = [row for row in listing.rows(asked.home, asked.project) if row["home"] != asked.home.root]
+    places = {place.path: listing.option(place) for place in listing.in_force(asked.home, asked.project)}
     for path, home in sorted({(row["path"], row["home"]) for row in found}):
         words = f"{path} has hooks of another LevAIthan too ({home or 'its own home'}): events are recorded in both"
-        yield Result(
-            "other installations", "warn", words, f"levaithan --home {home} hooks uninstall, if it is not wanted"
-        )
+        away = f"levaithan --home {home or 'DIR'} hooks uninstall {places.get(path, '--project DIR')}"
+        yield Result("other installations", "warn", words, f"{away}, if it is not wanted")
     if not found:
         yield Result("other installations", "ok", "none in the settings that are in force")
 

@@ -62,7 +62,8 @@ def _row(home: Home, one: hooks.Handler, words: list[str]) -> Row:
 def _judge(home: Home, one: hooks.Handler, words: list[str]) -> tuple[str, str, str]:
     """(status, problem, remedy) of a handler; `words`: the command that would be registered now."""
     if one.home != home.root:
-        return "warn", "it belongs to another installation", f"levaithan --home {one.home} hooks uninstall"
+        away = f"levaithan --home {one.home} hooks uninstall {option(one.place)}"
+        return "warn", "it belongs to another installation", away
     wrong = _broken(one)
     if wrong:
         return "fail", wrong, f"{_MINE} {option(one.place)}"

@@ -22,7 +22,10 @@ PYTHON = "levaithan/hot/client.py"
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What a merge had to make around our entries: the `hooks` object, and the lists of these events."""
+    """What a merge had to make around our entries: the `hooks` object, and the lists of these events.
+
+    What another installation of LevAIthan made counts too: whichever of them goes last takes it away.
+    """
 
     hooks: bool = False
     events: tuple[str, ...] = ()
@@ -186,7 +189,17 @@ def _put_in(text: str, entries: Mapping[str, dict[str, object]], homes: tuple[st
             raise Refused(settings_rules.Problem("entry", line, column, f"hooks.{name}", "a list was expected"))
     if new:
         splices.append(json_edit.append_members(text, hooks, new, style))
-    return json_edit.apply(text, splices), Created(False, tuple(name for name, _value in new))
+    shared = [member.key for member in hooks.members if _no_foreign(member.node)]
+    made = tuple(name for name in missing if name in shared or hooks.get(name) is None)
+    return json_edit.apply(text, splices), Created(0 < len(shared) == len(hooks.members), made)
+
+
+def _no_foreign(node: Node) -> bool:
+    """Whether an event's list has entries, and all of them are of installations of LevAIthan."""
+    lists = [group.get("hooks") if group.kind == "object" else None for group in node.items]
+    return bool(lists) and all(
+        one and one.items and all(home_of(handler.plain()) is not None for handler in one.items) for one in lists
+    )
 
 
 def without(text: str, home: str, created: Created | None = None, *, formerly: str = "") -> str:

@@ -289,3 +289,12 @@ def test_a_broken_entry_of_another_event_is_noted_and_left() -> None:
 def test_splices_that_overlap_are_a_mistake_of_ours() -> None:
     with pytest.raises(AssertionError):
         json_edit.apply("abc", [json_edit.Splice(0, 2, ""), json_edit.Splice(1, 3, "")])
+
+
+@pytest.mark.parametrize("text", ["{}\n", '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "x"}]}]}}'])
+def test_whichever_of_two_installations_goes_last_takes_all_away(text: str) -> None:
+    first = settings_merge.merge(text, ENTRIES, HOME)
+    second = settings_merge.merge(first.text, {name: group(name, OTHER_HOME) for name in ENTRIES}, OTHER_HOME)
+    assert (second.created.hooks, second.created.events) == (first.created.hooks, first.created.events)
+    left = settings_merge.without(second.text, HOME, first.created)
+    assert settings_merge.without(left, OTHER_HOME, second.created) == text
