@@ -119,6 +119,7 @@ def test_after_sigkill_the_next_start_works_and_the_child_is_gone(home: Home) ->
 def test_it_ends_with_its_child_when_its_ground_goes(home: Home, what: str) -> None:
     one = lifecycle.start(home)
     child = projector_of(home)
+    homes.until(Path(home.keys, "journal.pub").exists)  # made at the start: not while the root is copied
     begun = time.monotonic()
     if what.startswith("root"):
         os.rename(home.root, home.root + ".away")

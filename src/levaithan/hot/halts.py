@@ -235,10 +235,12 @@ def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
     """Reads, edits and writes the halts as one step: two setters at once both count."""
     import fcntl
 
+    from levaithan.hot.lockfile import open_lock
+
     temporary = f"{home.halts}.{os.getpid()}.{os.urandom(3).hex()}.tmp"
     try:
         os.makedirs(home.state, mode=0o700, exist_ok=True)
-        lock = os.open(home.state + "/halts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_lock(home.state + "/halts.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _cache.pop(home.halts, None)  # two writes within one tick of the clock could share a stat

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import InstallError
 from levaithan.hot import paths
+from levaithan.hot.lockfile import open_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,9 +66,12 @@ class Install:
 def locked(home: Home) -> Iterator[None]:
     """One installation at a time works on the settings of this home."""
     paths.ensure_private(home.state)
-    with Path(home.state, "install.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    descriptor = open_lock(home.state + "/install.lock")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
 def load(home: Home) -> dict[str, Install]:

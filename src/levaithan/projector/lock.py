@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from levaithan.hot.lockfile import open_lock
+
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
@@ -34,7 +36,7 @@ class ProjectionLock:
         until = time.monotonic() + wait_s
         while True:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_lock(str(self.path))
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._still_there(fd):

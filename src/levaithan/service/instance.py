@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan import __version__
+from levaithan.hot.lockfile import open_lock
 from levaithan.hot.paths import ensure_private
 from levaithan.service.problems import AlreadyRunning, RunFolderUnusable
 
@@ -170,9 +171,7 @@ def _locked(path: Path) -> int:
     """
     until = time.monotonic() + _CLAIM_S
     while True:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            _clear(path)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        descriptor = open_lock(str(path))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             seen = os.fstat(descriptor)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotConfigured
 from levaithan.hot import paths, wire
+from levaithan.hot.lockfile import open_lock
 from levaithan.service import instance
 from levaithan.service.problems import NotStarted, NotStopped, RunFolderUnusable
 
@@ -168,7 +169,7 @@ def _alone(home: Home, until: float) -> Iterator[None]:
     """One starter at a time: the others wait and then find it running. Raises RunFolderUnusable, NotStarted."""
     try:
         paths.ensure_private(home.run)
-        descriptor = os.open(f"{home.run}/start.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = open_lock(f"{home.run}/start.lock")
     except OSError as error:
         raise RunFolderUnusable(path=home.run, reason=error.strerror or error) from None
     try:

@@ -5,12 +5,13 @@ link to the file of the present generation: SQLite names its -wal after the real
 the name over in one rename while readers go on with the old generation and its own -wal.
 """
 # Links, inodes and the sides of a file are the subject here, and os is their language.
-# ruff: noqa: PTH101, PTH103, PTH104, PTH108, PTH110, PTH114, PTH116, PTH119, PTH120, PTH208, PTH211
+# ruff: noqa: PTH101, PTH103, PTH104, PTH108, PTH110, PTH113, PTH114, PTH116, PTH119, PTH120, PTH208, PTH211
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,7 @@ class SqliteFile:
         try:
             if write:
                 os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+                self._open_to_us()
                 return self._opened("mode=rwc", write=True)
             try:
                 return self._opened("mode=rw", write=False)
@@ -118,7 +120,7 @@ class SqliteFile:
     def _at_rest(self, error: sqlite3.Error) -> bool:
         """Whether a reader was refused for want of a place for -shm (a full or read-only disk), and needs none: with
         nothing in the WAL the file alone is all there is."""
-        if error.sqlite_errorcode & 0xFF not in _NO_PLACE:
+        if _kind(error) not in _NO_PLACE:
             return False
         try:
             return os.stat(os.path.realpath(self.path) + "-wal").st_size == 0
@@ -127,7 +129,28 @@ class SqliteFile:
 
     def wrap(self, error: BaseException) -> StoreError:
         """`error` as a StoreError, whatever it is."""
+        if isinstance(error, sqlite3.Error) and _kind(error) == sqlite3.SQLITE_CANTOPEN and (why := self._in_the_way()):
+            return StoreDamagedError(store=self.store, path=self.path, reason=why)
         return translate(self.store, self.path, error) or StoreError(store=self.store, reason=str(error))
+
+    def _in_the_way(self) -> str:
+        """What stands where the file, or what belongs to it, must be, and is no file; "" when nothing does."""
+        real = os.path.realpath(self.path)
+        for path in (self.path, *(real + side for side in _SIDES)):
+            if _no_file(path):
+                return f"{path} is no file"
+        return ""
+
+    def _open_to_us(self) -> None:
+        """A file of ours that was closed to us is opened again; where that cannot be done, opening it says why."""
+        real = os.path.realpath(self.path)
+        for path in (real + side for side in _SIDES):
+            try:
+                mode = os.stat(path).st_mode
+                if stat.S_ISREG(mode) and mode & 0o600 != 0o600:
+                    os.chmod(path, 0o600)
+            except OSError:
+                continue
 
     def _close_to_others(self) -> None:
         real = os.path.realpath(self.path)
@@ -136,8 +159,11 @@ class SqliteFile:
 
     def check(self) -> str:
         """What is wrong with the file ("" = nothing seen). Reads all of a file up to CHECKED_BYTES."""
+        if why := self._in_the_way():
+            return why
         if not self.exists():
             return ""
+        self._open_to_us()
         try:
             link = self.connect(write=False)
             try:
@@ -200,6 +226,20 @@ class SqliteFile:
         mine = {real + side for side in _SIDES}
         begins = (f"{name}.g", f"{name}.link-")
         return [f"{folder}/{one}" for one in names if one.startswith(begins) and one not in mine]
+
+
+def _kind(error: sqlite3.Error) -> int:
+    """The primary result code; 0 for the module's own complaints, which have none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _no_file(path: str) -> bool:
+    """Whether something stands at `path` that can be no file of SQLite's. One that goes meanwhile is no obstacle."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return not os.path.isfile(path) if stat.S_ISLNK(mode) else not stat.S_ISREG(mode)
 
 
 def remove(paths: Iterable[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from levaithan.hot import hotconf, paths
+from levaithan.hot import hotconf, lockfile, paths
 
 
 def test_the_argument_beats_the_environment_and_the_environment_the_rest(tmp_path: Path) -> None:
@@ -48,6 +50,24 @@ def test_a_private_folder_is_closed_to_others_and_never_a_link(tmp_path: Path) -
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(PermissionError):
         paths.ensure_private(str(tmp_path / "link"))
+
+
+def test_a_lock_is_a_regular_file_whatever_was_there(tmp_path: Path) -> None:
+    lock = tmp_path / "some.lock"
+    puts = (
+        Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.name), lambda path: path.symlink_to("/etc/hostname"),
+        lambda path: path.touch(mode=0), lambda path: path.write_text("kept"),
+    )  # fmt: skip
+    for put in puts:
+        lock.unlink(missing_ok=True)
+        put(lock)
+        descriptor = lockfile.open_lock(str(lock))
+        os.close(descriptor)
+        assert stat.S_ISREG(lock.lstat().st_mode)
+    assert lock.read_text() == "kept"
+    assert len(list(tmp_path.glob("some.lock.aside-*"))) == 4
+    with pytest.raises(FileNotFoundError):
+        lockfile.open_lock(str(tmp_path / "none" / "x"))
 
 
 def test_hot_conf_ignores_what_is_wrong_and_says_it(tmp_path: Path) -> None:

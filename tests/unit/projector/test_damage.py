@@ -61,6 +61,51 @@ def other(path: Path) -> None:
     link.close()
 
 
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def own_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def dead_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere/at-all")
+
+
+@pytest.mark.parametrize("side", ["", "-wal"])
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "search.sqlite3"])
+@pytest.mark.parametrize("harm", [folder, own_link, dead_link])
+def test_what_is_no_file_is_set_aside_and_the_store_made_again(
+    home: Any, settings: Any, journal: Any, name: str, side: str, harm: Any
+) -> None:
+    journal.events(20)
+    catch_up(home, settings, stores=BOTH)
+    path = Path(home.state, name + side)
+    path.touch()
+    harm(path)
+    journal.events(5, first=21)
+    told = catch_up(home, settings, stores=BOTH)
+    assert told.errors == {}
+    assert any("is no file" in note for note in told.notes)
+    assert whole(home, settings, 25)
+
+
+@pytest.mark.parametrize("harm", [folder, own_link, dead_link])
+def test_a_lock_that_is_no_file_is_set_aside(home: Any, settings: Any, journal: Any, harm: Any) -> None:
+    journal.events(5)
+    lock = Path(home.state, "projector.lock")
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    harm(lock)
+    assert catch_up(home, settings, stores=BOTH).errors == {}
+    assert whole(home, settings, 5)
+    assert len(list(Path(home.state).glob("projector.lock.aside-*"))) == 1
+
+
 @pytest.mark.parametrize("name", ["ledger.sqlite3", "search.sqlite3"])
 @pytest.mark.parametrize("harm", [os.unlink, empty, noise, half, header, text, other])
 def test_a_harmed_file_is_kept_and_made_again(home: Any, settings: Any, journal: Any, name: str, harm: Any) -> None:
