@@ -116,6 +116,7 @@ def _stores(home: Home) -> Iterator[Row]:
             if store is None:
                 yield row(name, "ok", "switched off")
                 continue
+            store.check_version()
             cursor = store.cursor()
             dead = len(store.dead_letters(1000))
         lag = head - (cursor.seq if cursor else 0)

@@ -59,11 +59,11 @@ class Wanted:
 def _key(given: str | None, home: Home) -> bytes | None:
     """The public key that signatures are checked with: the one named, else the home's own where there is one."""
     path = Path(given) if given else Path(home.keys) / "journal.pub"
-    if not given and not path.is_file():
-        return None
     try:
         return path.read_bytes()
     except OSError as problem:
+        if not given and isinstance(problem, FileNotFoundError):
+            return None
         raise UsageProblem(f"--public-key {path}: {problem.strerror}.", fix="name the PEM file of the key") from None
 
 

@@ -14,6 +14,7 @@ from levaithan.config import lean
 from levaithan.errors import LevaithanError
 from levaithan.hot import gap, segments, wire
 from levaithan.install.finding import Result
+from levaithan.journal import repair
 from levaithan.projector import feed
 from levaithan.stores import registry
 
@@ -57,10 +58,20 @@ def journal(asked: Asked) -> Iterator[Result]:
     folder = asked.home.journal
     remedy = f"make {folder} yours: chmod 700, chown, or mount its disk for writing"
     names = segments.listing(folder)[0]
-    if closed(folder):
+    odd = repair.unreadable(folder)
+    if odd:
+        words = f"{', '.join(odd[:3])} cannot be read, and what follows waits for it: it is no file, or closed to us"
+        yield Result(
+            "journal", "fail", words, "levaithan doctor --fix (or levaithan journal repair)", lambda: _repair(folder)
+        )
+    elif closed(folder):
         yield Result("journal", "fail", f"{folder} cannot be written: nothing can be recorded", remedy)
     else:
         yield Result("journal", "ok", f"{feed.last_seq(folder)} records in {len(names)} segments")
+
+
+def _repair(folder: str) -> str:
+    return "; ".join(repair.repair(folder).done) or "nothing to repair"
 
 
 def closed(folder: str) -> bool:
@@ -76,6 +87,9 @@ def chain(asked: Asked) -> Iterator[Result]:
     names = segments.listing(folder)[0]
     if not names:
         yield Result("chain", "ok", "nothing is recorded yet")
+        return
+    if names[-1] in repair.unreadable(folder):
+        yield Result("chain", "fail", f"{names[-1]} cannot be read", "levaithan doctor --fix")
         return
     records, wrong = quick_chain(Path(folder, names[-1]))
     if wrong:
@@ -130,6 +144,7 @@ def stores(asked: Asked) -> Iterator[Result]:
 
 def _store(asked: Asked, name: str, store: Any) -> Iterator[Result]:
     head = feed.last_seq(asked.home.journal)
+    store.check_version()
     cursor = store.cursor()
     lag = max(0, head - (cursor.seq if cursor else 0))
     dead = store.dead_count() if cursor else 0

@@ -1,7 +1,8 @@
 """`journal repair`: what a writer does not do by itself when it opens the journal. Nothing whole is ever removed.
 
-A segment under a wrong name gets its own again, a file that holds no record of a journal goes to torn/, a seal that was
-lost is put back. Everything else that verification finds is reported, never changed: only a backup can mend it.
+A segment under a wrong name gets its own again, a file that holds no record of a journal goes to torn/, one that was
+closed to us is opened, a seal that was lost is put back. Everything else that verification finds is reported, never
+changed: only a backup can mend it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def repair(directory: str, *, dry_run: bool = False, journal: Journal | None = N
     folder = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
+        _unreadable(directory, result, dry_run)
         _names(directory, result, dry_run)
         _contents(directory, result, dry_run)
         _seals(directory, result, dry_run)
@@ -52,6 +54,31 @@ def repair(directory: str, *, dry_run: bool = False, journal: Journal | None = N
     writer.sync(force=True)
     result.done += [words for words in writer.found[seen:] if "is ignored" not in words]
     return result
+
+
+def unreadable(directory: str) -> list[str]:
+    """The segments that nobody can read: no files, links to none, or closed to us. All that follows waits for them."""
+    names = segments.listing(directory)[0]
+    return [name for name in names if not _readable(Path(directory, name))]
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
+def _unreadable(directory: str, result: Repaired, dry_run: bool) -> None:
+    """What is closed is opened to us again; what is no file goes to torn/."""
+    finder = Finder(directory, hashlib.sha256, result.left.append, synced=True)
+    for name in unreadable(directory):
+        path = Path(directory, name)
+        if path.is_file():
+            result.done.append(f"{name} was closed to us and was opened again, for reading")
+            if not dry_run:
+                path.chmod(segments.SEALED)
+        else:
+            result.done.append(f"{name} is no file and was moved to {segments.TORN}/")
+            if not dry_run:
+                finder.aside(name)
 
 
 def _names(directory: str, result: Repaired, dry_run: bool) -> None:
@@ -73,7 +100,7 @@ def _names(directory: str, result: Repaired, dry_run: bool) -> None:
 
 def _header_first(path: Path) -> int | None:
     """The number of the first record, when the file begins with a whole segment header."""
-    if path.is_symlink() or not path.is_file():
+    if path.is_symlink() or not _readable(path):
         return None
     with path.open("rb") as file:
         line = file.read(_READ).partition(b"\n")[0]
@@ -90,7 +117,12 @@ def _contents(directory: str, result: Repaired, dry_run: bool) -> None:
     names = segments.listing(directory)[0]
     for name in names[:-1]:
         path = Path(directory, name)
-        if path.is_file() and not path.is_symlink() and path.stat().st_size and _has_record(path):
+        if not _readable(path):  # a dry run
+            continue
+        if path.is_symlink():
+            result.left.append(f"{name} is a link: bring the file itself here")
+            continue
+        if path.stat().st_size and _has_record(path):
             continue
         result.done.append(f"{name} holds no record at all and was moved to {segments.TORN}/")
         if not dry_run:
@@ -109,7 +141,7 @@ def _seals(directory: str, result: Repaired, dry_run: bool) -> None:
     """All segments but the last are read-only: a restore from a copy may have lost that."""
     for name in segments.listing(directory)[0][:-1]:
         path = Path(directory, name)
-        if path.is_file() and path.stat().st_mode & 0o222:
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o222:
             result.done.append(f"{name} is complete and was made read-only")
             if not dry_run:
                 path.chmod(segments.SEALED)

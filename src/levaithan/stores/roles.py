@@ -166,6 +166,9 @@ class Projected(Protocol):
     def current(self) -> bool:
         """Whether the store is there and its schema is of this version."""
 
+    def check_version(self) -> None:
+        """Raise SchemaTooNewError when a newer levaithan wrote the store; nothing can be put into it then."""
+
     def heal(self) -> bool:
         """Look the store over before the first write; move it aside and say True when it was damaged."""
 

@@ -99,9 +99,8 @@ class SqliteLedger(SqliteStore):
         if present == HEAD:
             return
         if present and present not in KNOWN:
-            if not (present.isdigit() and len(present) == len(HEAD) and present > HEAD):
-                raise StoreDamagedError(store=LEDGER, path=self.file.path, reason=f"its schema version is {present!r}")
-            raise SchemaTooNewError(store=LEDGER, path=self.file.path, found=present, known=HEAD)
+            self.check_version()
+            raise StoreDamagedError(store=LEDGER, path=self.file.path, reason=f"its schema version is {present!r}")
         from levaithan.stores import migrate  # noqa: PLC0415 - loads SQLAlchemy, and Alembic for an older schema
 
         if present:
@@ -110,6 +109,12 @@ class SqliteLedger(SqliteStore):
             raise StoreDamagedError(store=LEDGER, path=self.file.path, reason="it has tables but no schema version")
         else:
             migrate.create(self.file)
+
+    def check_version(self) -> None:
+        """See roles.Projected."""
+        present = self.version()
+        if present and present.isdigit() and len(present) == len(HEAD) and present > HEAD:
+            raise SchemaTooNewError(store=LEDGER, path=self.file.path, found=present, known=HEAD)
 
     def close(self) -> None:
         """See roles.Projected."""

@@ -67,6 +67,9 @@ class SqliteStore:
         """Whether the file is there and of this version. Raises StoreError."""
         raise NotImplementedError
 
+    def check_version(self) -> None:
+        """See roles.Projected. A store that is made again when its version is another one has nothing to say."""
+
     def cursor(self) -> Cursor | None:
         """See roles.Projected."""
         if not self.version():

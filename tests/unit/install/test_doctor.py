@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 import urllib.request
@@ -16,6 +18,7 @@ import pytest
 from levaithan.errors import InstallError
 from levaithan.hot import halts, paths
 from levaithan.hot.event import CANARY
+from levaithan.hot.journal import Journal
 from levaithan.hot.paths import Home
 from levaithan.install import (
     answers,
@@ -35,6 +38,7 @@ from levaithan.install import (
 )
 from levaithan.install.finding import Asked, Result
 from levaithan.journal import seal
+from levaithan.stores.sqlite_ledger import SqliteLedger
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +169,16 @@ def break_installs(home: Home) -> None:
     Path(home.installs).write_text('{"version": 7}')
 
 
+def link_a_segment(home: Home) -> None:
+    journal = Journal(home.journal, segment_bytes=4096)
+    for number in range(40):
+        journal.append([(f"{number:032x}", b'{"v":1,"kind":"note","x":"%s"}' % (b"x" * 300))])
+    journal.close()
+    middle = sorted(Path(home.journal).glob("journal-*"))[1]
+    middle.unlink()
+    middle.symlink_to(middle.name)
+
+
 def cut_a_hook(home: Home) -> None:
     path = Path(home.hooks, "halt_check.py")
     path.write_text(path.read_text()[:300])
@@ -221,6 +235,7 @@ def break_hooks(home: Home) -> None:
         ("halts", link_halts_to_itself, "fail"),
         ("installs", break_installs, "fail"),
         ("files", hook_into_a_folder, "fail"),
+        ("journal", link_a_segment, "fail"),
         ("rules", cut_a_hook, "fail"),
         ("rules", hang_a_hook, "fail"),
         ("rules", cut_workflows, "fail"),
@@ -304,6 +319,18 @@ def test_mending_goes_on_where_the_first_look_could_not_see() -> None:
     results, done = doctor.mend(seen)
     assert [one.status for one in results] == ["ok", "ok"]
     assert done == [("folder", True, "folder"), ("file", True, "file")]
+
+
+def test_a_ledger_of_a_newer_version_is_said(set_up: Home) -> None:
+    ledger = SqliteLedger(set_up.state + "/ledger.sqlite3")
+    ledger.migrate()
+    ledger.close()
+    with contextlib.closing(sqlite3.connect(set_up.state + "/ledger.sqlite3")) as link, link:
+        link.execute("UPDATE schema_version SET version_num = '9999'")
+    found = worst(set_up, "stores")
+    assert (found.id, found.status) == ("ledger", "fail")
+    assert "newer" in found.message
+    assert "levaithan journal rebuild" in found.remedy
 
 
 def test_a_fix_that_fails_keeps_no_other() -> None:

@@ -9,7 +9,7 @@ import pytest
 from levaithan.hot import segments
 from levaithan.journal import prune, read
 from levaithan.journal.read import Position
-from levaithan.journal.repair import repair
+from levaithan.journal.repair import repair, unreadable
 
 
 def size_of(made) -> int:
@@ -76,6 +76,26 @@ def test_repair_gives_names_and_seals_back_and_moves_garbage_aside(made) -> None
     assert report.ok, report.findings
     again = repair(str(made.path))
     assert again.done == [] and len(again.left) == 1
+
+
+def test_repair_makes_way_past_segments_that_nobody_can_read(made, tmp_path) -> None:
+    made.fill(40, segment_bytes=1500)
+    paths = made.segments()
+    whole = [path.read_bytes() for path in paths]
+    for path in paths[1:4]:
+        path.unlink()
+    paths[1].mkdir()
+    paths[2].symlink_to(paths[2].name)
+    (tmp_path / "moved.log").write_bytes(whole[3])
+    paths[3].symlink_to(tmp_path / "moved.log")
+    assert unreadable(str(made.path)) == [paths[1].name, paths[2].name]
+    assert len(repair(str(made.path), dry_run=True).done) == 2 and paths[1].is_dir()
+    done = repair(str(made.path))
+    assert len(done.done) == 2 and any("bring the file itself here" in words for words in done.left)
+    assert unreadable(str(made.path)) == []
+    assert (made.path / "torn" / paths[1].name).is_dir()
+    seqs = [one.seq for one in read.read(str(made.path)) if isinstance(one, read.Record)]
+    assert {int(paths[3].stem[8:]), int(paths[4].stem[8:])} <= set(seqs)
 
 
 def test_repair_leaves_an_edit_as_it_is(made) -> None:
