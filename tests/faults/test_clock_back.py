@@ -93,7 +93,7 @@ def test_a_clock_that_jumps_under_a_running_service(tmp_path: Path, clock: Clock
         homes.sync(root)
         follower = Follower(root, tmp_path / "followed")
         homes.until(lambda: follower.seen() == sent, 20)
-        for shift_s in (0, -DAY_S, 30 * DAY_S, -50 * YEARS_S, -3600, 0):
+        for shift_s in (-DAY_S, 30 * DAY_S, -50 * YEARS_S, 0):
             clock.shift_s = shift_s
             signed = checkpoints(root)
             for way in calls.WAYS:

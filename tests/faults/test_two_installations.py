@@ -229,7 +229,7 @@ def test_a_second_service_of_the_same_home_is_refused(tmp_path: Path, two: tuple
     root = two[0]
     (tmp_path / "link").symlink_to(root)
     with homes.serving(root) as service:
-        for name in (root, str(tmp_path / "link"), root + "/"):
+        for name in (root, str(tmp_path / "link")):
             second = homes.cli(name, "serve", check=False)
             assert second.returncode == 1
             assert f"A service runs already for {root} (pid {service.pid})" in second.stderr

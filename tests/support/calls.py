@@ -51,6 +51,9 @@ class Answered:
         self.denied = self.code == 2 or special.get("permissionDecision") == "deny"
         self.reason: str = special.get("permissionDecisionReason", "")
 
+    def __repr__(self) -> str:
+        return f"Answered({self.code}, {self.said}, {self.words!r})"
+
     @property
     def recorded(self) -> bool:
         """Whether nothing was said of a record that could not be made."""

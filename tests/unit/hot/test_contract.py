@@ -290,3 +290,20 @@ def test_the_lean_parser_refuses_what_json_refuses(text: str) -> None:
 def test_opinions_and_decisions_can_be_read_in_a_failing_test() -> None:
     assert repr(Opinion("deny", "r")) == "Opinion('deny', 'r', rule=None, context=None)"
     assert repr(Decision("deny", "r")) == "Decision('deny', 'r', rule=None, hook=None)"
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ("[" + "1," * 1_000_000 + "1]", True),
+        ("[" + '{"a,":"\\\\\\",,"},' * 999_900 + "1]", False),
+        ('"' + "1,\\\\" * 1_000_001 + '"', False),
+        ('"' + '\\",' * 1_000_001 + '"', False),
+        ('["", ' + '"' + "," * 1_100_000, False),  # a text without an end: half an input, for the parser to say
+    ],
+)
+def test_an_input_of_a_million_values_is_not_read(value: str, refused: bool) -> None:
+    raw = b'{"hook_event_name":"Stop","x":' + value.encode() + b"}"
+    event = parse({"event": "Stop"}, raw, orjson.loads)
+    assert ("more than 1000000 values" in (event.problem or "")) == refused
+    assert event.payload == {} or not refused
