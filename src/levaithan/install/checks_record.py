@@ -75,11 +75,14 @@ def _repair(folder: str) -> str:
 
 
 def closed(folder: str) -> bool:
-    """Whether the journal's folder, or its last segment, is there and cannot be written."""
+    """Whether the journal's folder, or its last segment, is there and cannot be written. A segment without a write bit
+    is complete, and the next record begins another one."""
     if not Path(folder).is_dir():
         return False
-    last = segments.listing(folder)[0][-1:]
-    return not os.access(folder, os.W_OK | os.X_OK) or any(not os.access(Path(folder, one), os.W_OK) for one in last)
+    last = [Path(folder, name) for name in segments.listing(folder)[0][-1:]]
+    return not os.access(folder, os.W_OK | os.X_OK) or any(
+        one.stat().st_mode & 0o200 and not os.access(one, os.W_OK) for one in last
+    )
 
 
 def chain(asked: Asked) -> Iterator[Result]:

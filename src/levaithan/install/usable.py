@@ -44,8 +44,8 @@ def _why(name: str, path: Path, shipped: Path) -> str:
         if path.read_bytes() == shipped.read_bytes():
             return ""
         if name == FLOWS:
-            flows.compile_file(str(path))
-        elif name.startswith(_PACKS):
+            return _missing_hook(path, flows.compile_file(str(path)))
+        if name.startswith(_PACKS):
             compile_packs([(str(path), path.read_bytes())])
         elif path.stem.startswith("_"):
             compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
@@ -58,6 +58,13 @@ def _why(name: str, path: Path, shipped: Path) -> str:
     except (SyntaxError, ValueError) as error:
         return f"{path}: {error}"
     return ""
+
+
+def _missing_hook(path: Path, made: flows.Flows) -> str:
+    hooks = path.parent.parent / "hooks"
+    named = {hook for flow in made.values() for part in flow.values() for hook in part}
+    missing = sorted(hook for hook in named if not (hooks / f"{hook}.py").exists())
+    return f"{path} names the hook {missing[0]}, and there is no {hooks}/{missing[0]}.py" if missing else ""
 
 
 def _hook(path: Path) -> str:

@@ -137,8 +137,8 @@ class SqliteFile:
         """What stands where the file, or what belongs to it, must be, and is no file; "" when nothing does."""
         real = os.path.realpath(self.path)
         for path in (self.path, *(real + side for side in _SIDES)):
-            if _no_file(path):
-                return f"{path} is no file"
+            if _no_file(path, linked=path == self.path):
+                return f"{path} is no file" + (", but a link" if os.path.islink(path) else "")
         return ""
 
     def _open_to_us(self) -> None:
@@ -233,13 +233,16 @@ def _kind(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def _no_file(path: str) -> bool:
-    """Whether something stands at `path` that can be no file of SQLite's. One that goes meanwhile is no obstacle."""
+def _no_file(path: str, *, linked: bool) -> bool:
+    """Whether something stands at `path` that can be no file of SQLite's, which follows a link (`linked`) only to the
+    file itself. One that goes meanwhile is no obstacle."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
         return False
-    return not os.path.isfile(path) if stat.S_ISLNK(mode) else not stat.S_ISREG(mode)
+    if stat.S_ISLNK(mode):
+        return not linked or not os.path.isfile(path)
+    return not stat.S_ISREG(mode)
 
 
 def remove(paths: Iterable[str]) -> None:

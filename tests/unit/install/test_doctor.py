@@ -321,6 +321,15 @@ def test_mending_goes_on_where_the_first_look_could_not_see() -> None:
     assert done == [("folder", True, "folder"), ("file", True, "file")]
 
 
+def test_a_last_segment_that_is_complete_is_no_failure(set_up: Home) -> None:
+    journal = Journal(set_up.journal)
+    journal.append([("", b'{"v":1,"kind":"note"}')])
+    journal.close()
+    (last,) = Path(set_up.journal).glob("journal-*")
+    last.chmod(0o400)
+    assert worst(set_up, "journal").status == "ok"
+
+
 def test_a_ledger_of_a_newer_version_is_said(set_up: Home) -> None:
     ledger = SqliteLedger(set_up.state + "/ledger.sqlite3")
     ledger.migrate()

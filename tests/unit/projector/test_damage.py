@@ -94,6 +94,20 @@ def test_what_is_no_file_is_set_aside_and_the_store_made_again(
     assert whole(home, settings, 25)
 
 
+def test_a_write_ahead_log_that_is_a_link_is_no_file_of_sqlite(home: Any, settings: Any, journal: Any) -> None:
+    journal.events(20)
+    catch_up(home, settings, stores=BOTH)
+    side = Path(home.state, "search.sqlite3-wal")
+    (Path(home.root) / "moved").write_bytes(b"")
+    side.unlink(missing_ok=True)
+    side.symlink_to(Path(home.root) / "moved")
+    told = catch_up(home, settings, stores=BOTH)
+    journal.events(5, first=21)
+    told = catch_up(home, settings, stores=BOTH)
+    assert told.errors == {}
+    assert whole(home, settings, 25)
+
+
 @pytest.mark.parametrize("harm", [folder, own_link, dead_link])
 def test_a_lock_that_is_no_file_is_set_aside(home: Any, settings: Any, journal: Any, harm: Any) -> None:
     journal.events(5)
