@@ -41,22 +41,26 @@ def unusable(home: Home) -> dict[str, str]:
 
 def _why(name: str, path: Path, shipped: Path) -> str:
     try:
-        if path.read_bytes() == shipped.read_bytes():
-            return ""
-        if name == FLOWS:
-            return _missing_hook(path, flows.compile_file(str(path)))
-        if name.startswith(_PACKS):
-            compile_packs([(str(path), path.read_bytes())])
-        elif path.stem.startswith("_"):
-            compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        else:
-            return _hook(path)
+        data = path.read_bytes()
+        return "" if data == shipped.read_bytes() else _refused(name, path, data)
     except OSError as error:
         return f"{path} cannot be read ({error.strerror})"
     except (flows.FlowError, PackError) as error:
         return str(error)
     except (SyntaxError, ValueError) as error:
         return f"{path}: {error}"
+
+
+def _refused(name: str, path: Path, data: bytes) -> str:
+    """What its reader says against a file; raises what that raises."""
+    if name == FLOWS:
+        return _missing_hook(path, flows.compile_file(str(path)))
+    if name.startswith(_PACKS):
+        compile_packs([(str(path), data)])
+    elif path.stem.startswith("_"):
+        compile(data, str(path), "exec", dont_inherit=True)
+    else:
+        return _hook(path)
     return ""
 
 
