@@ -130,16 +130,15 @@ class Journal:
         with self._sync_mutex:
             appended, current = self._appended, self._tail
             try:
-                self._sync_retired()
-                if current is not None and appended > self._synced:
+                closed = self._sync_retired()
+                if current is not None and appended > self._synced and current.descriptor not in closed:
                     lines.sync_file(current.descriptor)
             except OSError as error:
                 self._suspect = f"syncing it failed ({error.strerror})"
                 self._drop(appended - self._synced, "io")
                 self._synced = appended
                 raise wrap(error, self.directory) from error
-            self._synced = appended
-            self._synced_at = time.monotonic()
+            self._synced, self._synced_at = appended, time.monotonic()
 
     def close(self) -> None:
         """Give the descriptors back (without a sync); the next append opens anew."""
@@ -149,13 +148,16 @@ class Journal:
                 os.close(self._retired.pop())
             self._folder.close()
 
-    def _sync_retired(self) -> None:
+    def _sync_retired(self) -> list[int]:
+        """The descriptors that were synced and given back: an append beside us may just have retired the last one."""
+        closed: list[int] = []
         while self._retired:
-            descriptor = self._retired.pop()
+            closed.append(self._retired.pop())
             try:
-                lines.sync_file(descriptor)
+                lines.sync_file(closed[-1])
             finally:
-                os.close(descriptor)
+                os.close(closed[-1])
+        return closed
 
     def _append(self, items: Sequence[tuple[str, Body]], replay: bool) -> list[Appended]:
         ids = [one for one, _ in items if one]

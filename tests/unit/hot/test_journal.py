@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from journal_by_hand import SRC, events, folder, item, new_home, records, writer
 
-from levaithan.hot import lines, segments
+from levaithan.hot import gap, lines, segments
 from levaithan.hot.journal import JournalError
 
 
@@ -165,6 +165,25 @@ def test_sync_may_overlap_appends_and_rotations(home) -> None:
     assert events(home) == list(range(1, 301))
     if before:
         assert before - len(os.listdir("/proc/self/fd")) <= 3
+
+
+def test_a_segment_that_ends_while_a_sync_begins_is_no_failure(home, monkeypatch) -> None:
+    journal = writer(home, fsync="always", segment_bytes=2000)
+    journal.append([item(1)])
+    retired = journal._sync_retired
+
+    def late() -> list[int]:
+        for number in range(2, 12):
+            journal.append([item(number)])
+        return retired()
+
+    monkeypatch.setattr(journal, "_sync_retired", late)
+    journal.sync()
+    monkeypatch.undo()
+    journal.sync()
+    assert len(os.listdir(journal.directory)) > 1
+    assert gap.read(journal.gap) is None
+    assert events(home) == list(range(1, 12))
 
 
 def test_an_exception_from_a_callable_writes_nothing(home) -> None:
