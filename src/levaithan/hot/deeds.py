@@ -7,8 +7,27 @@ Standard library only.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed, shown
-from levaithan.hot.deeds_process import kills, kills_by_name, stops_unit, switches
-from levaithan.hot.shell_wrap import find_paths, operands
+from levaithan.hot.deeds_files import (
+    OUTPUT,
+    RSYNC_VALUED,
+    copies_blocks,
+    deletes_found,
+    edits,
+    git,
+    mirrors,
+    outputs,
+    overwrites,
+)  # fmt: skip
+from levaithan.hot.deeds_process import (
+    calls_us,
+    ends_users,
+    kills,
+    kills_by_name,
+    stops_unit,
+    switches,
+    switches_by_module,
+)  # fmt: skip
+from levaithan.hot.shell_options import INTERPRETERS, operands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +47,15 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "truncate": ("write", ALL, "sr size reference"),
     "sponge": ("write", ALL, ""),
     "touch": ("write", ALL, "dtr date reference time"),
+    "mkdir": ("write", ALL, "mZ mode context"),
+    "mkfifo": ("write", ALL, "mZ mode context"),
+    "mknod": ("write", ALL, "mZ mode context"),
+    "mkfs": ("write", ALL, "t type"),
+    "mkfs.": ("write", ALL, ""),
+    "wipefs": ("write", ALL, "ot offset types"),
+    "blkdiscard": ("write", ALL, "olp offset length step"),
+    "mount": ("move", ALL, "to options types"),
+    "umount": ("move", ALL, "t types"),
     "ed": ("write", ALL, "p"),
     "ex": ("write", ALL, "c"),
     "vi": ("write", ALL, "c"),
@@ -38,7 +66,7 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "install": ("write", LAST, "tmogS mode owner group target-directory"),
     "ln": ("write", LAST, "tS suffix target-directory"),
     "link": ("write", ALL, ""),
-    "rsync": ("write", LAST, "e rsh exclude include filter files-from"),
+    "rsync": ("write", LAST, RSYNC_VALUED),
     "scp": ("write", LAST, "PiloFcSJ"),
     "mv": ("move", ALL_MOVED, "tS suffix target-directory"),
     "rename": ("move", ALL, ""),
@@ -49,27 +77,8 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "setfacl": ("mode", ALL, "mxMXn"),
 }
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
-_OUTPUT: dict[str, tuple[str, ...]] = {
-    "curl": ("-o", "--output"),
-    "wget": ("-O", "--output-document"),
-    "sort": ("-o", "--output"),
-}
-_OUTPUT |= {"gcc": ("-o",), "cc": ("-o",), "openssl": ("-out",), "tar": ("-C", "--directory"), "unzip": ("-d",)}
-_INTERPRETERS: tuple[str, ...] = (
-    "python",
-    "node",
-    "perl",
-    "ruby",
-    "php",
-    "deno",
-    "bun",
-    "lua",
-    "pypy",
-    "osascript",
-    "tclsh",
-    "sqlite3",
-)
-_CODE_FLAGS = frozenset(("-c", "-e", "--eval", "-p", "--print", "-r", "-E", "-pe", "-ne", "-pi", "-i", "-pie"))
+_LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))
+"""What names files without reading what is in them."""
 _WRITES: tuple[str, ...] = (
     "write",
     "unlink",
@@ -85,6 +94,7 @@ _WRITES: tuple[str, ...] = (
 )
 _WRITES += (
     "system",
+    "kill(",
     "subprocess",
     "popen",
     "exec",
@@ -117,6 +127,9 @@ _WRITES += (
 _REDIRECTS = (">", ">>", ">|", "&>", "&>>", "<>", ">&")
 
 
+_RECURSIVE = frozenset(("rm", "cp", "chmod", "chown", "chgrp", "setfacl", "chattr"))
+
+
 def of_command(made: Simple) -> Iterator[Deed]:
     """What the simple command `made` would do."""
     words, name, cwd = made.words, made.name, made.cwd
@@ -125,48 +138,28 @@ def of_command(made: Simple) -> Iterator[Deed]:
             yield Deed("write", target, cwd, f"{operator} {target}")
     if not words:
         return
-    row = _TARGETS.get(name)
+    row = _TARGETS.get(name) or _TARGETS.get(name.partition(".")[0] + ".")
     if row:
         yield from _files(made, *row)
     special = _SPECIAL.get(name)
     if special:
         yield from special(made)
-    if name.startswith(_INTERPRETERS):
+    if name.startswith(INTERPRETERS):
         yield from _code(made)
-        if words[1:3] == ["-m", "levaithan"]:
-            yield from switches(made)
+        yield from switches_by_module(made)
     if name in _IN_PLACE:
-        yield from _edits(made)
+        yield from edits(made)
     yield from _reads_key(made)
 
 
 def _reads_key(made: Simple) -> Iterator[Deed]:
-    for word in made.words:
-        if "journal.key" in word:
-            yield Deed("read", word.rpartition("=")[2], made.cwd, shown(made.words))
-
-
-def _deletes_found(made: Simple) -> Iterator[Deed]:
-    """find ... -delete."""
-    if "-delete" in made.words:
-        for path in find_paths(made.words):
-            yield Deed("delete", path, made.cwd, shown(made.words), recursive=True)
-
-
-def _copies_blocks(made: Simple) -> Iterator[Deed]:
-    """dd of=PATH."""
-    for word in made.words[1:]:
-        if word.startswith("of="):
-            yield Deed("write", word[3:], made.cwd, shown(made.words))
-
-
-def _edits(made: Simple) -> Iterator[Deed]:
-    """sed -i, perl -pi and the like: the files, after the program text unless that came by an option."""
-    words = made.words
-    if any(_in_place(word) for word in words[1:]):
-        first = 0 if any(word in ("-e", "-f") for word in words) else 1
-        for word in operands(words, "ef expression file")[first:]:
-            yield Deed("write", word, made.cwd, shown(words))
+    """Words that may name the key, patterns too; whether one does, the place says."""
+    words = [*made.words[1:], *(target for operator, target in made.redirects if operator == "<")]
+    inside = made.name not in _LOOKING and (made.cwd or "").endswith("/keys")
+    for word in words:
+        named = made.name not in _LOOKING and ("key" in word or "*" in word or "?" in word or "[" in word)
+        if "journal.key" in word or named or inside:
+            yield Deed("read", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words))
 
 
 def is_recursive(words: list[str]) -> bool:
@@ -177,7 +170,7 @@ def is_recursive(words: list[str]) -> bool:
         if word.startswith("--"):
             if len(word) > 2 and "recursive".startswith(word[2:]):
                 return True
-        elif word.startswith("-") and ("r" in word or "R" in word):
+        elif word.startswith("-") and ("r" in word or "R" in word or ("a" in word and words[0].endswith("cp"))):
             return True
     return False
 
@@ -191,18 +184,14 @@ def writes_in_code(code: str) -> bool:
 def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
     words, name = made.words, made.name
     found = operands(words, valued)
-    recursive = (
-        name in ("rm", "chmod", "chown", "chgrp", "setfacl", "chattr") and is_recursive(words)
-    ) or name == "srm"
+    recursive = name in ("srm", "rsync") or (name in _RECURSIVE and is_recursive(words))
     targets = _target_folder(words)
     if which == LAST and not targets:
         targets = found[-1:]
     elif which in (ALL, ALL_MOVED):
         targets = targets + found
-    if name == "ln" and not any(
-        (word[:1] == "-" and word[:2] != "--" and "s" in word) or word == "--symbolic" for word in words
-    ):
-        targets = [*targets, *found]  # a hard link is another name to write through
+    if _makes_names(made):
+        targets = [*targets, *found]
     if name == "rsync" and "--remove-source-files" in words:
         targets = found
     seen = shown(words)
@@ -215,6 +204,14 @@ def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
                 yield Deed(kind, targets[0].rstrip("/") + "/" + base, made.cwd, seen)
 
 
+def _makes_names(made: Simple) -> bool:
+    """Whether ln or cp gives its sources another name to write through: a hard link."""
+    letters = "".join(word[1:] for word in made.words[1:] if word[:1] == "-" != word[1:2])
+    if made.name == "cp":
+        return "l" in letters or "--link" in made.words
+    return made.name == "ln" and "s" not in letters and "--symbolic" not in made.words
+
+
 def _target_folder(words: list[str]) -> list[str]:
     """The value of -t DIR or --target-directory=DIR of cp, mv, ln and install."""
     for i, word in enumerate(words):
@@ -225,42 +222,28 @@ def _target_folder(words: list[str]) -> list[str]:
     return []
 
 
-def _outputs(made: Simple) -> Iterator[Deed]:
-    """curl -o, wget -O, tar -x -C and the like."""
-    words = made.words
-    if made.name == "tar" and not any("x" in word for word in words[1:2]) and "--extract" not in words:
-        return
-    for i, word in enumerate(words):
-        for flag in _OUTPUT[made.name]:
-            if word == flag and i + 1 < len(words):
-                yield Deed("write", words[i + 1], made.cwd, shown(words))
-            elif word.startswith(flag + "=") or (len(flag) == 2 and word.startswith(flag) and len(word) > 2):
-                yield Deed("write", word[len(flag) :].lstrip("="), made.cwd, shown(words))
-
-
-def _in_place(word: str) -> bool:
-    return word.startswith(("-i", "--in-place", "-pi", "-ni", "-Ei", "-ri", "-nEi")) or word == "inplace"
-
-
 def _code(made: Simple) -> Iterator[Deed]:
-    words = made.words
-    pieces = [words[i + 1] for i, word in enumerate(words[:-1]) if word in _CODE_FLAGS]
-    if made.name == "sqlite3":
-        pieces = [" ".join(words[1:])]
-    if made.stdin and not any(word[:1] != "-" for word in words[1:]):
-        pieces.append(made.stdin)
-    if pieces and (made.name.startswith("perl") or made.name.startswith("ruby")):
-        pieces = [" ".join(words[1:])]
-    for piece in pieces:
-        yield Deed("code", piece, made.cwd, shown(words))
+    from levaithan.hot import shell_code
+
+    for piece in shell_code.pieces(made):
+        yield Deed("code", piece, made.cwd, shown(made.words))
+        for text in shell_code.literals(piece):
+            if "key" in text:
+                yield Deed("read", text, made.cwd, shown(made.words))
+        if "levaithan" in piece:
+            yield from calls_us(made, piece)
 
 
 _SPECIAL: dict[str, Callable[[Simple], Iterator[Deed]]] = {
-    **dict.fromkeys(_OUTPUT, _outputs),
+    **dict.fromkeys(OUTPUT, outputs),
     **dict.fromkeys(("kill", "skill"), kills),
     **dict.fromkeys(("pkill", "killall"), kills_by_name),
     **dict.fromkeys(("systemctl", "launchctl"), stops_unit),
     **dict.fromkeys(("levaithan", "system-cli.sh", "setup.sh"), switches),
-    "find": _deletes_found,
-    "dd": _copies_blocks,
+    "find": deletes_found,
+    "git": git,
+    "rsync": mirrors,
+    "shred": overwrites,
+    "fuser": ends_users,
+    "dd": copies_blocks,
 }

@@ -13,7 +13,7 @@ from levaithan.hot import hotconf
 from levaithan.hot.deed import Deed
 from levaithan.hot.event import Opinion
 from levaithan.hot.places import is_place, without_glob
-from levaithan.hot.protected import Protected, resolve
+from levaithan.hot.protected import Protected, real, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,8 +196,7 @@ class _Scene:
         if place == "protected":
             return self._protected(deed)
         if place == "key":
-            path = resolve(deed.target, deed.cwd or self.event.cwd, self.user_home)
-            return path if path and path.startswith(self.policy.protected.key + "/") and path.endswith(".key") else None
+            return self.policy.protected.key_in(deed.target, deed.cwd or self.event.cwd)
         return self._elsewhere(place, deed)
 
     def _protected(self, deed: Deed) -> str | None:
@@ -208,7 +207,7 @@ class _Scene:
         if deed.kind == "code":
             from levaithan.hot.deeds import writes_in_code
 
-            return protected.mentioned(deed.target, self._files, cwd) if writes_in_code(deed.target) else None
+            return protected.named_in_code(deed.target, self._files, cwd) if writes_in_code(deed.target) else None
         removes = deed.kind in ("delete", "move") or (deed.kind == "mode" and deed.recursive)
         target = deed.target
         if "\x00" in target:
@@ -222,6 +221,8 @@ class _Scene:
             glob = f"{(base or '').rstrip('/')}/{pattern}{target[start:]}"
             return protected.hit_by_pattern(glob, self._files, removes=removes) if base else None
         path = resolve(target, cwd, self.user_home)
+        if path == protected.home and deed.recursive:
+            return path
         return protected.hit(path, self._files, removes=removes) if path else None
 
     def _service(self, target: str) -> str | None:
@@ -236,10 +237,11 @@ class _Scene:
         import re
 
         try:
-            hit = re.search(word[:200], "levaithan serve" if how == "full" else "levaithan")
+            shape = re.compile(word[:200])
         except re.error:
-            hit = None
-        return "the service" if hit and word not in (".", "") else None
+            return None
+        names = self.policy.protected.process_names(full=how == "full")
+        return "the service" if any(shape.search(name) for name in names) else None
 
     def _elsewhere(self, place: str, deed: Deed) -> str | None:
         """Root, home, system folders and devices, by the path as written and as the kernel finds it."""
@@ -258,5 +260,5 @@ class _Scene:
             return path
         if place != "device" and not target.endswith(("/", "/*", "/.")):
             return None  # a link itself, not what it points to
-        path = os.path.realpath(path)
+        path = real(path)
         return path if is_place(place, path, self.user_home) else None

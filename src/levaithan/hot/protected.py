@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from levaithan.hot.paths import fnv1a64
 from levaithan.hot.plain_json import loads
 
 TYPE_CHECKING = False
@@ -23,6 +24,8 @@ _OWN = ("context", "hooks", "state", "run", "keys", "bin", "logs")
 _SETTINGS_NAMES = ("settings.json", "settings.local.json")
 _SETTINGS = tuple("/.claude/" + name for name in _SETTINGS_NAMES)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
+_OUR_NAMES = ["levaithan serve", "levaithan.service", "levaithan.projector", "levaithan-hook"]
+_REMOVES = ("rename", "replace(", "rmtree", "rm_rf", "move", "rmSync", "remove", "unlink", "delete")
 _GUARDS = ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange")
 _FOLDS_CASE = sys.platform == "darwin"
 
@@ -30,17 +33,18 @@ _FOLDS_CASE = sys.platform == "darwin"
 class Protected:
     """Paths of one installation. folders: protected with all in them; files: alone; key: the signing key's folder."""
 
-    __slots__ = ("files", "folders", "home", "installed", "key", "pid_file", "user_home")
+    __slots__ = ("files", "folders", "home", "installed", "key", "pid_file", "python", "user_home")
 
     def __init__(self, home: Home, conf: HotConf, user_home: str) -> None:
         self.home = home.root
         self.user_home = user_home
         self.key = home.keys
+        self.python = conf.python
         self.pid_file = home.run + "/service.json"
         folders = [f"{home.root}/{name}" for name in _OWN] + [home.run, *_MANAGED, *_source_folders(conf)]
         self.folders = tuple(dict.fromkeys(_fold(os.path.realpath(folder)) for folder in folders))
         self.installed = frozenset(os.path.realpath(path) for path in _installed(home.installs))
-        files = [user_home + name for name in _SETTINGS]
+        files = [user_home + name for name in _SETTINGS] + _own_files(home.root, conf.src, user_home)
         self.files = frozenset(_fold(os.path.realpath(path)) for path in (*files, *self.installed))
 
     def settings_of(self, *projects: str | None) -> frozenset[str]:
@@ -96,7 +100,7 @@ class Protected:
         """The protected path that program text names (absolute, below the home folder, or from `cwd`), or None."""
         if ".claude" in text and "settings" in text and ".json" in text:
             return ".claude/settings.json"
-        for path in (*self.folders, *files):
+        for path in (self.home, *self.folders, *files):
             for base in ("", self.user_home, cwd or ""):
                 if base in ("", "/"):
                     short = path
@@ -107,6 +111,48 @@ class Protected:
                 if "/" in short and short in text:
                     return path
         return None
+
+    def named_in_code(self, text: str, files: frozenset[str], cwd: str | None) -> str | None:
+        """The protected path that a string in program text leads to, from `cwd`; see `mentioned` too."""
+        found = self.mentioned(text, files, cwd)
+        if found:
+            return found
+        from levaithan.hot.shell_code import literals
+
+        removes = any(mark in text for mark in _REMOVES)
+        for literal in literals(text)[:200]:
+            path = resolve(literal, cwd, self.user_home) if len(literal) > 1 else None
+            if path is None:
+                continue
+            above = (
+                removes and literal.startswith("/") and not (self.user_home + "/").startswith(path.rstrip("/") + "/")
+            )
+            found = self.hit(path, files, removes=above)
+            if found:
+                return found
+        return None
+
+    def key_in(self, target: str, cwd: str | None) -> str | None:
+        """The signing key (or its folder) that `target`, a path or a pattern, names."""
+        if any(c in target for c in "*?["):
+            from fnmatch import fnmatchcase
+
+            pattern = target if target.startswith("/") or cwd is None else f"{cwd}/{target}"
+            return self.key if fnmatchcase(self.key + "/journal.key", pattern) else None
+        path = resolve(target, cwd, self.user_home)
+        if path == self.key or (path and path.startswith(self.key + "/") and path.endswith(".key")):
+            return path
+        return None
+
+    def process_names(self, *, full: bool) -> list[str]:
+        """What the service is called: whole command lines, or names of programs. Others' Python is only spared while
+        no service runs."""
+        if full:
+            python = self.python or "python3"
+            run = [f"{python} -P -m levaithan.{part} --home {self.home}" for part in ("service", "projector")]
+            return [*run, "levaithan serve", f"{self.home}/bin/levaithan-hook"] if self.service_pid() else _OUR_NAMES
+        python = os.path.basename(self.python)
+        return ["levaithan", "python", "python3", python] if self.service_pid() else ["levaithan"]
 
     def service_pid(self) -> int | None:
         """The process id of the running service, when there is one."""
@@ -156,7 +202,26 @@ def resolve(path: str, cwd: str | None, user_home: str) -> str | None:
         if cwd is None:
             return None
         path = cwd + "/" + path
-    return os.path.realpath(path)
+    return real(path)
+
+
+def real(path: str) -> str:
+    """`path` with its links resolved, as far as this user may look."""
+    try:
+        return os.path.realpath(path)
+    except OSError:  # /proc/1/root and the like
+        return os.path.normpath(path)
+
+
+def _own_files(root: str, source: str, user_home: str) -> list[str]:
+    """Single files of ours outside its folders: settings, and what starts the service at login (service/units.py)."""
+    name = f"levaithan-{fnv1a64(os.fsencode(root))[:8]}"
+    return [
+        f"{root}/.env",
+        f"{os.path.dirname(source)}/.env",
+        f"{user_home}/.config/systemd/user/{name}.service",
+        f"{user_home}/Library/LaunchAgents/dev.levaithan.{name}.plist",
+    ]
 
 
 def _source_folders(conf: HotConf) -> list[str]:

@@ -11,20 +11,20 @@ from __future__ import annotations
 import re
 
 from levaithan.hot import shell_wrap
-from levaithan.hot.shell_words import UNKNOWN, Words
+from levaithan.hot.shell_text import UNKNOWN, Document, captured, output_of
+from levaithan.hot.shell_words import MAX_DEPTH, Words
 
 MAX_LINE = 256 << 10
 MAX_COMMANDS = 2000
-MAX_DEPTH = 12
 
-_ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)", re.DOTALL)
+_ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[[^]]*\])?(\+?)=(.*)", re.DOTALL)
 _FAST = re.compile(
     r"[ \t\r]*(?:([A-Za-z0-9_./:@%,+^-][A-Za-z0-9_./:=@%,+^-]*)|'([^']*)'|\"([^\"\\$`]*)\")(?=[\s;&|)]|\Z)"
 )
 """A word without anything to expand: nearly all of them."""
 _REDIRECT = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<|>")
 _LEADING = frozenset(
-    ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "fi", "done", "}", "esac", "coproc")
+    ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "fi", "done", "}", "esac", "coproc", "function")
 )
 
 
@@ -82,8 +82,9 @@ class Reader(Words):
         self.variables = variables
         self.cwd = cwd
         self.depth = depth
-        self.documents: list[_Document] = []
+        self.documents: list[Document] = []
         self.piped: Simple | None = None
+        self.substituted: str | None = None
 
     # -- lists of commands --
 
@@ -167,16 +168,27 @@ class Reader(Words):
         """A subshell, `((arithmetic))`, an array or the () of a function."""
         text = self.text
         if text.startswith("((", self.at) and not words:
-            end = text.find("))", self.at)
-            self.at = end + 2 if end >= 0 else len(text)
+            self.arithmetic(self.at + 2)
             return
         self.at += 1
         if words and words[-1].endswith("="):
-            end = text.find(")", self.at)
-            self.at = end + 1 if end >= 0 else len(text)
+            self._array()
             return
         self._finish(words, redirects, stdin)
         self.nested()
+
+    def _array(self) -> None:
+        """The words of NAME=(...); what they substitute is run."""
+        text, size = self.text, len(self.text)
+        while self.at < size and text[self.at] != ")":
+            if text[self.at] == "#":
+                end = text.find("\n", self.at)
+                self.at = end if end >= 0 else size
+            elif text[self.at].isspace():
+                self.at += 1
+            else:
+                self.word()
+        self.at += 1
 
     def nested(self) -> str:
         """Reads up to the closing parenthesis in a subshell: its `cd` and variables do not reach the outside."""
@@ -190,25 +202,23 @@ class Reader(Words):
         self.commands(")")
         self.depth -= 1
         self.cwd, self.variables, self.piped, self.documents = outside
-        return _captured(self.result.commands[before:])
+        return captured(self.result.commands[before:])
 
     def captured(self, text: str) -> str:
         """Backticks: `text` in a subshell."""
         before = len(self.result.commands)
         self.child(text, dict(self.variables))
-        return _captured(self.result.commands[before:])
+        return captured(self.result.commands[before:])
 
     def _finish(self, words: list[str], redirects: list[tuple[str, str]], stdin: list[str]) -> Simple | None:
         """Ends the simple command read so far, and looks into it."""
         if not words and not redirects:
             return None
-        while words and "=" in words[0] and (match := _ASSIGN.fullmatch(words[0])) and UNKNOWN not in match[1]:
-            value = self.variables.get(match[1], "") + match[3] if match[2] else match[3]
-            self.variables[match[1]] = value
-            words.pop(0)
-        if words and words[0] in _LEADING:
-            words.pop(0)
+        self._prepare(words)
         made = Simple(list(words), list(redirects), self.cwd, stdin[0] if stdin else None)
+        if made.stdin is None and UNKNOWN in words[1:2] + [target for _, target in redirects[-1:]]:
+            made.stdin = self.substituted  # bash <(...), source <(...), sh < <(...)
+        self.substituted = None
         piped, self.piped = self.piped, None
         words.clear()
         redirects.clear()
@@ -223,10 +233,23 @@ class Reader(Words):
                 document.later.append(made)
                 return made  # what it gets on stdin stands further down
         if made.stdin is None and piped is not None:
-            made.stdin = shell_wrap.output_of(piped)
+            made.stdin = output_of(piped)
         if not any(document.reader is made for document in self.documents):
             shell_wrap.look_into(made, self)
         return made
+
+    def _prepare(self, words: list[str]) -> None:
+        """Takes assignments, keywords and the names of functions off a command's front."""
+        while words and "=" in words[0] and (match := _ASSIGN.fullmatch(words[0])) and UNKNOWN not in match[1]:
+            value = self.variables.get(match[1], "") + match[3] if match[2] else match[3]
+            self.variables[match[1]] = value
+            words.pop(0)
+        if len(words) > 2 and words[1] == "{":  # function NAME {, coproc NAME {
+            del words[:2]
+        if words and words[0] in _LEADING:
+            words.pop(0)
+        if len(words) > 3 and words[0] == "for" and words[2] == "in":
+            self.variables[words[1]] = " ".join(words[3:])
 
     # -- redirections and here-documents --
 
@@ -236,15 +259,15 @@ class Reader(Words):
             self.at += 1
             return
         operator = match[0]
-        glued = self.at > 0 and self.text[self.at - 1].isdigit()
+        glued = self.at > 0 and (self.text[self.at - 1].isdigit() or self.text[self.at - 1] == "}")
         self.at = match.end()
-        if glued and words and words[-1].isdigit():
+        if glued and words and (words[-1].isdigit() or (words[-1][0] == "{" and "," not in words[-1])):
             words.pop()
         while self.text[self.at : self.at + 1] in (" ", "\t"):
             self.at += 1
         if operator in ("<<", "<<-"):
             target, quoted = self.raw_word()
-            self.documents.append(_Document(target, quoted, operator == "<<-"))
+            self.documents.append(Document(target, quoted, operator == "<<-"))
             return
         target = " ".join(self.word())
         if operator == "<<<":
@@ -256,43 +279,12 @@ class Reader(Words):
         """The bodies of the here-documents announced on the line that has just ended."""
         documents, self.documents = self.documents, []
         for document in documents:
-            body = self._body(document)
+            body, self.at = document.body(self.text, self.at)
             made = document.reader
             if made is not None:
                 made.stdin = body if document.quoted else self.expand(body)
                 shell_wrap.look_into(made, self)
                 for follower in document.later:
-                    follower.stdin = shell_wrap.output_of(made)
+                    follower.stdin = output_of(made)
                     shell_wrap.look_into(follower, self)
                     made = follower
-
-    def _body(self, document: _Document) -> str:
-        """The lines up to the delimiter, or to the end of the text as bash does."""
-        text, start, size = self.text, self.at, len(self.text)
-        while self.at < size:
-            end = text.find("\n", self.at)
-            end = end if end >= 0 else size
-            line = text[self.at : end]
-            here, self.at = self.at, min(end + 1, size)
-            if (line.lstrip("\t") if document.tabs else line) == document.word:
-                return text[start:here]
-        return text[start:]
-
-
-class _Document:
-    """A here-document announced on a line; its body follows below that line."""
-
-    __slots__ = ("later", "quoted", "reader", "tabs", "word")
-
-    def __init__(self, word: str, quoted: bool, tabs: bool) -> None:
-        self.word = word
-        self.quoted = quoted
-        self.tabs = tabs
-        self.reader: Simple | None = None
-        self.later: list[Simple] = []
-
-
-def _captured(commands: list[Simple]) -> str:
-    """What a substitution yields when that is plain (echo, printf, which), else UNKNOWN."""
-    text = shell_wrap.output_of(commands[-1]) if len(commands) == 1 else None
-    return UNKNOWN if text is None else text.rstrip("\n")

@@ -1,6 +1,6 @@
 """Words as bash reads them: quotes, escapes, `$` expansions, braces and tildes, with what they substitute being run.
 
-Part of shell.py, which reads the commands that the words stand in. Imports `re` alone.
+Part of shell.py, which reads the commands that the words stand in. Standard library only.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 import abc
 import re
 
-UNKNOWN = "\x00"
-"""Stands in a word for text that only the running shell knows."""
+from levaithan.hot.shell_text import UNKNOWN, tilde, unbraced, unescaped
 
+MAX_DEPTH = 12
+_PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 _PLAIN = re.compile(r"[^\s'\"\\$`;&|<>(){}#]+")
 _DOUBLE = re.compile(r"[^\"\\$`]+")
 _DOCUMENT = re.compile(r"[^\\$`]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-_ANSI = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
-_ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
-_DELIMITER = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|\\\\.|[^\s;&|<>()'\"\\\\])+")
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_DELIMITER = re.compile(r"(?:'[^'\n]*'|\"[^\"\n]*\"|\\.|[^\s;&|<>()'\"\\])+")
 
 
 class _Fields:
@@ -57,7 +55,9 @@ class Words(abc.ABC):
     text: str
     at: int
     cwd: str | None
+    depth: int
     variables: dict[str, str]
+    substituted: str | None
 
     @abc.abstractmethod
     def doubt(self, why: str) -> None:
@@ -89,10 +89,10 @@ class Words(abc.ABC):
             fields.done.append(fields.current)
         found = fields.done
         if found and self.text[start : start + 1] == "~":
-            found[0] = _tilde(found[0], self.variables["HOME"])
+            found[0] = tilde(found[0], self.variables["HOME"])
         elif found and "=~" in self.text[start : self.at] and (match := _ASSIGNED.fullmatch(found[0])):
-            found[0] = f"{match[1]}={_tilde(match[2], self.variables['HOME'])}"
-        return [word for field in found for word in _unbrace(field)] if fields.braces else found
+            found[0] = f"{match[1]}={tilde(match[2], self.variables['HOME'])}"
+        return [word for field in found for word in unbraced(field)] if fields.braces else found
 
     def raw_word(self) -> tuple[str, bool]:
         """The delimiter of a here-document: without its quotes, and whether it had any (then nothing is expanded)."""
@@ -112,6 +112,9 @@ class Words(abc.ABC):
         elif c == "'":
             fields.current += self._single()
             fields.quoted = True
+        elif text.startswith('"$@"', self.at):  # as many words as there are
+            self.at += 4
+            fields.split(self.variables.get("@", UNKNOWN))
         elif c == '"':
             fields.current += self._double()
             fields.quoted = True
@@ -129,7 +132,7 @@ class Words(abc.ABC):
             fields.split(self._backtick())
         elif text.startswith(("<(", ">("), self.at):
             self.at += 2
-            self.nested()
+            self.substituted = self.nested()
             fields.current += UNKNOWN
         else:
             return False
@@ -225,11 +228,30 @@ class Words(abc.ABC):
         """$(commands), $((arithmetic)) or ${parameter}."""
         if bracket == "{":
             return self._parameter()
-        if self.text.startswith("$((", self.at) and (end := self.text.find("))", self.at)) >= 0:
-            self.at = end + 2
+        if self.text.startswith("$((", self.at):
+            self.arithmetic(self.at + 3)
             return UNKNOWN
         self.at += 2
         return self.nested()
+
+    def arithmetic(self, begin: int) -> None:
+        """Reads the inside of `((...))`, from `begin` past its closing parentheses: only what it substitutes is run."""
+        depth, end = 2, len(self.text)
+        for match in _PARENTHESES.finditer(self.text, begin):
+            depth += (match[0] == "(") - (match[0] == ")")
+            if depth == 0:
+                break
+        else:
+            self.doubt("a parenthesis is not closed")
+            self.at = end
+            return
+        self.at = match.end()
+        if self.depth >= MAX_DEPTH:
+            self.doubt("it is nested too deeply")
+            return
+        self.depth += 1
+        self.expand(self.text[begin : match.start()])
+        self.depth -= 1
 
     def _value(self, name: str) -> str:
         return self.variables.get(name, (self.cwd or UNKNOWN) if name == "PWD" else UNKNOWN)
@@ -241,7 +263,7 @@ class Words(abc.ABC):
             end += 2 if self.text[end] == "\\" else 1
         inner = self.text[self.at + 2 : end]
         self.at = end + 1
-        return _ANSI.sub(_unescape, inner)
+        return unescaped(inner)
 
     def _parameter(self) -> str:
         """${name}, ${name:-word} and the other forms; what they run is run, what is not known is UNKNOWN."""
@@ -266,32 +288,3 @@ class Words(abc.ABC):
         if rest.startswith((":+", "+")):
             return word
         return value if rest.startswith((":?", "?")) else UNKNOWN
-
-
-def _unescape(match: re.Match[str]) -> str:
-    code = match[1]
-    if code[0] in "xu" and len(code) > 1:
-        return chr(int(code[1:], 16))
-    if code[0] in "01234567":
-        return chr(int(code, 8) & 0xFF)
-    return _ANSI_LETTERS.get(code, code)
-
-
-def _tilde(word: str, home: str) -> str:
-    if word == "~" or word.startswith("~/"):
-        return home + word[1:]
-    return "/root" + word[5:] if word == "~root" or word.startswith("~root/") else word
-
-
-def _unbrace(word: str, limit: int = 64) -> list[str]:
-    """Brace expansion: `/{etc,usr}` -> /etc /usr; at most `limit` words."""
-    done: list[str] = []
-    todo = [word]
-    while todo and len(done) + len(todo) <= limit:
-        field = todo.pop(0)
-        match = _BRACES.search(field)
-        if match is None:
-            done.append(field)
-        else:
-            todo[:0] = [field[: match.start()] + piece + field[match.end() :] for piece in match[1].split(",")]
-    return done + todo

@@ -5,6 +5,8 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
+from levaithan.hot.shell_options import INTERPRETERS, find_paths, operands_on, takes_next, value_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,8 @@ WRAPPERS = {
     "proot": "rbwR",
     "chroot": "",
     "unshare": "",
+    "nsenter": "tSG target setuid setgid",
+    "uvx": "p from with python",
     "script": "",
     "pkexec": "u user",
     "runuser": "uglsG user group shell",
@@ -51,7 +55,11 @@ WRAPPERS = {
 }
 """Wrapper -> its options that take a value (single letters glued in the first word, then long names)."""
 
+_RUNNERS = frozenset(("uv", "poetry", "pipenv", "hatch", "pdm", "rye", "pixi", "pipx"))
+_RUNNER_VALUES = "pC with extra group only-group python project directory index from env-file spec"
+OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
 _SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1}
+_STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
 
@@ -64,6 +72,24 @@ def look_into(made: Simple, reader: Reader) -> None:
         special(made, reader)
     elif made.name in WRAPPERS:
         _unwrap(made, reader)
+    elif made.name.startswith(INTERPRETERS):
+        _program(made, reader)
+    elif made.name in _RUNNERS and "run" in made.words[1:3]:
+        at = made.words.index("run")
+        rest = operands_on(made.words[at:], _RUNNER_VALUES)
+        if rest:
+            _again(made, rest, reader)
+
+
+def _program(made: Simple, reader: Reader) -> None:
+    """What program text would start. It is no command line, so that a quote left open in it means nothing."""
+    from levaithan.hot import shell_code  # it compiles patterns that most lines do not need
+
+    before = reader.result.unsure
+    for piece in shell_code.pieces(made):
+        for line in shell_code.commands_in(piece):
+            reader.child(line, dict(reader.variables))
+    reader.result.unsure = before
 
 
 def _export(made: Simple, reader: Reader) -> None:
@@ -83,57 +109,6 @@ def _trap(made: Simple, reader: Reader) -> None:
         reader.child(words[2] if words[1] == "--" else words[1])
 
 
-def output_of(made: Simple) -> str | None:
-    """What `made` would print when that is plain to see, else None."""
-    words, name = made.words[1:], made.name
-    text = None
-    if made.redirects:
-        return None
-    if name == "echo":
-        while words and words[0] in ("-n", "-e", "-E", "-ne", "-en"):
-            words = words[1:]
-        text = " ".join(words)
-    elif name == "printf" and words:
-        text = _printf(words)
-    elif name == "tee" or (name == "cat" and not words):
-        return made.stdin
-    elif name in ("which", "type") or (name == "command" and words[:1] == ["-v"]):
-        text = words[-1] if words else ""
-    elif name == "pwd":
-        text = made.cwd
-    return None if text is None else text + "\n"
-
-
-def _printf(words: list[str]) -> str | None:
-    if words[0] in ("%s", "%s\\n", "%b", "%b\\n"):
-        return "\n".join(words[1:])
-    return words[0].replace("\\n", "\n") if "%" not in words[0] else None
-
-
-def operands(words: list[str], valued: str = "") -> list[str]:
-    """The words after the program that are no options; `valued` as in WRAPPERS."""
-    short, _, long = valued.partition(" ")
-    found: list[str] = []
-    i = 1
-    while i < len(words):
-        word = words[i]
-        if word == "--":
-            return found + words[i + 1 :]
-        if len(word) > 1 and word[0] == "-":
-            i += _takes_next(word, short, long)
-        else:
-            found.append(word)
-        i += 1
-    return found
-
-
-def _takes_next(word: str, short: str, long: str) -> int:
-    """1 when the option `word` takes the next word as its value."""
-    if word.startswith("--"):
-        return int("=" not in word and word[2:] in long.split(" ") and len(word) > 2)
-    return int(word[-1] in short) if not any(c in short for c in word[1:-1]) else 0
-
-
 def _unwrap(made: Simple, reader: Reader) -> None:
     """The command behind a wrapper's options (and its own operands and VAR=value words)."""
     words, name = made.words, made.name
@@ -144,23 +119,43 @@ def _unwrap(made: Simple, reader: Reader) -> None:
     rest = words[_inner_start(words, name) :]
     if name == "watch":
         reader.child(" ".join(rest))
-    elif rest and name not in ("su", "runuser", "script"):
+    elif rest and (name not in ("su", "runuser", "script") or (name == "runuser" and value_of(words, "u", "--user"))):
         if name == "xargs":
             rest = [*rest, "\x00"] if made.stdin is None else _with_input(words, rest, made.stdin)
-        _again(made, rest, reader)
+        _again(made, rest, reader, _folder(made))
+
+
+def _folder(made: Simple) -> str | None:
+    """Where env -C and sudo -D run the command."""
+    place = None
+    if made.name in ("env", "sudo"):
+        place = value_of(made.words, "C" if made.name == "env" else "D", "--chdir")
+    return joined(made.cwd, place) if place else made.cwd
 
 
 def _script_of(words: list[str], name: str) -> str | None:
     """The text that su -c, flock -c or env -S runs as a command line, or None."""
-    for i, word in enumerate(words):
-        if name in ("su", "runuser", "script", "flock") and word in ("-c", "--command") and i + 1 < len(words):
-            return words[i + 1]
-        if name == "env" and word.startswith(("-S", "--split-string")):
-            glued = word[2:] if word.startswith("-S") else word.partition("=")[2]
-            return " ".join([glued, *words[i + 1 :]])
-        if i and not word.startswith("-") and name == "env" and "=" not in word:
-            break
+    if name in ("su", "runuser", "script"):
+        return value_of(words, "c", "--command")
+    if name == "flock":
+        return value_of(words[: _inner_start(words, name) + 2], "c", "--command")
+    if name == "env":
+        for i, word in enumerate(words[1:], 1):
+            if word[:1] != "-" and "=" not in word:
+                return None
+            text = value_of(["env", *words[i : i + 2]], "S", "--split-string") if word[:1] == "-" else None
+            if text is not None:
+                return " ".join([text, *words[i + (1 if word.endswith(text) else 2) :]])
     return None
+
+
+def _parallel(made: Simple, reader: Reader) -> None:
+    """parallel COMMAND ::: VALUES, or with values on stdin."""
+    rest = operands_on(made.words, "jnNSaP jobs max-args sshlogin arg-file")
+    cut = next((i for i, word in enumerate(rest) if word.startswith(":::")), len(rest))
+    given = " ".join(word for word in rest[cut:] if not word.startswith(":::")) or made.stdin or "\x00"
+    text = " ".join(rest[:cut])
+    reader.child(text.replace("{}", given) if "{}" in text else f"{text} {given}")
 
 
 def _inner_start(words: list[str], name: str) -> int:
@@ -172,8 +167,10 @@ def _inner_start(words: list[str], name: str) -> int:
         if word == "--":
             return i + 1
         if len(word) > 1 and word[0] == "-":
-            i += 1 + _takes_next(word, short, long)
-        elif "=" in word and name in ("env", "sudo", "doas") and word.partition("=")[0].isidentifier():
+            i += 1 + takes_next(word, short, long)
+        elif (word == "-" and name == "env") or (
+            "=" in word and name in ("env", "sudo", "doas") and word.partition("=")[0].isidentifier()
+        ):
             i += 1
         elif skip:
             skip -= 1
@@ -191,9 +188,9 @@ def _with_input(words: list[str], rest: list[str], stdin: str) -> list[str]:
     return rest + stdin.replace("\0", " ").split()
 
 
-def _again(made: Simple, words: list[str], reader: Reader) -> None:
+def _again(made: Simple, words: list[str], reader: Reader, cwd: str | None = "") -> None:
     """The inner command as a command of its own, with the outer one's redirections already counted."""
-    inner = type(made)(words, [], made.cwd, made.stdin)
+    inner = type(made)(words, [], made.cwd if cwd == "" else cwd, made.stdin)
     if len(reader.result.commands) < 2000:
         reader.result.commands.append(inner)
         look_into(inner, reader)
@@ -218,10 +215,29 @@ def _shell(made: Simple, reader: Reader) -> None:
                 reader.child(words[i], variables)
             return
         i += 2 if word in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
+    if i < len(words) and words[i].rpartition("/")[2] in OWN_SCRIPTS:
+        _again(made, words[i:], reader)
     if made.stdin is not None and (
-        i >= len(words) or words[i] == "/dev/stdin" or any("s" in word for word in words[1:i] if word[:2] != "--")
+        i >= len(words) or words[i] in _STDIN or any("s" in word for word in words[1:i] if word[:2] != "--")
     ):
         reader.child(made.stdin, dict(reader.variables))
+
+
+def _source(made: Simple, reader: Reader) -> None:
+    """source FILE: what is written into it, and our own scripts."""
+    words = made.words[1:]
+    if words and words[0] in _STDIN and made.stdin is not None:
+        reader.child(made.stdin)
+    elif words and words[0].rpartition("/")[2] in OWN_SCRIPTS:
+        _again(made, words, reader)
+
+
+def _set(made: Simple, reader: Reader) -> None:
+    """set -- WORDS: the positional parameters."""
+    if "--" in made.words:
+        given = made.words[made.words.index("--") + 1 :]
+        reader.variables.update({str(n): word for n, word in enumerate(given, 1)})
+        reader.variables["@"] = reader.variables["*"] = " ".join(given)
 
 
 def _find(made: Simple, reader: Reader) -> None:
@@ -244,29 +260,23 @@ def _find(made: Simple, reader: Reader) -> None:
         i = end
 
 
-def find_paths(words: list[str]) -> list[str]:
-    """Where `find` starts: the words before its first test."""
-    paths = []
-    for word in words[1:]:
-        if word[:1] in ("-", "(", "!"):
-            if word in ("-H", "-L", "-P") or word.startswith("-O"):
-                continue
-            break
-        paths.append(word)
-    return paths or ["."]
-
-
 def _change_folder(made: Simple, reader: Reader) -> None:
-    import posixpath
-
     words = made.words
-
     places = [word for word in words[1:] if not (word[:1] == "-" and len(word) > 1)]
     place = places[0] if places else reader.variables["HOME"]
     if place == "-" or "\x00" in place or (reader.cwd is None and not place.startswith("/")):
         reader.cwd = None
     else:
-        reader.cwd = posixpath.normpath(posixpath.join(reader.cwd or "/", place))
+        reader.cwd = joined(reader.cwd, place)
+
+
+def joined(cwd: str | None, place: str) -> str | None:
+    """The folder `place` as seen from `cwd`; None when that is unknown."""
+    import posixpath
+
+    if cwd is None and not place.startswith("/"):
+        return None
+    return posixpath.normpath(posixpath.join(cwd or "/", place))
 
 
 _SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
@@ -275,5 +285,9 @@ _SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(SHELLS, _shell),
     "eval": _eval,
     "trap": _trap,
+    "source": _source,
+    ".": _source,
+    "set": _set,
+    "parallel": _parallel,
     "find": _find,
 }

@@ -1,0 +1,95 @@
+"""What single programs do to files in a way of their own: find -delete, dd, sed -i, curl -o, tar, git, rsync.
+
+Part of deeds.py. Standard library only.
+"""
+
+from __future__ import annotations
+
+from levaithan.hot.deed import Deed, shown
+from levaithan.hot.shell_options import find_paths, operands, values_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.hot.shell import Simple
+
+RSYNC_VALUED = "e rsh exclude include filter files-from"
+OUTPUT: dict[str, tuple[tuple[str, str], ...]] = {
+    "curl": (("o", "--output"), ("", "--output-dir")),
+    "wget": (("O", "--output-document"), ("P", "--directory-prefix")),
+    "sort": (("o", "--output"),),
+    "openssl": (("out", ""),),
+    "gcc": (("o", ""),),
+    "cc": (("o", ""),),
+    "tar": (("C", "--directory"),),
+    "unzip": (("d", ""),),
+}
+_GIT = {"checkout": "write", "restore": "write", "rm": "delete", "mv": "move", "clean": "delete"}
+
+
+def deletes_found(made: Simple) -> Iterator[Deed]:
+    """find ... -delete."""
+    if "-delete" in made.words:
+        for path in find_paths(made.words):
+            yield Deed("delete", path, made.cwd, shown(made.words), recursive=True)
+
+
+def copies_blocks(made: Simple) -> Iterator[Deed]:
+    """dd of=PATH."""
+    for word in made.words[1:]:
+        if word.startswith("of="):
+            yield Deed("write", word[3:], made.cwd, shown(made.words))
+
+
+def edits(made: Simple) -> Iterator[Deed]:
+    """sed -i, perl -pi and the like. Each word may be the program or a file; no program is a path of ours."""
+    words = made.words
+    if any(_in_place(word) for word in words[1:]):
+        for word in words[1:]:
+            if word[:1] != "-":
+                yield Deed("write", word, made.cwd, shown(words))
+
+
+def _in_place(word: str) -> bool:
+    """-i alone or among other letters: -pi, -ni.bak, -Ei; -e, -M and -I begin something else."""
+    letters = word[1:].partition(".")[0]
+    return (
+        word.startswith("--in-place")
+        or word == "inplace"
+        or (word[:1] == "-" and "i" in letters and letters[0] not in "-eMIVf")
+    )
+
+
+def outputs(made: Simple) -> Iterator[Deed]:
+    """curl -o, wget -O, tar -x -C and the like; an archive is unpacked over what is in the folder."""
+    words, unpacks = made.words, made.name in ("tar", "unzip")
+    if made.name == "tar" and not (
+        "x" in "".join(words[1:2])
+        or any(word in ("--extract", "--get") or (word[:1] == "-" != word[1:2] and "x" in word) for word in words)
+    ):
+        return
+    found = [value for letter, long in OUTPUT[made.name] for value in values_of(words, letter, long)]
+    for target in found or (["."] if unpacks else []):
+        yield Deed("write", target, made.cwd, shown(words), recursive=unpacks)
+
+
+def git(made: Simple) -> Iterator[Deed]:
+    """What git does to the files it is given by name."""
+    words = operands(made.words, "Cc git-dir work-tree namespace source")
+    if len(words) > 1 and words[0] in _GIT:
+        for word in words[1:]:
+            yield Deed(_GIT[words[0]], word, made.cwd, shown(made.words))
+
+
+def mirrors(made: Simple) -> Iterator[Deed]:
+    """rsync --delete: what is in the target and not in the source goes."""
+    if any(word.startswith("--del") for word in made.words):
+        for word in operands(made.words, RSYNC_VALUED)[-1:]:
+            yield Deed("delete", word, made.cwd, shown(made.words), recursive=True)
+
+
+def overwrites(made: Simple) -> Iterator[Deed]:
+    """shred writes what it deletes."""
+    for word in operands(made.words, "ns iterations size random-source"):
+        yield Deed("write", word, made.cwd, shown(made.words))

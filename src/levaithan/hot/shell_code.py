@@ -1,0 +1,73 @@
+"""Program text on a command line (python -c, node -e, awk, a here-document into an interpreter) and what it would run.
+
+No parser of any language: string literals are looked at, and what is called around them. Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from levaithan.hot.shell import Simple
+
+_MOST = 60
+_LONGEST = 4096
+_FLAG = re.compile(r"-[A-Za-z]{0,6}[ceEpir]|--eval|--print|eval")
+_LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`([^`\n]*)`")
+_RUNS = re.compile(r"system|subprocess|popen|exec|spawn|shell script|`|%x|\bqx\b|check_output|check_call|\brun\(", re.I)
+_DELETES_TREE = re.compile(
+    r"(?:rmtree|rm_rf|rm_r|rmSync|rmdirSync|removeSync|removeAll|remove_tree|remove_dir_all|rimraf)\W{1,4}$"
+)
+
+
+def pieces(made: Simple) -> list[str]:
+    """The program texts that `made`, an interpreter, is given in its words or on its stdin."""
+    words, name = made.words, made.name
+    operands = [word for word in words[1:] if word[:1] != "-" and word not in ("/dev/stdin", "\x00")]
+    reads = [made.stdin] if made.stdin and not operands else []
+    if name == "sqlite3":
+        return [" ".join([*words[1:], made.stdin or ""])]
+    if name.endswith("awk"):
+        return operands
+    found = [words[i + 1] for i, word in enumerate(words[:-1]) if i and _FLAG.fullmatch(word)]
+    found += [word.partition("=")[2] for word in words[1:] if word.startswith(("--eval=", "--print="))]
+    if found and name.startswith(("perl", "ruby")):
+        found = [" ".join(words[1:])]
+    return found + reads
+
+
+def literals(code: str) -> list[str]:
+    """The string literals in `code`, as written."""
+    return [match[match.lastindex or 1] for match in _LITERAL.finditer(code)]
+
+
+def commands_in(code: str) -> list[str]:
+    """The command lines that `code` may hand to a shell or start, and what it deletes as such a line."""
+    found: list[str] = []
+    runs = _RUNS.search(code) is not None
+    row: list[str] = []
+    after = 0
+    for match in _LITERAL.finditer(code):
+        text = match[match.lastindex or 1]
+        if len(found) >= _MOST:
+            break
+        if _DELETES_TREE.search(code[max(match.start() - 30, 0) : match.start()]):
+            found.append(f"rm -rf -- {_quoted(text)}")
+        if row and code[after : match.start()].strip() != ",":
+            found += _started(row)
+            row = []
+        row += [text] if runs and len(text) <= _LONGEST else []
+        after = match.end()
+    return found + _started(row)
+
+
+def _started(row: list[str]) -> list[str]:
+    """One literal is a command line; several with commas between them are the words of one."""
+    if len(row) < 2:
+        return row
+    return [" ".join(map(_quoted, row)), *row]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
