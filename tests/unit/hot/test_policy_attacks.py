@@ -266,7 +266,7 @@ def test_a_path_that_may_not_be_looked_at_is_judged_as_written(monkeypatch: pyte
         raise PermissionError(13, "no", path)
 
     monkeypatch.setattr(os.path, "realpath", refuse)
-    assert real("/proc/1/root/../x") == "/proc/1/x"
+    assert real("/proc/1/cwd/../x") == "/proc/1/x"
 
 
 HOSTILE = ["$((" * 30_000, "$((" * 30_000 + "))" * 30_000, "a=(" * 60_000, 'python3 -c "' + "'a'," * 50_000 + '"']
