@@ -180,6 +180,9 @@ def _read(path: str) -> list[Halt]:
         seen = os.stat(path)
     except FileNotFoundError:
         _cache.pop(path, None)
+        folder = os.path.dirname(path)
+        if os.path.islink(path) or (os.path.islink(folder) and not os.path.isdir(folder)):
+            raise _unreadable(path, "it is a link, and what it leads to is gone") from None
         return []
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from None

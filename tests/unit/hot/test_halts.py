@@ -149,6 +149,15 @@ def test_a_broken_file_halts_guards_and_says_how_to_mend_it(home, content):
         halts.set_halt(home, "all", "", "r", "b")
 
 
+@pytest.mark.parametrize("what", ["halts.json", "state"])
+def test_a_link_to_nowhere_is_a_lost_emergency_stop_and_none_that_is_missing(home, what):
+    if what == "halts.json":
+        os.mkdir(home.state)
+    os.symlink("/nonexistent/place", home.halts if what == "halts.json" else home.state)
+    opinion = halts.halt_for(event(), home, NOW)
+    assert opinion.verdict == "halt" and opinion.rule == "halt.unreadable"
+
+
 def test_a_folder_in_place_of_the_file_halts_too(home):
     os.makedirs(home.halts)
     assert halts.halt_for(event(), home, NOW).verdict == "halt"
