@@ -43,17 +43,14 @@ READS = (
     ("audit", "tail", "--limit", "5"),
     ("audit", "search", "harmless"),
     ("audit", "export"),
-    ("session", "list"),
     ("halt", "list"),
     ("journal", "verify"),
-    ("config", "show"),
     ("hooks", "list"),
 )
 """Commands that need nothing but to read, and so must work."""
 WRITES = {
     ("start",): "writ",
     ("serve",): "writ",
-    ("restart",): "writ",
     ("halt", "set", "--scope", "all", "--reason", "look"): "mend its folder",
     ("hooks", "install", "--user"): "writable",
     ("journal", "repair"): "writ",
