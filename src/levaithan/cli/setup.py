@@ -99,6 +99,7 @@ def _demo(home: Home) -> str:
     from levaithan.queries import audit as questions
     from levaithan.queries.asking import Filters
 
+    reading.ask_service(home, "sync", reading.SYNC_S)  # a service that is still making its stores answers slowly
     with Progress("running the main job", "events") as bar:
         done = demo.run(home, bar)
     with reading.ledger() as ledger:
