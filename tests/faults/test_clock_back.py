@@ -51,8 +51,11 @@ class Follower:
     def seen(self) -> list[str]:
         return [json.loads(line)["tool_use_id"] for line in self.file.read_text().splitlines() if line[-1:] == "}"]
 
-    def end(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+    def __enter__(self) -> Follower:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
         self.process.wait(20)
 
 
@@ -88,10 +91,8 @@ def holds(root: str, sent: list[str]) -> None:
 def test_a_clock_that_jumps_under_a_running_service(tmp_path: Path, clock: Clock) -> None:
     root = homes.make_home(tmp_path / "h", checkpoint_interval_s=1, canary_interval_s=0)
     sent: list[str] = []
-    with homes.serving(root):
+    with homes.serving(root), Follower(root, tmp_path / "followed") as follower:
         sent.append(calls.call(root, "native").id)
-        homes.sync(root)
-        follower = Follower(root, tmp_path / "followed")
         homes.until(lambda: follower.seen() == sent, 20)
         for shift_s in (-DAY_S, 30 * DAY_S, -50 * YEARS_S, 0):
             clock.shift_s = shift_s
@@ -112,7 +113,6 @@ def test_a_clock_that_jumps_under_a_running_service(tmp_path: Path, clock: Clock
             assert 0 <= told["uptime_s"] < 600, told["uptime_s"]
             assert all(0 <= one["lag_seconds"] < 60 for one in told["projector"]["stores"].values()), told["projector"]
         homes.until(lambda: len(follower.seen()) >= len(sent), 20)
-        follower.end()
         assert follower.seen() == sent
         assert homes.cli(root, "status", check=False).returncode == 0
     holds(root, sent)
