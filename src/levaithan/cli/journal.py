@@ -92,6 +92,11 @@ def rebuild(store: Store = "all", json: options.Json = False) -> None:
         for one in done
     ]
     output.emit(rows, ["store", "records", "dead_letters", "seconds"], output.pick(None, json))
+    for one in done:
+        if one.carried:
+            output.say(f"{one.carried} of them were pruned from the journal and were taken from the ledger as it was")
+        if one.lost:
+            output.say(f"{one.store}: {one.lost}")
     if any(one.dead_letters for one in done):
         output.say("some records wait as dead letters: see `levaithan journal dead-letters`")
 

@@ -25,6 +25,8 @@ LOOK_S = 1.0
 """How often the journal is looked at without being told: a one-shot tells nobody."""
 STRETCH_S = 1.0
 """How long the lock is kept under load before another process may take a turn."""
+YIELD_S = 0.015
+"""How long the lock is left alone between two stretches: who waits for it looks every 10 ms."""
 COLLECT_EVERY = 256
 """Batches between two looks for cyclic garbage: records have no cycles, and looking costs a fifth of the time."""
 
@@ -105,9 +107,11 @@ class Projector:
 
     def _wait(self) -> bool:
         """Wait for news, a store's next try, or LOOK_S. False when the pipe has ended."""
-        now = time.monotonic()
         pause = 0.0
-        if self.status.doing != "projecting":
+        if self.status.doing == "projecting":
+            time.sleep(YIELD_S)
+        else:
+            now = time.monotonic()
             tries = [one.retry_at - now for one in self.followers if one.error]
             pause = max(0.01, min([LOOK_S, *tries]))
         if self.wake is None:

@@ -1,4 +1,8 @@
-"""Makes stores again from nothing but the journal, beside the old ones, which answer until the new ones are whole."""
+"""Makes stores again from the journal, beside the old ones, which answer until the new ones are whole.
+
+What the journal no longer has because it was pruned comes from the ledger, and what a person had made harmless is made
+harmless again: a rebuild must not lose what nothing else can give back.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import StoreError
-from levaithan.projector import segments
+from levaithan.projector import again, segments
 from levaithan.projector.feed import Feed
 from levaithan.projector.follower import Follower
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import followers, written_with
-from levaithan.stores.roles import LEDGER, SEARCH
+from levaithan.stores.registry import open_ledger
+from levaithan.stores.roles import LEDGER, SEARCH, StoreDamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 WAIT_S = 30.0
+_ALL = 1_000_000
 
 
 class RebuildBusyError(StoreError):
@@ -38,12 +44,15 @@ class RebuildFailedError(StoreError):
 
 @dataclass(slots=True, frozen=True)
 class Rebuilt:
-    """What one store holds after its rebuild."""
+    """What one store holds after its rebuild. carried: records that were pruned from the journal, from the ledger;
+    lost: why there may have been more of them, in words."""
 
     store: str
     records: int
     dead_letters: int
     seconds: float
+    carried: int = 0
+    lost: str = ""
 
 
 def rebuild(
@@ -62,21 +71,33 @@ def rebuild(
     with ProjectionLock(home) as lock:
         if not lock.take(wait_s):
             raise RebuildBusyError(seconds=wait_s)
-        return [_rebuild(home, one.store, progress) for one in followers(home, written_with(home, settings), stores)]
+        full = written_with(home, settings)
+        ledger = open_ledger(full, home)
+        try:
+            return [_rebuild(home, one.store, ledger, progress) for one in followers(home, full, stores)]
+        finally:
+            ledger.close()
 
 
-def _rebuild(home: Home, store: Any, progress: Callable[[str, int, int], None] | None) -> Rebuilt:
+def _rebuild(home: Home, store: Any, ledger: Any, progress: Callable[[str, int, int], None] | None) -> Rebuilt:
     began = time.monotonic()
     store.clear_leftovers()
     fresh = store.beside()
     follower = Follower(fresh, Feed(home.journal))
+    harmless = again.made_harmless(ledger) if store.name == LEDGER else set()
     try:
+        carried, damage = _carry(home, ledger, fresh)
         while follower.step() or follower.error:
             if follower.error:
                 raise RebuildFailedError(store=store.name, reason=follower.error["message"])
             if progress:
                 total = segments.bytes_left(home.journal, None)
                 progress(store.name, total - segments.bytes_left(home.journal, follower.position), total)
+        letters = [one for one in fresh.dead_letters(_ALL) if one.id in harmless] if harmless else []
+        again.try_again(home.journal, fresh, letters, sanitize=True)
+        dead = fresh.dead_count()
+        if damage and store.name == LEDGER:
+            store.move_aside(damage)
         store.take_over(fresh)
     except BaseException:
         fresh.close()
@@ -84,4 +105,23 @@ def _rebuild(home: Home, store: Any, progress: Callable[[str, int, int], None] |
         raise
     finally:
         store.close()
-    return Rebuilt(store.name, follower.delivered, follower.dead, time.monotonic() - began)
+    lost = f"what was pruned from the journal could not be read from the old ledger: {damage}" if damage else ""
+    lost = lost if again.pruned(home.journal) else ""
+    return Rebuilt(store.name, carried + follower.delivered, dead, time.monotonic() - began, carried, lost)
+
+
+def _carry(home: Home, ledger: Any, fresh: Any) -> tuple[int, str]:
+    """Put what was pruned from the journal into `fresh`: how many records, and what is wrong with the ledger, or ""."""
+    carried, limit, damage = 0, fresh.max_field, ""
+    try:
+        fresh.max_field = 1 << 62  # the store has had them already, under the limit of then
+        for batch in again.older(ledger, home.journal):
+            fresh.put_again(batch)
+            carried += len(batch)
+        ledger.cursor()  # nothing may have been asked yet
+    except StoreDamagedError as error:
+        damage = str(error.values.get("reason", error))
+    finally:
+        fresh.max_field = limit
+        fresh.close()
+    return carried, damage

@@ -1,17 +1,16 @@
-"""The small loops of the service: watching its own ground, taking up changed rules, pruning, the canary, old sessions.
+"""The small loops of the service: watching its own ground, taking up changed rules, the canary, old sessions.
 
 Each is a function that the supervisor calls again and again; what may wait long runs in a thread of its own.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from levaithan.hot import hotconf, segments, sessions
+from levaithan.hot import hotconf, sessions
 from levaithan.hot.workflow import stamp as file_stamp
-from levaithan.journal import read
+from levaithan.service.pruning import Pruner
 from levaithan.service.supervisor import every, in_thread, stamp
 
 if TYPE_CHECKING:
@@ -28,12 +27,12 @@ _FIXED = ("fsync", "fsync_interval_ms", "segment_bytes", "max_stdin_bytes")
 
 
 class Chores:
-    """The loops' bodies, and what they found: canary and pruned are for status."""
+    """The loops' bodies, and what they found: canary and pruner.state are for status."""
 
     def __init__(self, app: App) -> None:
         self.app = app
         self.canary: dict[str, Any] = {"at": None, "ok": None, "rows": []}
-        self.pruned: dict[str, Any] = {"at": None, "removed": 0, "held_by": []}
+        self.pruner = Pruner(app)
         self._conf_seen = file_stamp(app.home.hot_conf)
         self._found = 0
 
@@ -48,7 +47,7 @@ class Chores:
             "projector": app.projection.run,
             "sealer": app.sealing.run,
             "export": app.sealing.export,
-            "pruner": every(PRUNE_S, self.prune, first_s=WATCH_S),
+            "pruner": every(PRUNE_S, self.pruner.prune, first_s=WATCH_S),
             "canary": every(canary_s, self.sing, first_s=CANARY_FIRST_S),
             "sweep": every(SWEEP_S, self.sweep, first_s=WATCH_S),
         }
@@ -87,34 +86,6 @@ class Chores:
         app.restart_needed = [key for key in _FIXED if getattr(fresh, key) != getattr(app.conf, key)]
         app.say("settings changed", restart_needed=app.restart_needed, problems=fresh.problems)
 
-    async def prune(self) -> None:
-        """Keep the journal within its bound, as far as the stores have it."""
-        from levaithan.journal import prune  # noqa: PLC0415
-
-        app, most = self.app, self.app.conf.journal_max_bytes
-        if not most or journal_bytes(app.home.journal) <= most:
-            self.pruned["held_by"] = []
-            return
-        delivered = self.delivered()
-        done = await app.committer.job(lambda: prune.prune(app.home.journal, most, delivered, app.journal))
-        if done.held_by != self.pruned["held_by"]:
-            app.say("pruning", level="warning" if done.held_by else "info", left=done.left, held_by=done.held_by)
-        self.pruned["held_by"] = done.held_by
-        if done.removed:
-            self.pruned |= {"at": stamp(time.time()), "removed": self.pruned["removed"] + len(done.removed)}
-            app.say("pruned", removed=done.removed, bytes=done.bytes, left=done.left)
-
-    def delivered(self) -> dict[str, read.Position | None]:
-        """How far each store has read, as the projector that runs now says; None when it does not."""
-        told = self.app.projection.status()
-        stores = told.get("stores") if told.get("pid") == told.get("child") else None
-        positions: dict[str, read.Position | None] = dict.fromkeys(self.app.stores)
-        for name in self.app.stores:
-            one = stores.get(name) if isinstance(stores, dict) else None
-            if isinstance(one, dict) and isinstance(one.get("segment"), str) and isinstance(one.get("offset"), int):
-                positions[name] = read.Position(one["segment"], one["offset"])
-        return positions
-
     async def sing(self) -> None:
         """Send the canary through every registered command."""
         from levaithan.install import canary  # noqa: PLC0415 - loads the install room when it is needed
@@ -131,11 +102,3 @@ class Chores:
         """Remove what is known of sessions long gone."""
         folder = self.app.home.sessions
         await in_thread(lambda: sessions.sweep(folder, time.time()))
-
-
-def journal_bytes(directory: str) -> int:
-    """Bytes of all segments."""
-    try:
-        return sum(os.stat(f"{directory}/{name}").st_size for name in segments.listing(directory)[0])  # noqa: PTH116
-    except OSError:
-        return 0

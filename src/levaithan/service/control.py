@@ -120,7 +120,7 @@ def status(app: App) -> dict[str, Any]:
         "loops": app.supervisor.states(),
         "canary": app.chores.canary,
         "checkpoint": app.sealing.status(),
-        "pruned": app.chores.pruned,
+        "pruned": app.chores.pruner.state,
         "memory": {"rss_bytes": resident()},
         "log": {"lost": app.log.lost},
     }  # fmt: skip

@@ -129,7 +129,7 @@ class SqliteFile:
 
     def wrap(self, error: BaseException) -> StoreError:
         """`error` as a StoreError, whatever it is."""
-        if isinstance(error, sqlite3.Error) and _kind(error) == sqlite3.SQLITE_CANTOPEN and (why := self._in_the_way()):
+        if isinstance(error, sqlite3.Error) and _kind(error) in _NO_PLACE and (why := self._in_the_way()):
             return StoreDamagedError(store=self.store, path=self.path, reason=why)
         return translate(self.store, self.path, error) or StoreError(store=self.store, reason=str(error))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.ledger_records import event
+from tests.support.ledger_records import at, event
 
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import catch_up
@@ -49,6 +49,88 @@ def test_after_a_rebuild_it_goes_on_and_can_be_rebuilt_again(home: Any, settings
     names = sorted(path.name for path in Path(home.state).iterdir())
     assert sum(name.startswith("ledger.sqlite3.g") and "-" not in name for name in names) == 1, names
     assert open_ledger(settings, home).rows("SELECT count(*) FROM events") == [(8,)]
+
+
+def everything(home: Any, settings: Any) -> dict[str, Any]:
+    ledger, search = open_ledger(settings, home), open_search(settings, home)
+    assert search is not None
+    names = ("events", "journal_notes", "checkpoints", "sessions", "agents", "tool_calls", "decisions", "prompts")
+    found: dict[str, Any] = {name: sorted(ledger.rows(f"SELECT * FROM {name}"), key=repr) for name in names}
+    found["search"] = sorted(hit.id for hit in search.find("echo", limit=9999))
+    found["dead"] = [(one.id, one.reason) for one in ledger.dead_letters()]
+    ledger.close()
+    search.close()
+    return found
+
+
+def pruned(home: Any, settings: Any, journal: Any) -> str:
+    """A journal of three segments of which the first was delivered and pruned; what was in it."""
+    settings.ledger_max_field_bytes = 50_000
+    journal.events(1500)
+    journal.add(event(1501, payload={"x": "a\0b", "tool_input": {"command": "echo nul"}}))
+    journal.add(event(1502, payload={"x": "é" * 40_000, "tool_input": {"command": "echo long"}}))
+    journal.add({"v": 1, "kind": "checkpoint", "at": at(1), "size": 9, "head": "h", "key_id": "k", "signature": "s"})
+    journal.add({"v": 1, "kind": "note", "at": at(1), "text": "t"})
+    first = journal.path
+    journal.segment()
+    journal.events(20, first=1510)
+    catch_up(home, settings, stores=BOTH)
+    replay(home, settings, "ledger", sanitize=True)
+    Path(first).unlink()
+    journal.segment()
+    journal.events(20, first=1600)
+    catch_up(home, settings, stores=BOTH)
+    return str(first)
+
+
+@pytest.mark.parametrize("stores", [BOTH, ("ledger",), ("search",)])
+def test_a_rebuild_keeps_what_was_pruned_from_the_journal(
+    home: Any, settings: Any, journal: Any, stores: tuple[str, ...]
+) -> None:
+    pruned(home, settings, journal)
+    before = everything(home, settings)
+    assert (len(before["events"]), len(before["search"]), before["dead"]) == (1542, 1542, [])
+    settings.ledger_max_field_bytes = 2_000
+    told = rebuild(home, settings, stores)
+    assert [one.carried for one in told] == [1505] * len(stores)
+    assert everything(home, settings) == before
+    assert rebuild(home, settings, stores)[0].carried == 1505
+
+
+def test_what_a_damaged_ledger_had_of_a_pruned_journal_is_said_to_be_lost(
+    home: Any, settings: Any, journal: Any
+) -> None:
+    pruned(home, settings, journal)
+    Path(home.state, "ledger.sqlite3").write_bytes(b"this was a ledger" * 999)
+    (told,) = rebuild(home, settings, ("ledger",))
+    assert told.carried == 0
+    assert "could not be read from the old ledger" in told.lost
+    (kept,) = Path(home.state).glob("ledger.sqlite3.damaged-*")
+    assert kept.read_bytes().startswith(b"this was a ledger")
+    assert open_ledger(settings, home).rows("SELECT count(*) FROM events") == [(40,)]
+
+
+def test_what_was_made_harmless_is_made_harmless_again(home: Any, settings: Any, journal: Any) -> None:
+    settings.ledger_max_field_bytes = 50_000
+    poisoned(journal)
+    catch_up(home, settings, stores=BOTH)
+    replay(home, settings, "ledger", {f"{3:032x}", f"{5:032x}"}, sanitize=True)
+    before = everything(home, settings)
+    assert len(before["dead"]) == 2
+    (told,) = rebuild(home, settings, ("ledger",))
+    assert (told.dead_letters, told.carried) == (2, 0)
+    assert everything(home, settings) == before
+
+
+def test_dead_letters_of_older_segments_alone_can_be_delivered(home: Any, settings: Any, journal: Any) -> None:
+    journal.add(event(1, payload={"x": "a\0b"}))
+    first = Path(journal.path).name
+    journal.segment()
+    journal.add(event(2, payload={"x": "a\0b"}))
+    catch_up(home, settings, stores=BOTH)
+    told = replay(home, settings, "ledger", sanitize=True, last=first)
+    assert told.delivered == [f"{1:032x}"]
+    assert [one.id for one in open_ledger(settings, home).dead_letters()] == [f"{2:032x}"]
 
 
 def test_a_rebuild_that_fails_leaves_the_old_one(home: Any, settings: Any, journal: Any, monkeypatch: Any) -> None:

@@ -1,0 +1,142 @@
+"""Keeps the journal within its bound: the oldest segments go, and only what every store has.
+
+A rebuild reads the journal from its start, so nothing is pruned while somebody else projects: the projection lock is
+held meanwhile, and how far the stores are is read from the stores themselves. Dead letters in what is about to go are
+delivered made harmless first: afterwards nobody could deliver them at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from levaithan.errors import LevaithanError
+from levaithan.hot import segments
+from levaithan.journal import read
+from levaithan.projector.lock import ProjectionLock
+from levaithan.service.supervisor import in_thread, stamp
+from levaithan.stores import registry
+
+if TYPE_CHECKING:
+    from levaithan.service.app import App
+    from levaithan.stores.roles import Ledger, Search
+
+LOCK_S = 5.0
+_DELIVER_S = 600.0
+
+
+class Pruner:
+    """`prune` is called again and again; state: what it did and what holds the rest, for status."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.state: dict[str, Any] = {"at": None, "removed": 0, "held_by": []}
+        self._tried = ""
+
+    async def prune(self) -> None:
+        """Keep the journal within its bound, as far as the stores have it."""
+        app, most = self.app, self.app.conf.journal_max_bytes
+        going, left = doomed(app.home.journal, most)
+        if not going and left <= most:
+            self.state["held_by"] = []
+            return
+        if going and (why := await self._deliver(going[-1])):
+            self._held([f"dead letters in what would go could not be delivered: {why}"])
+            return
+        lock = ProjectionLock(app.home)
+        if not await in_thread(lambda: lock.take(LOCK_S)):
+            self._held(["another process is projecting (a rebuild?): it may need what would go"])
+            return
+        try:
+            await self._prune(most)
+        finally:
+            lock.release()
+
+    async def _prune(self, most: int) -> None:
+        from levaithan.journal import prune  # noqa: PLC0415 - rarely needed
+
+        app, delivered = self.app, await in_thread(self.delivered)
+        done = await app.committer.job(lambda: prune.prune(app.home.journal, most, delivered, app.journal))
+        self._held(done.held_by, left=done.left)
+        if done.removed:
+            self.state |= {"at": stamp(time.time()), "removed": self.state["removed"] + len(done.removed)}
+            app.say("pruned", removed=done.removed, bytes=done.bytes, left=done.left)
+
+    def _held(self, by: list[str], **more: Any) -> None:
+        if by != self.state["held_by"]:
+            self.app.say("pruning", level="warning" if by else "info", held_by=by, **more)
+        self.state["held_by"] = by
+
+    def _stores(self) -> dict[str, Ledger | Search | None]:
+        settings, home = self.app.settings, self.app.home
+        return {"ledger": registry.open_ledger(settings, home), "search": registry.open_search(settings, home)}
+
+    def delivered(self) -> dict[str, read.Position | None]:
+        """How far each store has read, as it says itself; None for one that has nothing, or cannot be asked."""
+        positions: dict[str, read.Position | None] = {}
+        for name, store in self._stores().items():
+            if store is None:
+                continue
+            try:
+                cursor = store.cursor()
+            except LevaithanError:
+                cursor = None
+            finally:
+                store.close()
+            positions[name] = read.Position(cursor.segment, cursor.offset) if cursor else None
+        return positions
+
+    async def _deliver(self, last: str) -> str:
+        """See that no dead letter waits in `last` or an older segment; why that could not be tried, or ""."""
+        if last == self._tried or not await in_thread(lambda: self._waiting(last)):
+            return ""
+        command = (sys.executable, "-P", "-m", "levaithan.projector", "--home", self.app.home.root, "--harmless", last)
+        child = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE, cwd="/",
+        )  # fmt: skip
+        _, told = await asyncio.wait_for(child.communicate(), _DELIVER_S)
+        words = told.decode("utf-8", "replace").strip()[-600:]
+        if child.returncode != 0:
+            return words
+        self._tried = last
+        left = await in_thread(lambda: self._waiting(last))  # a forged line, or no JSON at all: nobody can
+        self.app.say(
+            "dead letters were delivered made harmless, for their segments are about to be pruned",
+            level="warning" if left else "info", until=last, undeliverable=left, said=words,
+        )  # fmt: skip
+        return ""
+
+    def _waiting(self, last: str) -> int:
+        """The dead letters in `last` and older segments."""
+        count = 0
+        for store in self._stores().values():
+            if store is not None:
+                try:
+                    count += sum(one.segment <= last for one in store.dead_letters(1_000_000))
+                except LevaithanError:
+                    continue
+                finally:
+                    store.close()
+        return count
+
+
+def doomed(directory: str, most: int) -> tuple[list[str], int]:
+    """The oldest segments that must go until the journal has at most `most` bytes, never the last one (0 = no bound),
+    and how many bytes are left then."""
+    try:
+        names = segments.listing(directory)[0]
+        sizes = [os.stat(f"{directory}/{name}").st_size for name in names]  # noqa: PTH116
+    except OSError:
+        return [], 0
+    left = sum(sizes) if most else 0
+    going: list[str] = []
+    for name, size in zip(names[:-1], sizes, strict=False):
+        if left <= most:
+            break
+        going.append(name)
+        left -= size
+    return going, left
