@@ -76,6 +76,10 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "chattr": ("mode", ALL, "pv"),
     "setfacl": ("mode", ALL, "mxMXn"),
 }
+_DATA = frozenset(
+    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client sqlcmd sqlplus bq snowsql usql pgcli mycli mongo "
+    "mongosh".split()
+)
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
 _LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))
 """What names files without reading what is in them."""
@@ -149,6 +153,10 @@ def of_command(made: Simple) -> Iterator[Deed]:
         yield from switches_by_module(made)
     if name in _IN_PLACE:
         yield from edits(made)
+    if name in _DATA:
+        from levaithan.hot import deeds_database
+
+        yield from deeds_database.of_command(made)
     yield from _reads_key(made)
 
 

@@ -191,6 +191,7 @@ def _with_input(words: list[str], rest: list[str], stdin: str) -> list[str]:
 def _again(made: Simple, words: list[str], reader: Reader, cwd: str | None = "") -> None:
     """The inner command as a command of its own, with the outer one's redirections already counted."""
     inner = type(made)(words, [], made.cwd if cwd == "" else cwd, made.stdin)
+    inner.upstream = made.upstream
     if len(reader.result.commands) < 2000:
         reader.result.commands.append(inner)
         look_into(inner, reader)
