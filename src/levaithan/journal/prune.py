@@ -33,12 +33,18 @@ class Pruned:
 
 
 def prune(
-    directory: str, max_bytes: int, delivered: Mapping[str, Position | None], journal: Journal | None = None
+    directory: str,
+    max_bytes: int,
+    delivered: Mapping[str, Position | None],
+    journal: Journal | None = None,
+    *,
+    last: str = "",
 ) -> Pruned:
     """Remove the oldest segments until the journal has at most `max_bytes` (0 = no bound).
 
     delivered: how far each store has read; a segment that one of them has not read whole stays. journal: the writer
-    to use, so that its process sees its own prune records. Raises OSError (JournalError when recording fails).
+    to use, so that its process sees its own prune records. last: no segment after this one goes. Raises OSError
+    (JournalError when recording fails).
     """
     done = Pruned()
     names = segments.listing(directory)[0]
@@ -48,7 +54,7 @@ def prune(
         return done
     writer = journal or Journal(directory)
     for name, following in itertools.pairwise(names):
-        if done.left <= max_bytes:
+        if done.left <= max_bytes or (last and name > last):
             break
         done.held_by = _held(name, sizes[name], delivered)
         if done.held_by:
@@ -64,7 +70,7 @@ def prune(
         done.removed.append(name)
         done.bytes += sizes[name]
         done.left -= sizes[name]
-    if done.left > max_bytes and not done.held_by:
+    if done.left > max_bytes and not done.held_by and len(segments.listing(directory)[0]) == 1:
         done.held_by = [f"the segment that is being written is {sizes[names[-1]]} bytes by itself"]
     if done.removed:
         checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
