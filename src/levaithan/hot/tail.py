@@ -258,7 +258,7 @@ def search_since(directory: str, old: Tail, new: Tail, ids: list[str], known: Kn
     """Put into `known` those of `ids` that were recorded after `old`'s end."""
     for name in segments.listing(directory)[0] if ids else ():
         if old.name <= name <= new.name:
-            _search(f"{directory}/{name}", old.size if name == old.name else 0, ids, known)
+            _search(f"{directory}/{name}", ids, known, start=old.size if name == old.name else 0)
 
 
 def look_back(directory: str, tail: Tail, ids: list[str], known: Known) -> None:
@@ -266,17 +266,22 @@ def look_back(directory: str, tail: Tail, ids: list[str], known: Known) -> None:
     left = REPLAY_BYTES
     for name in reversed(segments.listing(directory)[0]):
         if left > 0 and name <= tail.name:
-            size = os.stat(f"{directory}/{name}").st_size
-            _search(f"{directory}/{name}", max(0, size - left), ids, known)
-            left -= size
+            left -= _search(f"{directory}/{name}", ids, known, last=left)
 
 
-def _search(path: str, start: int, ids: list[str], known: Known) -> None:
-    descriptor = open_segment(path)
-    if descriptor is None:
-        return
+def _search(path: str, ids: list[str], known: Known, *, start: int = 0, last: int = 1 << 60) -> int:
+    """Look through a segment from `start` on, at most its `last` bytes; its size. One that was pruned since it was
+    listed has nothing that anybody waits for."""
     try:
-        segments.find_ids(descriptor, start, os.fstat(descriptor).st_size, ids, known)
+        descriptor = open_segment(path)
+    except FileNotFoundError:
+        return 0
+    if descriptor is None:
+        return 0
+    try:
+        size = os.fstat(descriptor).st_size
+        segments.find_ids(descriptor, max(start, size - last), size, ids, known)
+        return size
     finally:
         os.close(descriptor)
 

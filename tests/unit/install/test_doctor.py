@@ -321,6 +321,15 @@ def test_mending_goes_on_where_the_first_look_could_not_see() -> None:
     assert done == [("folder", True, "folder"), ("file", True, "file")]
 
 
+def test_a_folder_for_settings_is_said_and_left(set_up: Home) -> None:
+    env = Path(set_up.root, ".env")
+    env.unlink()
+    env.mkdir(mode=0o755)
+    found = worst(set_up, "settings")
+    assert (found.status, found.fix) == ("fail", None)
+    assert "cannot be read" in found.message
+
+
 def test_a_last_segment_that_is_complete_is_no_failure(set_up: Home) -> None:
     journal = Journal(set_up.journal)
     journal.append([("", b'{"v":1,"kind":"note"}')])
