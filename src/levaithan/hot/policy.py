@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from levaithan.hot import hotconf
+from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed
 from levaithan.hot.event import Opinion
 from levaithan.hot.places import is_place, without_glob
@@ -32,6 +33,7 @@ _STRENGTH = {"allow": 0, "ask": 1, "deny": 2}
 _SHELL_TOOLS = ("Bash", "Monitor")
 _WRITE_TOOLS = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
 _READ_TOOLS = {"Read": "file_path", "Grep": "path"}
+_SEEN = 120
 _loaded: dict[str, tuple[list[object], Policy]] = {}
 
 
@@ -127,7 +129,8 @@ def _tool_fits(tools: list[str], name: str) -> bool:
 
 def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:
     """One line: what was seen, why it is held up and by which rule, what to do instead."""
-    text = f"`{deed.seen}` {rule['reason'].replace('{place}', place)} [rule {rule['id']}]. Instead: {rule['instead']}"
+    seen = deed.seen if len(deed.seen) <= _SEEN else head(deed.seen, _SEEN - 3) + "..."
+    text = f"`{seen}` {rule['reason'].replace('{place}', place)} [rule {rule['id']}]. Instead: {rule['instead']}"
     text = text.replace("\n", " ").replace("\x00", "?")
     if rule["mode"] == "shadow":
         return Opinion("allow", f"shadow, would {rule['effect']}: {text}", rule["id"])
@@ -160,7 +163,7 @@ class _Scene:
         kind = "write" if tool in _WRITE_TOOLS else "read"
         path = given.get(_WRITE_TOOLS.get(tool) or _READ_TOOLS.get(tool) or "")
         if isinstance(path, str) and path:
-            return [Deed(kind, path, event.cwd, f"{tool} {path[:200]}")]
+            return [Deed(kind, path, event.cwd, f"{tool} {path[:2000]}")]
         return ()
 
     def _shell(self, command: str) -> list[Deed]:
@@ -172,7 +175,7 @@ class _Scene:
         self.text = command
         found = [deed for made in line.commands for deed in of_command(made)]
         if line.unsure:
-            found.append(Deed("unsure", line.unsure, self.event.cwd, command[:100]))
+            found.append(Deed("unsure", line.unsure, self.event.cwd, command[:2000]))
         return found
 
     def fits(self, rule: Rule, deed: Deed) -> str | None:

@@ -100,19 +100,21 @@ def register(event: Event, context: Context) -> None:
 
 
 def _describe(event: Event, context: Context, session_id: str) -> dict[str, Any]:
+    from levaithan.hot.bounded import short
+
     transcript = event.text("transcript_path")
     version = client_version(event.env.get("agent"))
     if version is None and transcript and event.name == "SessionStart":
         version = transcript_version(transcript)
     return {
         "version": 1,
-        "session_id": session_id[:_MAX_TEXT],
-        "project": (event.project or "")[:_MAX_TEXT] or None,
-        "cwd": (event.cwd or "")[:_MAX_TEXT] or None,
-        "transcript_path": (transcript or "")[:_MAX_TEXT] or None,
+        "session_id": short(session_id, _MAX_TEXT),
+        "project": short(event.project or "", _MAX_TEXT) or None,
+        "cwd": short(event.cwd or "", _MAX_TEXT) or None,
+        "transcript_path": short(transcript or "", _MAX_TEXT) or None,
         "client_version": version,
-        "source": (event.text("source") or "")[:64] or None,
-        "model": (event.text("model") or "")[:128] or None,
+        "source": short(event.text("source") or "", 64) or None,
+        "model": short(event.text("model") or "", 128) or None,
         "attended": event.env.get("attended", "")[:8] or None,
         "first_event": event.name,
         "seen_us": context.now_us,
