@@ -169,6 +169,11 @@ def break_installs(home: Home) -> None:
     Path(home.installs).write_text('{"version": 7}')
 
 
+def spoil_the_logs(home: Home) -> None:
+    Path(home.logs, "service.log").mkdir()
+    Path(home.logs, "hook-errors.log").symlink_to("/etc/hostname")
+
+
 def link_a_segment(home: Home) -> None:
     journal = Journal(home.journal, segment_bytes=4096)
     for number in range(40):
@@ -235,6 +240,7 @@ def break_hooks(home: Home) -> None:
         ("halts", link_halts_to_itself, "fail"),
         ("installs", break_installs, "fail"),
         ("files", hook_into_a_folder, "fail"),
+        ("logs", spoil_the_logs, "warn"),
         ("journal", link_a_segment, "fail"),
         ("rules", cut_a_hook, "fail"),
         ("rules", hang_a_hook, "fail"),
