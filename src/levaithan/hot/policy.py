@@ -131,7 +131,7 @@ def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:
     """One line: what was seen, why it is held up and by which rule, what to do instead."""
     seen = deed.seen if len(deed.seen) <= _SEEN else head(deed.seen, _SEEN - 3) + "..."
     text = f"`{seen}` {rule['reason'].replace('{place}', place)} [rule {rule['id']}]. Instead: {rule['instead']}"
-    text = text.replace("\n", " ").replace("\x00", "?")
+    text = "".join(char if char.isprintable() else "?" for char in text.replace("\n", " "))
     if rule["mode"] == "shadow":
         return Opinion("allow", f"shadow, would {rule['effect']}: {text}", rule["id"])
     verdict = _VERDICTS[rule["effect"]]
