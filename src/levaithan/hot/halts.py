@@ -127,8 +127,7 @@ def set_halt(
         raise ValueError("scope all takes no target" if target else f"scope {scope} needs a target")
     if lasts_s is not None and lasts_s <= 0:
         raise ValueError("a halt must last longer than 0 seconds")
-    from levaithan.hot.bounded import short
-    from levaithan.hot.redact import redact_text
+    from levaithan.hot.bounded import head
 
     now = time.time_ns() // 1000 if now_us is None else now_us
     if lasts_s is not None and now + lasts_s * 1_000_000 > _LAST_US:
@@ -138,7 +137,7 @@ def set_halt(
             "id": "h-" + os.urandom(4).hex(),
             "scope": scope,
             "target": os.path.realpath(target) if scope == "project" else target,
-            "reason": short(redact_text(reason.strip())[0], _MAX_REASON),
+            "reason": head(reason.strip(), _MAX_REASON),
             "by": by,
             "set_at": stamp(now),
             "expires_at": None if lasts_s is None else stamp(now + int(lasts_s * 1_000_000)),
