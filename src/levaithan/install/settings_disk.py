@@ -6,9 +6,11 @@ Imports the errors only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,9 +62,13 @@ def folder_lock(folder: str) -> Iterator[None]:
 
 
 def read(path: str) -> bytes | None:
-    """The bytes of a file, None when there is none."""
+    """The bytes of a file, None when there is none; a pipe or a device is neither waited for nor replaced."""
     try:
-        return Path(path).read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
