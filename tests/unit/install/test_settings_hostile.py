@@ -13,7 +13,7 @@ import pytest
 
 from levaithan.errors import InstallError
 from levaithan.hot.paths import Home
-from levaithan.install import hooks, registry
+from levaithan.install import hooks, listing, registry
 from levaithan.install.places import Place
 
 BOM = b"\xef\xbb\xbf"
@@ -58,6 +58,15 @@ def test_what_is_no_file_is_neither_waited_for_nor_replaced(home: Home, project:
         with pytest.raises(InstallError, match="no regular file"):
             change(home, place)
     assert file.is_fifo()
+
+
+def test_a_pipe_in_a_registered_place_is_said_by_the_readers_too(home: Home, project: Path) -> None:
+    place, file = _place(project, b"{}")
+    hooks.install(home, place)
+    file.unlink()
+    os.mkfifo(file)
+    assert any("no regular file" in row["problem"] for row in listing.validate(home, str(project)))
+    assert [row["status"] for row in listing.installed(home)] == ["fail"]
 
 
 def test_a_link_to_a_device_is_refused(home: Home, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +121,7 @@ def test_an_install_that_failed_keeps_no_copy(home: Home, project: Path, monkeyp
 _DIES = """
 import os, sys
 from levaithan.hot import paths
-from levaithan.install import hooks, registry
+from levaithan.install import hooks, listing, registry
 home, project = paths.home_at(sys.argv[1]), sys.argv[2]
 real = registry.write_whole
 def dies(path, *more, **named):
