@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -215,9 +215,9 @@ class Trial:
 
     def told(self) -> None:
         """What had to be said was said: in an answer, the status, the log, or by doctor, verify, the projector."""
-        log = Path(self.origin.home.logs, "service.log")
-        if log.is_file():
-            self.said.append(log.read_text(errors="replace"))
+        for log in Path(self.origin.home.logs).glob("service.log*"):
+            if log.is_file() and os.access(log, os.R_OK):
+                self.said.append(log.read_text(errors="replace"))
         text = "\n".join(self.said)
         for one in self.damages:
             wanted = damages_told.must_say(one)
@@ -264,7 +264,7 @@ class Trial:
 
     def _stored(self, ids: list[str]) -> list[str]:
         settings = settings_of.load(self.root)
-        ledger, search = open_ledger(settings, self.origin.home), open_search(settings, self.origin.home)
+        ledger, search = open_ledger(settings, self.origin.home), cast("Any", open_search(settings, self.origin.home))
         have = {row[0] for row in ledger.rows("SELECT id FROM events")} | {one.id for one in ledger.dead_letters()}
         found = {row[0] for row in search.rows("SELECT id FROM docs")} if search else set()
         return [

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.faults.damages import Damage
 
 LOOKED_AT = (
-    "home", "files", "settings", "hot.conf", "key", "socket", "halts", "installs", "rules", "gate", "journal", "chain",
-    "lost", "stores", "hooks",
+    "home", "files", "settings", "hot.conf", "key", "socket", "halts", "installs", "logs", "rules", "gate", "journal",
+    "chain", "lost", "stores", "hooks",
 )  # fmt: skip
 """The checks of doctor that look at the home itself; the others start processes, or look at Claude Code."""
 GATE_PATHS = ("context", "hooks", "state/halts", "state/cache", "state")
@@ -41,6 +41,7 @@ _SAID: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("context/", (*_UNUSABLE, "empty", "missing", "closed"), "cannot be|missing, or of an older|last good"),
     ("context/workflows.toml#", (), "cannot be used"),
     ("context/policies/base.toml#", (), "cannot be used"),
+    ("logs/service.log", ("a folder", "closed"), "service.log cannot be written"),
     (".env", ("noise", "a folder", "a link to itself", "closed"), "cannot be read"),
     (".env#", (), "cannot be read|not allowed|no setting"),
     (

@@ -82,7 +82,7 @@ def _project_and_die(home: paths.Home, *, within: bool) -> None:
         move(*arguments)
 
     ledger.step = counted  # type: ignore[method-assign]
-    ledger_writer._move = killed
+    ledger_writer._move = killed  # type: ignore[assignment]
     try:
         while True:
             one.turn()
@@ -113,16 +113,15 @@ def test_a_bounded_journal_loses_nothing_beside_rebuilds(tmp_path: Path) -> None
             over.set()
             sender.join()
         homes.sync(root)
-        homes.until(lambda: _journal_bytes(root) <= bound, 20)
+        homes.until(lambda: _within(root, bound), 30)
         status = homes.control(root, "status")
         assert status is not None
         assert status["pruned"]["removed"] > 10
-        assert status["pruned"]["held_by"] == []
         assert {name: one["last_error"] for name, one in status["loops"].items() if one["restarts"]} == {}
         homes.sync(root)
         homes.cli(root, "journal", "rebuild")
         letters = homes.rows(root, "journal", "dead-letters", "--limit", "1000")
-    assert len(sent) > 2000
+    assert len(sent) > 1000
     rows = collections.Counter(homes.ledger_column(root, "SELECT tool_use_id FROM events"))
     waiting = {one["tool_use_id"] for one in letters}
     assert rows == dict.fromkeys({f"c-{number}" for number in sent} - waiting, 1)
@@ -151,7 +150,7 @@ def _send(home: paths.Home, sent: list[int], over: threading.Event) -> None:
             for _ in numbers:
                 assert client.answer() == (0, b"", b"")
             sent += numbers
-            time.sleep(0.01)
+            time.sleep(0.04)
 
 
 def _pruned(root: str) -> int:
@@ -159,7 +158,10 @@ def _pruned(root: str) -> int:
     return int(status.get("pruned", {}).get("removed", 0))
 
 
-def _journal_bytes(root: str) -> int:
-    status = homes.control(root, "status") or {}
+def _within(root: str, bound: int) -> bool:
+    """Whether the journal is within its bound and nothing keeps it from staying there."""
+    status = homes.control(root, "status")
+    if status is None:
+        return False
     assert status["journal"]["last_error"] is None
-    return int(status["journal"]["bytes"])
+    return bool(status["journal"]["bytes"] <= bound and status["pruned"]["held_by"] == [])

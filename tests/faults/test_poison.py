@@ -212,7 +212,8 @@ def test_a_ledger_that_takes_nothing_is_a_lag_and_no_loss(tmp_path: Path) -> Non
         def told() -> dict[str, Any]:
             status = homes.control(home.root, "status")
             assert status is not None
-            return status["projector"].get("stores", {}).get("ledger", {})
+            found: dict[str, Any] = status["projector"].get("stores", {}).get("ledger", {})
+            return found
 
         homes.until(lambda: told().get("state") == "down" and told()["lag_events"] > 500, 20)
         assert "in the way" not in told()["error"]["message"]

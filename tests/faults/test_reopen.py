@@ -168,14 +168,12 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> str:
     end = read.tail(home.journal)
     assert end is not None
     cursor = (journal.journal, end.segment, end.offset, end.seq, end.hash)
-    for store, rows in (
-        (open_ledger(settings_of(root), home), LEDGER_ROWS),
-        (open_search(settings_of(root), home), DOCS),
-    ):
-        assert store is not None
+    settings = settings_of(root)
+    opened: tuple[Any, Any] = (open_ledger(settings, home), open_search(settings, home))
+    for store, rows in zip(opened, (LEDGER_ROWS, DOCS), strict=True):
         store.migrate()
         store.close()
-        with contextlib.closing(sqlite3.connect(store.file.path)) as link, link:  # type: ignore[attr-defined]
+        with contextlib.closing(sqlite3.connect(store.file.path)) as link, link:
             link.execute(rows.format(count=RECORDS))
             link.execute("INSERT INTO cursors VALUES (?, ?, ?, ?, ?, ?, 0)", (store.name, *cursor))
     return root

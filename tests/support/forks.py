@@ -218,10 +218,13 @@ def _serve(home: paths.Home, ready: int, out: Path) -> None:
         async def nothing(_self: Any) -> None:
             await asyncio.Event().wait()
 
+        def up(_app: Any) -> None:
+            os.write(ready, b"r")
+
         chores.WATCH_S = 0.03
-        projection.Projection.run = nothing  # type: ignore[method-assign]
+        projection.Projection.run = nothing  # type: ignore[method-assign,assignment]
         os.environ.clear()
-        code = run.run(home, on_ready=lambda _app: os.write(ready, b"r"))
+        code = run.run(home, on_ready=up)
     except LevaithanError as problem:
         os.write(2, f"{problem.message}\n{problem.fix}\n".encode())
         code = problem.exit_code
