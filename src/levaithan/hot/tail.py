@@ -1,8 +1,7 @@
 """Where the journal ends, and what must be mended there before anything can be added: called under the journal's lock.
 
-A crash leaves half a line, zeros or an empty segment; a disk or a hand may leave anything. Nothing here raises for
-damage and nothing whole is ever thrown away: halves go to `torn/`, a damaged line stays and a new segment begins
-after it. Standard library only.
+A crash leaves half a line, zeros or an empty segment; a disk or a hand may leave anything. Nothing here raises for it
+and nothing whole is thrown away: halves go to `torn/`, after a damaged line a new segment begins. Standard library only.
 """
 
 from __future__ import annotations
@@ -270,12 +269,11 @@ def look_back(directory: str, tail: Tail, ids: list[str], known: Known) -> None:
 
 
 def _search(path: str, ids: list[str], known: Known, *, start: int = 0, last: int = 1 << 60) -> int:
-    """Look through a segment from `start` on, at most its `last` bytes; its size. One that was pruned since it was
-    listed has nothing that anybody waits for."""
+    """Look through a segment from `start` on, at most its `last` bytes; its size; 0 when it was pruned meanwhile."""
     try:
         descriptor = open_segment(path)
     except FileNotFoundError:
-        return 0
+        descriptor = None
     if descriptor is None:
         return 0
     try:

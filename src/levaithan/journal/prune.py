@@ -6,6 +6,7 @@ modules and the hot path.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -63,18 +64,24 @@ def prune(
         if record is None:
             done.held_by = [f"the header of {following} cannot be read: run `levaithan journal verify`"]
             break
-        writer.append([("", segments.encode(record))])
-        writer.sync(force=True)
-        Path(directory, name).unlink()
-        _sync_folder(directory)
+        _remove(writer, name, record)
         done.removed.append(name)
         done.bytes += sizes[name]
         done.left -= sizes[name]
     if done.left > max_bytes and not done.held_by and len(segments.listing(directory)[0]) == 1:
         done.held_by = [f"the segment that is being written is {sizes[names[-1]]} bytes by itself"]
     if done.removed:
-        checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
+        with contextlib.suppress(OSError):  # what is too much in it is only passed over
+            checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
     return done
+
+
+def _remove(writer: Journal, name: str, record: dict[str, Any]) -> None:
+    """Say it, durably, then do it."""
+    writer.append([("", segments.encode(record))])
+    writer.sync(force=True)
+    Path(writer.directory, name).unlink()
+    _sync_folder(writer.directory)
 
 
 def _held(name: str, size: int, delivered: Mapping[str, Position | None]) -> list[str]:
