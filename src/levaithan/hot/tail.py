@@ -1,7 +1,7 @@
 """Where the journal ends, and what must be mended there before anything can be added: called under the journal's lock.
 
 A crash leaves half a line, zeros or an empty segment; a disk or a hand may leave anything. Nothing here raises for it
-and nothing whole is thrown away: halves go to `torn/`, after a damaged line a new segment begins. Standard library only.
+and nothing whole is thrown away: halves go to `torn/`, a new segment follows a damaged line. Standard library only.
 """
 
 from __future__ import annotations

@@ -44,8 +44,7 @@ def prune(
     """Remove the oldest segments until the journal has at most `max_bytes` (0 = no bound).
 
     delivered: how far each store has read; a segment that one of them has not read whole stays. journal: the writer
-    to use, so that its process sees its own prune records. last: no segment after this one goes. Raises OSError
-    (JournalError when recording fails).
+    to use, so that its process sees its own prune records. last: no segment after it goes. Raises OSError.
     """
     done = Pruned()
     names = segments.listing(directory)[0]
@@ -66,14 +65,18 @@ def prune(
             break
         _remove(writer, name, record)
         done.removed.append(name)
-        done.bytes += sizes[name]
-        done.left -= sizes[name]
+        done.bytes, done.left = done.bytes + sizes[name], done.left - sizes[name]
     if done.left > max_bytes and not done.held_by and len(segments.listing(directory)[0]) == 1:
         done.held_by = [f"the segment that is being written is {sizes[names[-1]]} bytes by itself"]
     if done.removed:
-        with contextlib.suppress(OSError):  # what is too much in it is only passed over
-            checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
+        _thin(directory)
     return done
+
+
+def _thin(directory: str) -> None:
+    """Drop the checkpoints of what is gone from the file beside the segments; too many in it are only passed over."""
+    with contextlib.suppress(OSError):
+        checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
 
 
 def _remove(writer: Journal, name: str, record: dict[str, Any]) -> None:
