@@ -11,6 +11,7 @@ import os
 import time
 
 from levaithan.hot.event import Opinion
+from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
@@ -206,7 +207,7 @@ def _read(path: str) -> list[Halt]:
 
 def _parse(path: str) -> list[Halt] | HaltError:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             data = file.read(_MAX_BYTES + 1)
         value = loads(data) if len(data) <= _MAX_BYTES else None
     except OSError as error:

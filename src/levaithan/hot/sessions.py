@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 
+from levaithan.hot.paths import regular
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -76,7 +78,7 @@ def known(event: Event, context: Context) -> dict[str, Any] | None:
         kept: dict[str, Any] | None = sessions[session_id]
         return kept
     try:
-        with open(f"{context.home.sessions}/{file_name(session_id)}", "rb") as file:
+        with open(f"{context.home.sessions}/{file_name(session_id)}", "rb", opener=regular) as file:
             session = context.loads(file.read(1 << 16))
     except (OSError, ValueError):
         return None

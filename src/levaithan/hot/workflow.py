@@ -101,12 +101,12 @@ def _missing(*_: Any) -> None:
 
 
 def stamp(path: str) -> tuple[int, int, int] | None:
-    """What tells two versions of a file apart, or None when there is none."""
+    """What tells two versions of a file apart, or None when there is none (but a folder, a pipe, a device, say)."""
     try:
         seen = os.stat(path)
     except OSError:
         return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if (seen.st_mode & 0o170000) == 0o100000 else None
 
 
 def load_hook(name: str, path: str, entry: str, *, fresh: bool = False) -> Hook:
@@ -116,7 +116,7 @@ def load_hook(name: str, path: str, entry: str, *, fresh: bool = False) -> Hook:
     """
     hook = Hook(name, path)
     if hook.seen is None:
-        hook.error = f"{path} is missing"
+        hook.error = f"{path} is missing, or no file"
         return hook
     module = type(sys)("levaithan_hook_" + name)
     module.__file__ = path

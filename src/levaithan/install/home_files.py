@@ -137,7 +137,8 @@ def conf_differs(home: Home) -> bool:
     """Whether hot.conf is not what the settings make of it. Raises NotConfigured, SettingsUnreadable."""
     wanted = hotconf.render(settings.load(home.root)).encode("utf-8", "surrogateescape")
     try:
-        return Path(home.hot_conf).read_bytes() != wanted
+        with open(home.hot_conf, "rb", opener=paths.regular) as file:
+            return file.read() != wanted
     except OSError:
         return True
 
