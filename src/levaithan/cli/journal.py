@@ -80,7 +80,7 @@ def repair(dry_run: options.DryRun = False, json: options.Json = False) -> None:
 
 @app.command()
 def rebuild(store: Store = "all", json: options.Json = False) -> None:
-    """Make the stores again from nothing but the journal; the old ones answer until the new ones are whole."""
+    """Make the stores again from the journal; the old ones answer until the new ones are whole."""
     from levaithan.projector import rebuild as rebuilding
 
     with Progress("rebuilding", "bytes") as bar:

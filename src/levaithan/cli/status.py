@@ -93,7 +93,7 @@ def _journal(home: Home) -> Iterator[Row]:
     from levaithan.projector import feed, segments
 
     present = segments.segments(home.journal)
-    size = sum(path.stat().st_size for path in present)
+    size = segments.total_bytes(home.journal)
     head = feed.last_seq(home.journal)
     yield row(
         "journal", "ok", f"{head} records, {size / (1 << 20):.1f} MiB in {len(present)} segments",

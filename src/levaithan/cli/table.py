@@ -113,10 +113,9 @@ def _blocks(cells: Sequence[Sequence[str]], columns: Sequence[str], room: int) -
 
 def facts(pairs: Sequence[tuple[str, object]], indent: str = "") -> Iterator[str]:
     """Aligned `name  value` lines; a value of several lines is indented under its name. None is left out."""
-    left = max((width(name) for name, value in pairs if value is not None), default=0)
-    for name, value in pairs:
-        if value is None:
-            continue
+    shown = [(clean(name), value) for name, value in pairs if value is not None]  # a tool's name may be the name
+    left = max((width(name) for name, _ in shown), default=0)
+    for name, value in shown:
         text = clean(value, lines=True) if isinstance(value, str) else cell(value)
         first, *rest = text.split("\n")
         yield f"{indent}{pad(name, left)}  {first}".rstrip()

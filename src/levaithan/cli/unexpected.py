@@ -50,6 +50,10 @@ def _known(problem: BaseException) -> errors.LevaithanError | None:
                 problem.errno, "see that the path is right and that you may use it, then run the command again"
             ),
         )
+    if isinstance(problem, UnicodeEncodeError) and problem.reason.startswith("surrogates"):
+        return errors.UsageProblem(
+            f"{problem.object[:200]!a} is no UTF-8.", fix="ids and names are text: copy one from `--json` of the list"
+        )
     if isinstance(problem, ModuleNotFoundError) and not (problem.name or "").startswith("levaithan"):
         return errors.NotConfigured(
             f"The Python package {problem.name} is not installed.",
@@ -72,11 +76,15 @@ def _log(problem: BaseException) -> str | None:
     try:
         paths.ensure_private(home.logs)
         mode = "w" if path.exists() and path.stat().st_size > _LOG_LIMIT else "a"
-        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+        with open(path, mode, encoding="utf-8", errors="backslashreplace", opener=_private) as file:
             file.write(_redacted(entry))
     except OSError:
         return None
     return str(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _command() -> str:

@@ -59,6 +59,8 @@ class Wanted:
 def _key(given: str | None, home: Home) -> bytes | None:
     """The public key that signatures are checked with: the one named, else the home's own where there is one."""
     path = Path(given) if given else Path(home.keys) / "journal.pub"
+    if path.is_fifo() and not given:
+        raise UsageProblem(f"{path} is a pipe, no key.", fix="put the public key back, or name one with --public-key")
     try:
         return path.read_bytes()
     except OSError as problem:

@@ -49,8 +49,9 @@ def write(home: Home, settings: Settings) -> bool:
     data = render(settings).encode("utf-8", "surrogateescape")
     target = Path(home.hot_conf)
     try:
-        if target.read_bytes() == data:
-            return False
+        with open(target, "rb", opener=paths.regular) as file:
+            if file.read() == data:
+                return False
     except OSError:
         pass  # missing or unreadable: written anew
     paths.ensure_private(str(target.parent))

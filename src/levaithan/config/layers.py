@@ -168,7 +168,8 @@ def _toml_layer(path: str) -> Layer:
 def _read(path: str) -> str | None:
     """The text of a file, None when there is none."""
     try:
-        return Path(path).read_text("utf-8")
+        with open(path, encoding="utf-8", opener=paths.regular) as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

@@ -14,13 +14,23 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HEAD = 4096
+_MARGIN = 512
 _DEEPEST = 200
 _CUTS = (1 << 20, 64 << 10, 4 << 10, 256)
 
 
 def head(text: str, keep: int) -> str:
     """The first `keep` characters, redacted before the cut: half a secret would no longer be recognized."""
-    return redact_text(text[: 2 * keep])[0][:keep]
+    window = text[: 2 * keep + _MARGIN]
+    clean = redact_text(window)[0]
+    if len(window) < len(text):
+        clean = clean[: max(len(clean) - _MARGIN, 0)]  # its own end may be half a secret
+    return clean[:keep]
+
+
+def short(text: str, keep: int) -> str:
+    """`text` itself when it has at most `keep` characters, else its head."""
+    return text if len(text) <= keep else head(text, keep)
 
 
 def sha256_hex(data: bytes) -> str:

@@ -27,6 +27,5 @@ class Deed:
 
 
 def shown(words: list[str]) -> str:
-    """The command as a reason shows it: one line, short."""
-    text = " ".join(words).replace("\x00", "$?").replace("\n", " ")
-    return text if len(text) <= 120 else text[:117] + "..."
+    """The command in one line, bounded; a reason shows less of it, see policy.py."""
+    return " ".join(words)[:2000].replace("\x00", "$?").replace("\n", " ")

@@ -198,8 +198,9 @@ def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
         targets = found[-1:]
     elif which in (ALL, ALL_MOVED):
         targets = targets + found
-    if _makes_names(made):
-        targets = [*targets, *found]
+    if name == "ln" or (name == "cp" and _links(words)):  # another name to write through, made and used in one line
+        for source in found:
+            yield Deed("move", source, made.cwd, shown(words))
     if name == "rsync" and "--remove-source-files" in words:
         targets = found
     seen = shown(words)
@@ -212,12 +213,9 @@ def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
                 yield Deed(kind, targets[0].rstrip("/") + "/" + base, made.cwd, seen)
 
 
-def _makes_names(made: Simple) -> bool:
-    """Whether ln or cp gives its sources another name to write through: a hard link."""
-    letters = "".join(word[1:] for word in made.words[1:] if word[:1] == "-" != word[1:2])
-    if made.name == "cp":
-        return "l" in letters or "--link" in made.words
-    return made.name == "ln" and "s" not in letters and "--symbolic" not in made.words
+def _links(words: list[str]) -> bool:
+    """cp -l: hard links instead of copies."""
+    return "--link" in words or any("l" in word for word in words[1:] if word[:1] == "-" != word[1:2])
 
 
 def _target_folder(words: list[str]) -> list[str]:

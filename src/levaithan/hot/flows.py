@@ -11,6 +11,7 @@ import os
 
 from levaithan.hot import kept
 from levaithan.hot.catalogue import GUARDS
+from levaithan.hot.paths import regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def compile_file(path: str) -> Flows:
     """The workflows of a TOML file. Raises FlowError, with the line, for anything that is no workflow; OSError."""
     import tomllib
 
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=regular) as file:
         text = file.read(1 << 20).decode("utf-8", "replace")
     try:
         tables = tomllib.loads(text)

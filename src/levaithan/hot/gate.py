@@ -11,6 +11,7 @@ import os
 from levaithan.hot import bounded, flows, record
 from levaithan.hot.contract import bad_input
 from levaithan.hot.event import Decision
+from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps as plain_dumps
 from levaithan.hot.plain_json import loads as plain_loads
 from levaithan.hot.timelimit import Overrun, TimeLimit
@@ -224,7 +225,7 @@ def _never_trap(event: Event, decision: Decision) -> None:
 def machine_id(home: Home) -> str:
     """The name of this machine in records: H/state/machine-id, else the host's name."""
     try:
-        with open(home.state + "/machine-id", encoding="utf-8", errors="replace") as file:
+        with open(home.state + "/machine-id", encoding="utf-8", errors="replace", opener=regular) as file:
             text = file.read(64).strip()
     except OSError:
         text = ""

@@ -11,6 +11,7 @@ import os
 import time
 
 from levaithan.hot.event import Opinion
+from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
@@ -28,6 +29,7 @@ STOPS = frozenset(
 """Where a halt bites. Not on Stop, SessionEnd and the like: they end things already and must be recorded as usual."""
 _FIELDS = ("id", "scope", "target", "reason", "by", "set_at", "expires_at")
 _MAX_BYTES = 4 << 20
+_MAX_REASON = 4000
 _KEPT_US = 30 * 86_400_000_000
 """How long an expired halt stays in the file: a clock that was ahead for a while must not end it for good."""
 _LAST_US = 253_402_300_799_000_000
@@ -64,15 +66,16 @@ class Halt:
         """Whether it is over at `now` (ISO 8601, UTC)."""
         return self.expires_at is not None and self.expires_at[:19] <= now[:19]
 
-    def hits(self, event: Event) -> bool:
-        """Whether `event` is within its scope."""
+    def hits(self, event: Event, folders: list[str]) -> bool:
+        """Whether `event`, which happens in `folders` (real paths), is within its scope."""
         if self.scope == "all":
             return True
         if self.scope == "session":
             return event.session_id == self.target
         if self.scope == "agent":
             return self.target in (event.agent_id, event.text("agent_type"))
-        return any(_inside(folder, self.target) for folder in (event.project, event.cwd) if folder)
+        below = self.target.rstrip("/") + "/"
+        return any(folder == self.target or folder.startswith(below) for folder in folders)
 
 
 def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
@@ -85,8 +88,11 @@ def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
         return Opinion("halt", str(error), "halt.unreadable") if event.guard else None
     if event.name not in STOPS:
         return None
+    if not halts:
+        return None
+    folders = [_real(folder) for folder in (event.project, event.cwd) if folder]
     for halt in halts:
-        if halt.hits(event):
+        if halt.hits(event, folders):
             return Opinion("halt", _say(halt), f"halt.{halt.scope}")
     return None
 
@@ -122,6 +128,8 @@ def set_halt(
         raise ValueError("scope all takes no target" if target else f"scope {scope} needs a target")
     if lasts_s is not None and lasts_s <= 0:
         raise ValueError("a halt must last longer than 0 seconds")
+    from levaithan.hot.bounded import head
+
     now = time.time_ns() // 1000 if now_us is None else now_us
     if lasts_s is not None and now + lasts_s * 1_000_000 > _LAST_US:
         raise ValueError("a halt cannot end after the year 9999: set one that lasts until it is released")
@@ -130,7 +138,7 @@ def set_halt(
             "id": "h-" + os.urandom(4).hex(),
             "scope": scope,
             "target": os.path.realpath(target) if scope == "project" else target,
-            "reason": reason.strip(),
+            "reason": head(reason.strip(), _MAX_REASON),
             "by": by,
             "set_at": stamp(now),
             "expires_at": None if lasts_s is None else stamp(now + int(lasts_s * 1_000_000)),
@@ -170,9 +178,11 @@ def _say(halt: Halt) -> str:
     )
 
 
-def _inside(folder: str, target: str) -> bool:
-    folder = os.path.realpath(folder)
-    return folder == target or folder.startswith(target.rstrip("/") + "/")
+def _real(folder: str) -> str:
+    try:
+        return os.path.realpath(folder)
+    except (OSError, ValueError):  # a NUL in it, or a place that may not be looked at
+        return os.path.normpath(folder)
 
 
 def _read(path: str) -> list[Halt]:
@@ -197,7 +207,7 @@ def _read(path: str) -> list[Halt]:
 
 def _parse(path: str) -> list[Halt] | HaltError:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             data = file.read(_MAX_BYTES + 1)
         value = loads(data) if len(data) <= _MAX_BYTES else None
     except OSError as error:
@@ -250,7 +260,12 @@ def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
             long_ago = stamp(max(0, time.time_ns() // 1000 - _KEPT_US))
             kept = [halt for halt in edit(_read(home.halts)) if not halt.expired(long_ago)]
             text = dumps({"version": 1, "halts": [halt.as_dict() for halt in kept]})
-            _write(temporary, text.encode() if isinstance(text, str) else text)
+            data = text.encode() if isinstance(text, str) else text
+            if len(data) > _MAX_BYTES:
+                raise HaltError(
+                    f"{home.halts} holds too many halts: release some of them (`levaithan halt list`) first"
+                )
+            _write(temporary, data)
             os.rename(temporary, home.halts)
             _sync_folder(home.state)
         finally:

@@ -1,9 +1,11 @@
 """The few settings that the hot path needs, in a form that C and a bare Python read without a parser.
 
-`levaithan.config.hotconf` compiles the file from the full settings. Standard library only; imports nothing at all.
+`levaithan.config.hotconf` compiles the file from the full settings. Standard library only.
 """
 
 from __future__ import annotations
+
+from levaithan.hot.paths import regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def keys() -> tuple[str, ...]:
 def read(path: str) -> HotConf:
     """The settings in the file `path`; never raises: what is missing or wrong gets its default, see `problems`."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             text = file.read(1 << 20).decode("utf-8", "replace")
     except FileNotFoundError:
         return HotConf()

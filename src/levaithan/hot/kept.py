@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from levaithan.hot.bounded import sha256_hex
+from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ _MOST = 16 << 20
 def read(path: str) -> Any:
     """What was kept; None when there is nothing, or it is not what was written. Never raises."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             data = file.read(_MOST)
         front, middle, text = data[:75], data[75:84], data[84:-1]
         if front[:11] != _FRONT or middle != _MIDDLE or data[-1:] != b"}":

@@ -5,6 +5,7 @@ Standard library only, and only modules that cost nothing at start (no pathlib):
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 
 SOCKET_PATH_LIMIT = 100
 """Bytes a socket path may have: sun_path holds 104 on macOS and 108 on Linux, with the final NUL."""
+
+
+def regular(path: str, flags: int) -> int:
+    """An opener for open(): a pipe or a device in a file's place is refused with OSError, never waited for or read."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if (os.fstat(descriptor).st_mode & 0o170000) != 0o100000:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    return descriptor
 
 
 class Home:

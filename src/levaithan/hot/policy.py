@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from levaithan.hot import hotconf
+from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed, shown
 from levaithan.hot.event import Opinion
 from levaithan.hot.protected import Protected
@@ -30,6 +31,7 @@ Rule = dict[str, "Any"]
 
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _STRENGTH = {"allow": 0, "ask": 1, "deny": 2}
+_SEEN = 120
 _loaded: dict[str, tuple[list[object], Policy]] = {}
 
 
@@ -135,8 +137,9 @@ def _tool_fits(tools: list[str], name: str) -> bool:
 
 def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:
     """One line: what was seen, why it is held up and by which rule, what to do instead."""
-    text = f"`{deed.seen}` {rule['reason'].replace('{place}', place)} [rule {rule['id']}]. Instead: {rule['instead']}"
-    text = text.replace("\n", " ").replace("\x00", "?")
+    seen = deed.seen if len(deed.seen) <= _SEEN else head(deed.seen, _SEEN - 3) + "..."
+    text = f"`{seen}` {rule['reason'].replace('{place}', place)} [rule {rule['id']}]. Instead: {rule['instead']}"
+    text = "".join(char if char.isprintable() else "?" for char in text.replace("\n", " "))
     if rule["mode"] == "shadow":
         return Opinion("allow", f"shadow, would {rule['effect']}: {text}", rule["id"])
     verdict = _VERDICTS[rule["effect"]]

@@ -10,6 +10,7 @@ import os
 
 from levaithan.hot import kept
 from levaithan.hot.bounded import sha256_hex
+from levaithan.hot.paths import regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _read(folder: str, besides: str = "") -> list[tuple[str, bytes]]:
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         if name.endswith(".toml") and name != besides:
             path = f"{folder}/{name}"
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=regular) as file:
                 packs.append((path, file.read(8 << 20)))
     return packs
 

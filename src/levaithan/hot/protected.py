@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from levaithan.hot.paths import fnv1a64
+from levaithan.hot.paths import fnv1a64, regular
 from levaithan.hot.plain_json import loads
 
 TYPE_CHECKING = False
@@ -157,7 +157,7 @@ class Protected:
     def service_pid(self) -> int | None:
         """The process id of the running service, when there is one."""
         try:
-            with open(self.pid_file, "rb") as file:
+            with open(self.pid_file, "rb", opener=regular) as file:
                 value = loads(file.read(1 << 16))
         except (OSError, ValueError, RecursionError):
             return None
@@ -169,7 +169,7 @@ class Protected:
         if os.path.realpath(path) not in self.installed:
             return None
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=regular) as file:
                 settings = loads(file.read(16 << 20))
         except FileNotFoundError:
             return "the file is gone"
@@ -236,7 +236,7 @@ def _source_folders(conf: HotConf) -> list[str]:
 def _installed(path: str) -> list[str]:
     """Every settings file named in installs.json; a file that cannot be read names none."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             value = loads(file.read(4 << 20))
     except (OSError, ValueError, RecursionError):
         return []

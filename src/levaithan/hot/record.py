@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from levaithan.hot.bounded import head, sha256_hex
+from levaithan.hot.bounded import head, sha256_hex, short
 from levaithan.hot.sessions import version_of
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def build(event: Event, outcome: Outcome, context: Context) -> dict[str, Any]:
     if decision.hook:
         for key, said in (("rule", decision.rule), ("reason", decision.reason), ("hook", decision.hook)):
             if said:
-                record[key] = str(said)[: _MAX_TEXT * 2]
+                record[key] = short(str(said), _MAX_TEXT * 2)
     record["duration_ms"] = _duration_ms(event)
     record["hooks"] = outcome.hooks
     record["path"] = event.path
@@ -70,7 +70,7 @@ def build(event: Event, outcome: Outcome, context: Context) -> dict[str, Any]:
     if event.canary:
         record["canary"] = True
     if notes:
-        record["problem"] = "; ".join(notes)[:_MAX_TEXT]
+        record["problem"] = short("; ".join(notes), _MAX_TEXT)
     if event.problem and not event.payload:
         _add_raw(record, event.raw)
     else:
@@ -87,13 +87,13 @@ def _add_texts(record: dict[str, Any], event: Event) -> list[str]:
         if type(value) is str:
             if len(value) > _MAX_TEXT:
                 notes = [*notes, f"{field} has {len(value)} characters"]
-                value = value[:_MAX_TEXT]
+                value = head(value, _MAX_TEXT)
             if value:
                 record[field] = value
         elif value is not None:
             notes = [*notes, f"{field} is not a string"]
     if event.project:
-        record["project"] = event.project[:_MAX_TEXT]
+        record["project"] = short(event.project, _MAX_TEXT)
     return notes
 
 
@@ -111,6 +111,6 @@ def _add_raw(record: dict[str, Any], raw: bytes) -> None:
     if len(raw) > _MAX_RAW:
         record["raw_bytes"] = len(raw)
         record["raw_sha256"] = sha256_hex(raw)
-        record["raw"] = head(raw[: 2 * _MAX_RAW].decode("utf-8", "surrogateescape"), _MAX_RAW)
+        record["raw"] = head(raw[: 3 * _MAX_RAW].decode("utf-8", "surrogateescape"), _MAX_RAW)
     else:
         record["raw"] = raw.decode("utf-8", "surrogateescape")

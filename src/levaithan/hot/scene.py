@@ -96,7 +96,7 @@ class Scene:
 
             found += of_line(line.commands, command)
         if line.unsure:
-            found.append(Deed("unsure", line.unsure, cwd, command[:100]))
+            found.append(Deed("unsure", line.unsure, cwd, command[:2000]))
         return found
 
     # -- where it would do it --

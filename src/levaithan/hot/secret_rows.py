@@ -96,6 +96,11 @@ OTHER = (
     Row(
         "aws-access-key", "AKIA ASIA ABIA ACCA", r"(?<![A-Za-z0-9+/])A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9+/])"
     ),
+    Row(
+        "private-key",
+        "LS0tLS1CRUdJTi",
+        r"LS0tLS1CRUdJTi(?:BSU0E|BQUklW|BFQyBQ|BPUEVO|BFTkNS|BEU0Eg)[A-Za-z0-9+/=]{20,20000}",
+    ),
     Row("cloudflare", "v1.0-", _B + r"v1\.0-[a-f0-9]{24}-[a-f0-9]{64,256}"),
     Row("google-api-key", "AIza", _B + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     Row("google-oauth", "1//0", _B + r"1//0[A-Za-z0-9_-]{40,200}"),
@@ -129,7 +134,7 @@ OTHER = (
 ROWS = tuple(Row(kind, needles, source) for needles, (kind, source) in PREFIXED.items()) + OTHER
 
 
-_BEFORE = [bytes((c,)) for c in b" !#$%&'()*+,/:;<=>?@[\\]^`{|}~\"ntrbf0123456789"]
+_BEFORE = [bytes((c,)) for c in b" !#$%&'()*+,/:;<=>?@[\\]^`{|}~\"ntrbf0123456789cdemACDEFK"]
 _WHOLE = ("github_pat", "api_org")
 """Prefixes whose last part, not the first, is the rare one."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 
+from levaithan.hot.paths import regular
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -21,6 +23,8 @@ _IN_MEMORY = 4096
 _LOOKED_AT = 4000
 _KEPT = 2000
 _SWEPT_AT_ONCE = 200
+_SWEEPS = ("00", "40", "80", "c0")
+"""Ends of ids: one session in 64 pays for looking after the folder."""
 _OLD_S = 30 * 86400
 _TRANSCRIPT_BYTES = 64 << 10
 _MAX_TEXT = 4096
@@ -74,7 +78,7 @@ def known(event: Event, context: Context) -> dict[str, Any] | None:
         kept: dict[str, Any] | None = sessions[session_id]
         return kept
     try:
-        with open(f"{context.home.sessions}/{file_name(session_id)}", "rb") as file:
+        with open(f"{context.home.sessions}/{file_name(session_id)}", "rb", opener=regular) as file:
             session = context.loads(file.read(1 << 16))
     except (OSError, ValueError):
         return None
@@ -95,24 +99,26 @@ def register(event: Event, context: Context) -> None:
     session = _describe(event, context, session_id)
     _remember(context.memory.setdefault("sessions", {}), session_id, session)
     _write(context, session_id, session)
-    if start:
+    if start or event.id[-2:] in _SWEEPS:  # sessions without a start come too, and each is a file
         sweep(context.home.sessions, context.now_us / 1_000_000)
 
 
 def _describe(event: Event, context: Context, session_id: str) -> dict[str, Any]:
+    from levaithan.hot.bounded import short
+
     transcript = event.text("transcript_path")
     version = client_version(event.env.get("agent"))
     if version is None and transcript and event.name == "SessionStart":
         version = transcript_version(transcript)
     return {
         "version": 1,
-        "session_id": session_id[:_MAX_TEXT],
-        "project": (event.project or "")[:_MAX_TEXT] or None,
-        "cwd": (event.cwd or "")[:_MAX_TEXT] or None,
-        "transcript_path": (transcript or "")[:_MAX_TEXT] or None,
+        "session_id": short(session_id, _MAX_TEXT),
+        "project": short(event.project or "", _MAX_TEXT) or None,
+        "cwd": short(event.cwd or "", _MAX_TEXT) or None,
+        "transcript_path": short(transcript or "", _MAX_TEXT) or None,
         "client_version": version,
-        "source": (event.text("source") or "")[:64] or None,
-        "model": (event.text("model") or "")[:128] or None,
+        "source": short(event.text("source") or "", 64) or None,
+        "model": short(event.text("model") or "", 128) or None,
         "attended": event.env.get("attended", "")[:8] or None,
         "first_event": event.name,
         "seen_us": context.now_us,

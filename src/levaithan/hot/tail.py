@@ -1,8 +1,7 @@
 """Where the journal ends, and what must be mended there before anything can be added: called under the journal's lock.
 
-A crash leaves half a line, zeros or an empty segment; a disk or a hand may leave anything. Nothing here raises for
-damage and nothing whole is ever thrown away: halves go to `torn/`, a damaged line stays and a new segment begins
-after it. Standard library only.
+A crash leaves half a line, zeros or an empty segment; a disk or a hand may leave anything. Nothing here raises for it
+and nothing whole is thrown away: halves go to `torn/`, a new segment follows a damaged line. Standard library only.
 """
 
 from __future__ import annotations
@@ -258,7 +257,7 @@ def search_since(directory: str, old: Tail, new: Tail, ids: list[str], known: Kn
     """Put into `known` those of `ids` that were recorded after `old`'s end."""
     for name in segments.listing(directory)[0] if ids else ():
         if old.name <= name <= new.name:
-            _search(f"{directory}/{name}", old.size if name == old.name else 0, ids, known)
+            _search(f"{directory}/{name}", ids, known, start=old.size if name == old.name else 0)
 
 
 def look_back(directory: str, tail: Tail, ids: list[str], known: Known) -> None:
@@ -266,17 +265,21 @@ def look_back(directory: str, tail: Tail, ids: list[str], known: Known) -> None:
     left = REPLAY_BYTES
     for name in reversed(segments.listing(directory)[0]):
         if left > 0 and name <= tail.name:
-            size = os.stat(f"{directory}/{name}").st_size
-            _search(f"{directory}/{name}", max(0, size - left), ids, known)
-            left -= size
+            left -= _search(f"{directory}/{name}", ids, known, last=left)
 
 
-def _search(path: str, start: int, ids: list[str], known: Known) -> None:
-    descriptor = open_segment(path)
-    if descriptor is None:
-        return
+def _search(path: str, ids: list[str], known: Known, *, start: int = 0, last: int = 1 << 60) -> int:
+    """Look through a segment from `start` on, at most its `last` bytes; its size; 0 when it was pruned meanwhile."""
     try:
-        segments.find_ids(descriptor, start, os.fstat(descriptor).st_size, ids, known)
+        descriptor = open_segment(path)
+    except FileNotFoundError:
+        descriptor = None
+    if descriptor is None:
+        return 0
+    try:
+        size = os.fstat(descriptor).st_size
+        segments.find_ids(descriptor, max(start, size - last), size, ids, known)
+        return size
     finally:
         os.close(descriptor)
 

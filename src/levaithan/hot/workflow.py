@@ -12,6 +12,7 @@ import os
 import sys
 from time import perf_counter
 
+from levaithan.hot.bounded import short
 from levaithan.hot.contract import NEXT_STEP
 from levaithan.hot.event import VERDICTS, Decision, Opinion
 from levaithan.hot.timelimit import Overrun, TimeLimit
@@ -100,12 +101,12 @@ def _missing(*_: Any) -> None:
 
 
 def stamp(path: str) -> tuple[int, int, int] | None:
-    """What tells two versions of a file apart, or None when there is none."""
+    """What tells two versions of a file apart, or None when there is none (but a folder, a pipe, a device, say)."""
     try:
         seen = os.stat(path)
     except OSError:
         return None
-    return seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if (seen.st_mode & 0o170000) == 0o100000 else None
 
 
 def load_hook(name: str, path: str, entry: str, *, fresh: bool = False) -> Hook:
@@ -115,7 +116,7 @@ def load_hook(name: str, path: str, entry: str, *, fresh: bool = False) -> Hook:
     """
     hook = Hook(name, path)
     if hook.seen is None:
-        hook.error = f"{path} is missing"
+        hook.error = f"{path} is missing, or no file"
         return hook
     module = type(sys)("levaithan_hook_" + name)
     module.__file__ = path
@@ -152,19 +153,18 @@ def _code(name: str, path: str, *, fresh: bool) -> CodeType:
 
 def say(error: BaseException, path: str) -> str:
     """An exception in one bounded line, with the line of the hook file it came from."""
-    line = None
+    line = error.lineno if isinstance(error, SyntaxError) else None
     trace: TracebackType | None = error.__traceback__
     while trace:
-        if trace.tb_frame.f_code.co_filename == path:
+        if trace.tb_frame.f_code.co_filename == path and not isinstance(error, SyntaxError):
             line = trace.tb_lineno
         trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        line = error.lineno
     try:
         text = str(error)
     except Exception:
         text = "an error without words"
-    text = (text if isinstance(error, HookError) else f"{type(error).__name__}: {text}")[:_MAX_SAID].replace("\n", " ")
+    text = short(text if isinstance(error, HookError) else f"{type(error).__name__}: {text}", _MAX_SAID)
+    text = text.replace("\n", " ")
     return f"{text} ({path}, line {line})" if line else text
 
 

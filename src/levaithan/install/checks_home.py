@@ -96,7 +96,7 @@ def env_file(asked: Asked) -> Iterator[Result]:
     path = home_files.env_path(asked.home)
     if not path.exists():
         yield Result("settings", "ok", "there is no .env: defaults are in force")
-    elif path.stat().st_mode & 0o077:
+    elif path.is_file() and path.stat().st_mode & 0o077:
         words = f"{path} can be read by others, and may hold a password"
         yield Result("settings", "warn", words, f"chmod 600 {path}", lambda: _private(path))
     else:

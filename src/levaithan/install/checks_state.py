@@ -1,8 +1,9 @@
-"""Checks of what the home keeps and decides with: halts, the list of installs, rules and hooks, the gate itself."""
+"""Checks of what the home keeps and decides with: halts, the list of installs, logs, rules and hooks, the gate."""
 
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,22 @@ def _new_installs(home: Home) -> str:
     return f"the list is kept as {aside}; next: `levaithan hooks install --project DIR` (or --user) for each of them"
 
 
+def log_files(asked: Asked) -> Iterator[Result]:
+    """A log that cannot be written says nothing, not even that."""
+    places = [Path(asked.home.logs, name) for name in ("service.log", "service.stderr", "hook-errors.log")]
+    odd = [one for one in places if os.path.lexists(one) and not (one.is_file() and os.access(one, os.W_OK))]
+    odd += [one for one in places if one.is_symlink() and one not in odd]
+    if odd:
+        words = f"{', '.join(map(str, odd))} cannot be written: no file, a link, or closed to us"
+        yield Result("logs", "warn", words, "levaithan doctor --fix", partial(_new_logs, odd))
+    else:
+        yield Result("logs", "ok", "what the service says can be written down")
+
+
+def _new_logs(odd: list[Path]) -> str:
+    return f"begun anew; kept as {', '.join(home_folders.set_aside(str(one)) for one in odd)}"
+
+
 def rules(asked: Asked) -> Iterator[Result]:
     broken = usable.unusable(asked.home)
     for name, why in broken.items():
@@ -101,4 +118,4 @@ def gate(asked: Asked) -> Iterator[Result]:
 
 
 _REMEDY = "correct that rule, hook or workflows.toml; or move what is broken away, then levaithan doctor --fix"
-CHECKS = {"halts": halt_file, "installs": installs, "rules": rules, "gate": gate}
+CHECKS = {"halts": halt_file, "installs": installs, "logs": log_files, "rules": rules, "gate": gate}

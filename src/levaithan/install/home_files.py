@@ -68,7 +68,7 @@ def copy_files(home: Home) -> str:
     fresh = digests(source)
     for name in stale:
         target = Path(home.root, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_shared(target.parent)
         if target.is_dir() and not target.is_symlink():
             home_folders.set_aside(str(target))
         registry.write_whole(str(target), (source / name).read_bytes(), 0o644)
@@ -77,6 +77,14 @@ def copy_files(home: Home) -> str:
     registry.write_whole(home.state + "/" + _NOTE, (json.dumps(known, indent=1) + "\n").encode(), 0o600)
     kept = [name for name, digest in fresh.items() if _digest(Path(home.root, name)) not in (digest, None)]
     return f"{len(stale)} files" + (f"; kept as you changed them: {', '.join(kept)}" if kept else "")
+
+
+def _make_shared(folder: Path) -> None:
+    """Make a folder that others may look into at most."""
+    if not folder.exists():
+        _make_shared(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(folder.stat().st_mode & 0o755)
 
 
 def _known(home: Home) -> dict[str, str]:
@@ -129,7 +137,8 @@ def conf_differs(home: Home) -> bool:
     """Whether hot.conf is not what the settings make of it. Raises NotConfigured, SettingsUnreadable."""
     wanted = hotconf.render(settings.load(home.root)).encode("utf-8", "surrogateescape")
     try:
-        return Path(home.hot_conf).read_bytes() != wanted
+        with open(home.hot_conf, "rb", opener=paths.regular) as file:
+            return file.read() != wanted
     except OSError:
         return True
 

@@ -24,12 +24,12 @@ def _wanted(home: Home) -> list[tuple[str, bool, bool]]:
     private = (home.state, home.logs, home.journal, home.keys, home.bin, home.run)
     later = (home.sessions, home.state + "/cache", home.state + "/backups", home.journal + "/torn")
     shared = (home.context, home.context + "/policies", home.hooks)
-    found = [(path, True, True) for path in private]
+    found = [(home.root, False, True), *((path, True, True) for path in private)]
     return found + [(path, True, False) for path in later] + [(path, False, False) for path in shared]
 
 
 def folders(home: Home) -> list[str]:
-    """The folders of a home that are missing, no folders, closed to us or open to others."""
+    """The folders of a home that are missing, no folders, closed to us, or open to others who should not come in."""
     return [path for path, private, must in _wanted(home) if _wrong(home, path, private=private, must=must)]
 
 
@@ -40,12 +40,18 @@ def _wrong(home: Home, path: str, *, private: bool, must: bool) -> bool:
         return must or os.path.lexists(path)
     if not stat.S_ISDIR(mode) or (path == home.run and Path(path).is_symlink()):
         return True
-    return mode & 0o700 != 0o700 or (private and must and mode & 0o077 != 0)
+    return mode & 0o700 != 0o700 or bool(mode & _forbidden(private=private, must=must))
+
+
+def _forbidden(*, private: bool, must: bool) -> int:
+    """What of a folder's mode is too much: others read nothing of the private ones, and write into none. Who may
+    write beside the rules and hooks decides what the guard does, whatever the umask was when they were made."""
+    return 0o077 if private and must else 0o022
 
 
 def make_folders(home: Home) -> str:
     """Make and open them, the private ones for this user alone. Raises OSError for what belongs to somebody else."""
-    Path(home.root).mkdir(parents=True, exist_ok=True)
+    Path(home.root).mkdir(mode=0o700, parents=True, exist_ok=True)
     made, aside = 0, []
     for path, private, must in _wanted(home):
         if not _wrong(home, path, private=private, must=must):
@@ -56,7 +62,7 @@ def make_folders(home: Home) -> str:
             aside.append(set_aside(path))
         if Path(path).is_dir():
             mode = stat.S_IMODE(Path(path).stat().st_mode) | 0o700
-            Path(path).chmod(mode & 0o700 if private else mode)
+            Path(path).chmod(mode & (0o700 if private else 0o755))
         elif must:
             paths.ensure_private(path)
     kept = f"; what was in their place is kept as {', '.join(aside)}" if aside else ""

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 from levaithan.errors import InstallError, NotConfigured, UsageProblem
 from levaithan.hot import hotconf
 from levaithan.hot.catalogue import EVENTS
-from levaithan.install import command, json_spans, places, plugin, registry, settings_file, settings_merge
+from levaithan.install import (
+    command,
+    json_spans,
+    places,
+    plugin,
+    registry,
+    settings_disk,
+    settings_file,
+    settings_merge,
+)
 from levaithan.install.places import Place
 
 if TYPE_CHECKING:
@@ -145,7 +154,7 @@ def in_git(place: Place) -> bool:
 def handlers(place: Place) -> list[Handler]:
     """Every handler of LevAIthan (of any home) in the file; none when it cannot be read (`validate` says why)."""
     try:
-        root = json_spans.parse(Path(place.path).read_text("utf-8"))
+        root = json_spans.parse(settings_disk.bytes_at(place.path).decode("utf-8"))
     except (OSError, ValueError):
         return []
     hooks = root.get("hooks")

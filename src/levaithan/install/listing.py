@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.hot.catalogue import EVENTS, GUARDS
-from levaithan.install import command, hooks, json_spans, places, registry, settings_rules
+from levaithan.install import command, hooks, json_spans, places, registry, settings_disk, settings_rules
 from levaithan.install.places import Place
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def place_row(home: Home, place: Place) -> Row:
 def file_problems(place: Place) -> list[settings_rules.Problem]:
     """What Claude Code refuses in a settings file; nothing for a file that is not there."""
     try:
-        text = Path(place.path).read_text("utf-8")
+        text = settings_disk.bytes_at(place.path).decode("utf-8")
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
@@ -175,7 +175,7 @@ def policies(project: str | None, environ: Mapping[str, str] | None = None) -> l
     found = []
     for place in places.places_of(project, environ):
         try:
-            root = json_spans.parse(Path(place.path).read_text("utf-8"))
+            root = json_spans.parse(settings_disk.bytes_at(place.path).decode("utf-8"))
         except (OSError, ValueError):
             continue
         for key, who in (("disableAllHooks", places.SCOPES), ("allowManagedHooksOnly", ("managed",))):

@@ -20,7 +20,7 @@ from levaithan.hot import paths
 from levaithan.hot.lockfile import open_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from levaithan.hot.paths import Home
 
@@ -95,10 +95,13 @@ def save(home: Home, installs: dict[str, Install]) -> None:
     write_whole(home.installs, (body + "\n").encode("utf-8", "surrogateescape"), 0o600)
 
 
-def write_whole(path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
+def write_whole(
+    path: str, data: bytes, mode: int, owner: tuple[int, int] | None = None, *, still: Callable[[], bool] | None = None
+) -> bool:
     """Put `data` at `path` by temp file, fsync and rename in the same folder, with this mode and owner.
 
-    Raises InstallError, and leaves what was there then.
+    `still` is asked last, just before the rename: False leaves what is there. Gives whether it was written. Raises
+    InstallError, and leaves what was there then.
     """
     folder = os.path.dirname(path)  # noqa: PTH120
     try:
@@ -112,6 +115,9 @@ def write_whole(path: str, data: bytes, mode: int, owner: tuple[int, int] | None
                         os.fchown(file.fileno(), *owner)
                 file.flush()
                 os.fsync(file.fileno())
+            if still is not None and not still():
+                Path(name).unlink()
+                return False
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -119,6 +125,7 @@ def write_whole(path: str, data: bytes, mode: int, owner: tuple[int, int] | None
         sync_folder(folder)
     except OSError as error:
         raise InstallError(path=path, reason=error.strerror or str(error), fix=ROOM) from None
+    return True
 
 
 def sync_folder(folder: str) -> None:

@@ -6,9 +6,11 @@ Imports the errors only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +61,19 @@ def folder_lock(folder: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def bytes_at(path: str) -> bytes:
+    """The bytes of a file; a pipe or a device is not waited for. Raises OSError, FileNotFoundError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return file.read()
+
+
 def read(path: str) -> bytes | None:
-    """The bytes of a file, None when there is none."""
+    """The same for a file that is to be changed: None when there is none; raises InstallError."""
     try:
-        return Path(path).read_bytes()
+        return bytes_at(path)
     except FileNotFoundError:
         return None
     except OSError as error:

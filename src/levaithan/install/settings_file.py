@@ -97,6 +97,7 @@ def _install(
         finally:
             if not done:
                 registry.save(home, installs)
+                _forget(home, entry, installs)
         if done:
             return change
     raise InstallError(path=real, reason="another program keeps changing it", fix="close it, then run this again")
@@ -177,13 +178,15 @@ def _entry(
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     after = disk.digest(change.after or b"")
     if known and change.before is not None:
+        was = disk.digest(change.before)
         return replace(
             known,
             path=change.place.path,
             home=home.root,
             at=now,
             after=after,
-            pristine=known.pristine and disk.digest(change.before) == known.after,  # else by others: only ours goes
+            # as we left it, or (after a crash) as it was before; else changed by others: then only ours goes
+            pristine=was == known.before or (known.pristine and was == known.after),
             created_hooks=known.created_hooks or created.hooks,
             created_events=list(dict.fromkeys([*known.created_events, *created.events])),
         )
@@ -210,6 +213,13 @@ def _keep(home: Home, real: str, data: bytes) -> str:
     return target
 
 
+def _forget(home: Home, entry: Install, installs: Mapping[str, Install]) -> None:
+    """The copy of a file that was not changed after all goes, unless an install that stands has it."""
+    if entry.backup and all(entry.backup != one.backup for one in installs.values()):
+        with contextlib.suppress(OSError):
+            _backup_path(home, entry).unlink()
+
+
 def _backup_path(home: Home, known: Install) -> Path:
     """The copy of the file as it was before, also when the home has been moved since."""
     return Path(home.state, "backups", Path(known.backup).name)
@@ -228,7 +238,11 @@ def _backup(home: Home, known: Install) -> bytes | None:
 
 def _replace(change: Change, mode: int | None = None) -> bool:
     """Put the new bytes in place; False when somebody changed the file since it was read."""
-    if disk.read(change.real) != change.before:
+
+    def as_read() -> bool:
+        return disk.read(change.real) == change.before
+
+    if not as_read():
         return False
     try:
         if change.after is None:
@@ -238,7 +252,8 @@ def _replace(change: Change, mode: int | None = None) -> bool:
             seen = Path(change.real).stat() if change.before is not None else None
             usual = 0o600 if change.place.scope == "user" else 0o644
             kept = seen.st_mode & 0o7777 if seen else usual if mode is None else mode
-            registry.write_whole(change.real, change.after, kept, (seen.st_uid, seen.st_gid) if seen else None)
+            owner = (seen.st_uid, seen.st_gid) if seen else None
+            return registry.write_whole(change.real, change.after, kept, owner, still=as_read)
     except OSError as error:
         raise InstallError(path=change.real, reason=error.strerror or str(error), fix=registry.ROOM) from None
     return True

@@ -208,6 +208,8 @@ def without(text: str, home: str, created: Created | None = None, *, formerly: s
     Raises Refused for a text that is no JSON.
     """
     homes = (home, formerly or home)
+    if not text.strip(" \t\r\n" + json_spans.BOM):
+        return text
     before = parse(text)
     hooks = _hooks(before)
     if hooks is None or hooks.kind != "object":

@@ -12,10 +12,11 @@ import os
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from levaithan.hot import segments
 from levaithan.journal import read, seal
+from levaithan.journal.files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _MAX_FILE = 1 << 30
 _PENDING = 1000
+_LONGEST_LINE = 64 << 10
+_MOST_PROBLEMS = 1000
 
 
 class Sealer:
@@ -188,23 +191,32 @@ def load(path: str) -> tuple[list[Checkpoint], list[str]]:
     if place.is_dir():
         found = [load(str(one)) for one in sorted(place.glob("*.json*"))]
         return [one for some, _ in found for one in some], [one for _, some in found for one in some]
-    with place.open("rb") as file:
-        data = file.read(_MAX_FILE)
-    try:
-        return [seal.from_record(json.loads(data), place.name)], []
-    except (ValueError, AttributeError, RecursionError):
-        return _lines(data, place.name)
+    with opened(path) as file:
+        if file.seek(0, os.SEEK_END) <= _LONGEST_LINE:
+            file.seek(0)
+            try:
+                return [seal.from_record(json.loads(file.read()), place.name)], []
+            except (ValueError, AttributeError, RecursionError):
+                pass
+        file.seek(0)
+        return _lines(file, place.name)
 
 
-def _lines(data: bytes, source: str) -> tuple[list[Checkpoint], list[str]]:
-    made, problems = [], []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip():
+def _lines(file: IO[bytes], source: str) -> tuple[list[Checkpoint], list[str]]:
+    """A line at a time, of what may be large and is not ours alone to write."""
+    made: list[Checkpoint] = []
+    problems: list[str] = []
+    number, goes_on = 0, False
+    while line := file.readline(_LONGEST_LINE):
+        begins, goes_on = not goes_on, not line.endswith(b"\n")
+        number += begins
+        if not begins or not line.strip(b" \t\r\n\0"):
             continue
         try:
             made.append(seal.from_record(json.loads(line), source))
         except (ValueError, AttributeError, RecursionError):
-            problems.append(f"line {number} of {source} is no checkpoint")
+            if len(problems) < _MOST_PROBLEMS:
+                problems.append(f"line {number} of {source} is no checkpoint")
     return made, problems
 
 

@@ -6,6 +6,7 @@ modules and the hot path.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -33,12 +34,17 @@ class Pruned:
 
 
 def prune(
-    directory: str, max_bytes: int, delivered: Mapping[str, Position | None], journal: Journal | None = None
+    directory: str,
+    max_bytes: int,
+    delivered: Mapping[str, Position | None],
+    journal: Journal | None = None,
+    *,
+    last: str = "",
 ) -> Pruned:
     """Remove the oldest segments until the journal has at most `max_bytes` (0 = no bound).
 
     delivered: how far each store has read; a segment that one of them has not read whole stays. journal: the writer
-    to use, so that its process sees its own prune records. Raises OSError (JournalError when recording fails).
+    to use, so that its process sees its own prune records. last: no segment after it goes. Raises OSError.
     """
     done = Pruned()
     names = segments.listing(directory)[0]
@@ -48,7 +54,7 @@ def prune(
         return done
     writer = journal or Journal(directory)
     for name, following in itertools.pairwise(names):
-        if done.left <= max_bytes:
+        if done.left <= max_bytes or (last and name > last):
             break
         done.held_by = _held(name, sizes[name], delivered)
         if done.held_by:
@@ -57,18 +63,28 @@ def prune(
         if record is None:
             done.held_by = [f"the header of {following} cannot be read: run `levaithan journal verify`"]
             break
-        writer.append([("", segments.encode(record))])
-        writer.sync(force=True)
-        Path(directory, name).unlink()
-        _sync_folder(directory)
+        _remove(writer, name, record)
         done.removed.append(name)
-        done.bytes += sizes[name]
-        done.left -= sizes[name]
-    if done.left > max_bytes and not done.held_by:
+        done.bytes, done.left = done.bytes + sizes[name], done.left - sizes[name]
+    if done.left > max_bytes and not done.held_by and len(segments.listing(directory)[0]) == 1:
         done.held_by = [f"the segment that is being written is {sizes[names[-1]]} bytes by itself"]
     if done.removed:
-        checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
+        _thin(directory)
     return done
+
+
+def _thin(directory: str) -> None:
+    """Drop the checkpoints of what is gone from the file beside the segments; too many in it are only passed over."""
+    with contextlib.suppress(OSError):
+        checkpoints.thin(directory, (segments.first_of(segments.listing(directory)[0][0]) or 1) - 1)
+
+
+def _remove(writer: Journal, name: str, record: dict[str, Any]) -> None:
+    """Say it, durably, then do it."""
+    writer.append([("", segments.encode(record))])
+    writer.sync(force=True)
+    Path(writer.directory, name).unlink()
+    _sync_folder(writer.directory)
 
 
 def _held(name: str, size: int, delivered: Mapping[str, Position | None]) -> list[str]:

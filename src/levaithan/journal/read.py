@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.hot import segments
+from levaithan.journal.files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def tail(directory: str) -> Position | None:
     except FileNotFoundError:
         return None
     for name in reversed(names):
-        with Path(directory, name).open("rb") as file:
+        with opened(f"{directory}/{name}") as file:
             end = segments.whole_end(file.fileno(), os.fstat(file.fileno()).st_size)
             if not end:
                 continue
@@ -126,7 +126,7 @@ class _Reader:
         while True:
             name = self.names[index]
             following = index + 1 < len(self.names)
-            with Path(self.directory, name).open("rb") as file:
+            with opened(f"{self.directory}/{name}") as file:
                 if after is not None and not self._still(file.fileno(), after, name, offset):
                     return self._from_start(after, limit)
                 after = None

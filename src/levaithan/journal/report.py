@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MAX_FINDINGS = 100
+MAX_CHECKPOINTS = 20
+"""Anybody can write lines into a file of checkpoints: they must not crowd out what was found in the records."""
 
 KINDS = {
     "edited": "a record or its hash was changed",
@@ -28,10 +30,16 @@ class Finding:
     kind: str
     message: str
 
+    @property
+    def record(self) -> bool:
+        """Whether it is about a record, and not about a checkpoint from beside the journal or elsewhere."""
+        return self.seq > 0 and self.segment.startswith("journal-")
+
 
 @dataclass(slots=True)
 class Report:
-    """The outcome. findings: the earliest first; notes: what limits the proof, or is odd but harmless.
+    """The outcome. findings: the earliest record first, then what is about no record; notes: what limits the proof, or
+    is odd but harmless.
 
     records, first, last, head: what was read; proven_to: every record up to it is vouched for by a checkpoint with a
     good signature; checkpoints and hashes: how many were compared.
@@ -58,7 +66,11 @@ class Report:
     def add(self, seq: int, segment: str, kind: str, message: str) -> Finding:
         """A finding; past the hundredth only counted in the notes, for one cause may have many effects."""
         found = Finding(seq, segment, kind, message)
-        if len(self.findings) < MAX_FINDINGS:
+        if kind == "checkpoint" and sum(one.kind == kind for one in self.findings) >= MAX_CHECKPOINTS:
+            note = f"there are more than {MAX_CHECKPOINTS} findings about checkpoints"
+            if note not in self.notes:
+                self.notes.append(note)
+        elif len(self.findings) < MAX_FINDINGS:
             self.findings.append(found)
         elif not any(note.startswith("there are more") for note in self.notes):
             self.notes.append("there are more findings: mend the first ones, then verify again")

@@ -11,17 +11,18 @@ import hashlib
 import os
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from levaithan.hot import segments
 from levaithan.journal import checkpoints as sources
 from levaithan.journal import read, seal
 from levaithan.journal.chain import Chain
 from levaithan.journal.evidence import Evidence, HashWalk
+from levaithan.journal.files import Segment, opened, size_of
 from levaithan.journal.report import Finding, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from levaithan.journal.evidence import Hashes
     from levaithan.journal.seal import Checkpoint
@@ -30,10 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Report", "verify"]
 
-_BLOCK = 1 << 20
 _HASH = segments.HASH
 _LOCK_WAIT_S = 2.0
-_LONGEST = 1 << 28
 _SHORTEST = 75
 """Bytes of the shortest line there can be."""
 
@@ -55,41 +54,6 @@ def verify(
     """
     report = Report()
     return _Verifier(directory, report, Evidence(report, public_key), HashWalk(hashes), progress).run(checkpoints)
-
-
-class _Segment:
-    """An open segment: name, file, bytes that count, and the path of the next one ("" after the last)."""
-
-    __slots__ = ("file", "following", "name", "size")
-
-    def __init__(self, name: str, file: IO[bytes], size: int, following: str) -> None:
-        self.name = name
-        self.file = file
-        self.size = size
-        self.following = following
-
-    def line_at(self, offset: int) -> bytes:
-        """The line that begins there, or in the next segment; b"" when there is none."""
-        if offset < self.size:
-            self.file.seek(offset)
-            line = self.file.readline(_LONGEST)
-            return line[:-1] if line.endswith(b"\n") else b""
-        if not self.following:
-            return b""
-        with Path(self.following).open("rb") as file:
-            return file.readline(_LONGEST).rstrip(b"\n")
-
-    def blocks(self) -> Iterator[tuple[list[bytes], bytes]]:
-        """Whole lines, about a MiB at a time, with what is left after the last LF (at the end only)."""
-        rest, offset = b"", 0
-        while offset < self.size:
-            part = segments.read_at(self.file.fileno(), offset, min(_BLOCK, self.size - offset))
-            if not part:
-                break
-            offset += len(part)
-            lines = (rest + part).split(b"\n")
-            rest = lines.pop()
-            yield lines, rest if offset >= self.size else b""
 
 
 class _Verifier:
@@ -129,7 +93,7 @@ class _Verifier:
         if not names:
             report.head = ""
             report.notes.append(f"there is no journal in {self.directory}")
-        report.findings.sort(key=lambda one: one.seq)
+        report.findings.sort(key=lambda one: (one.kind == "checkpoint" and not one.record, one.seq))
         return report
 
     def _collect(self, given: Iterable[Checkpoint]) -> None:
@@ -137,17 +101,19 @@ class _Verifier:
         for one in given:
             self.evidence.add(one)
         beside = Path(self.directory, segments.CHECKPOINTS)
-        if beside.exists():
-            found, problems = sources.load(str(beside))
+        if beside.is_symlink() or beside.exists():
+            found, problems = sources.load(str(beside)) if beside.is_file() else ([], [f"{beside.name} is no file"])
             for one in found:
                 self.evidence.add(one)
             for problem in problems:
                 self.report.add(0, segments.CHECKPOINTS, "checkpoint", problem)
+        elif self.there:
+            self.report.notes.append(f"there is no {beside.name}: a cut end shows by checkpoints from elsewhere only")
 
     def _journal_id(self) -> str:
         """The id that the oldest readable segment header states."""
         for name in segments.listing(self.directory)[0]:
-            with Path(self.directory, name).open("rb") as file:
+            with opened(str(Path(self.directory, name))) as file:
                 record = segments.decode(file.readline(1 << 16).rstrip(b"\n")[_HASH + 1 :])
             if record and record.get("kind") == "segment" and isinstance(record.get("journal"), str):
                 return str(record["journal"])
@@ -168,18 +134,26 @@ class _Verifier:
                 else:
                     break
             names, strangers = segments.listing(self.directory)
-            sizes = [Path(self.directory, name).stat().st_size for name in names]
+            sizes = [self._size(name) for name in names]
         finally:
             os.close(folder)
         self.report.notes += [f"{name} is none of the journal's files and was not read" for name in strangers]
         return names, sizes
+
+    def _size(self, name: str) -> int:
+        """Bytes of a segment; what is no file has none, and that is said."""
+        size = size_of(f"{self.directory}/{name}")
+        if size < 0:
+            words = f"{name} is no file (a pipe, a folder or a dead link): the records that it held are gone"
+            self.report.add(segments.first_of(name) or 1, name, "deleted", words)
+        return max(size, 0)
 
     def _start(self, name: str) -> None:
         """Before the first kept segment: nothing, or what its header says of the pruned ones."""
         first = segments.first_of(name) or 1
         prev = segments.ZERO
         if first > 1:
-            with Path(self.directory, name).open("rb") as file:
+            with opened(str(Path(self.directory, name))) as file:
                 prev = segments.previous_hash(file.readline(1 << 20).rstrip(b"\n"), b"") or prev
         self.report.first = first
         self.chain = Chain(self.report, first - 1, prev.encode())
@@ -200,18 +174,18 @@ class _Verifier:
         self.report.add(1, names[0], "deleted", f"{which} deleted: no record of a prune accounts for them")
 
     def _segment(self, name: str, size: int, following: str) -> None:
-        with Path(self.directory, name).open("rb") as file:
-            segment = _Segment(name, file, size, following)
+        with opened(str(Path(self.directory, name))) as file:
+            segment = Segment(name, file, size, following)
             offset, left = 0, b""
-            for block, rest in segment.blocks():
-                offset, left = self._block(block, segment, offset), rest
+            for begin, block, left in segment.blocks():  # noqa: B007 - the last one is what is left
+                offset = self._block(block, segment, begin)
                 if self.progress is not None:
                     self.progress(self.done + offset, self.total)
         self.done += size
         if left:
             self._torn(left, name, bool(following))
 
-    def _block(self, block: list[bytes], segment: _Segment, offset: int) -> int:
+    def _block(self, block: list[bytes], segment: Segment, offset: int) -> int:
         """Take lines that begin at `offset`; gives the offset after them."""
         chain, marks, hashes, name = self.chain, self.evidence.marks, self.hashes, segment.name
         for line in block:
@@ -229,7 +203,7 @@ class _Verifier:
             offset = end
         return offset
 
-    def _odd(self, line: bytes, segment: _Segment, offset: int) -> bool:
+    def _odd(self, line: bytes, segment: Segment, offset: int) -> bool:
         """A first line may go on from a segment whose last line had no hash: then from that file's own."""
         if not offset and segment.name != segments.name_of(self.report.first) and self._goes_on(line, segment.name):
             return True
@@ -242,7 +216,7 @@ class _Verifier:
             return False
         names = segments.listing(self.directory)[0]
         before = names[names.index(name) - 1]
-        with Path(self.directory, before).open("rb") as file:
+        with opened(str(Path(self.directory, before))) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != prev:
                 return False
         self.chain = Chain(self.report, (segments.first_of(name) or 1) - 1, prev.encode())

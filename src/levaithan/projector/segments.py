@@ -25,12 +25,21 @@ def at_end(directory: str, cursor: Cursor | None) -> bool:
     return last.name == cursor.segment and last.stat().st_size == cursor.offset
 
 
+def total_bytes(directory: str) -> int:
+    """Bytes of all segments."""
+    return bytes_left(directory, None)
+
+
 def bytes_left(directory: str, cursor: Cursor | None) -> int:
     """Bytes of the journal that a store at `cursor` has not read."""
     left = 0
     for path in segments(directory):
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # pruned since it was listed
+            continue
         if cursor is None or path.name > cursor.segment:
-            left += path.stat().st_size
+            left += size
         elif path.name == cursor.segment:
-            left += max(0, path.stat().st_size - cursor.offset)
+            left += max(0, size - cursor.offset)
     return left

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from levaithan import __version__
-from levaithan.hot import gap, segments
+from levaithan.hot import gap
 from levaithan.hot.wire import pack_answer
 from levaithan.journal import read
+from levaithan.projector import segments
 from levaithan.service.supervisor import stamp
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ def journal_status(app: App) -> dict[str, Any]:
     told |= {"bytes": 0, "dropped": 0, "failed": committer.failed, "batches": committer.batches}
     try:
         end = read.tail(app.home.journal)
-        names = segments.listing(app.home.journal)[0]
-        told["bytes"] = sum(os.stat(f"{app.home.journal}/{name}").st_size for name in names)  # noqa: PTH116
+        told["bytes"] = segments.total_bytes(app.home.journal)
         if end is not None:
             told |= {"seq": end.seq, "head": end.hash, "segment": end.segment}
     except OSError as error:

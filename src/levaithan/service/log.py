@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
+from levaithan.hot.bounded import head, short
 from levaithan.hot.redact import redact_tree
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def without_secrets(_logger: Any, _method: str, event: Any) -> Any:
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= _LONGEST else value[:_LONGEST] + " … (cut)"
-    return value if isinstance(value, (int, float, bool, type(None), dict, list)) else str(value)[:_LONGEST]
+        return value if len(value) <= _LONGEST else head(value, _LONGEST) + " … (cut)"
+    return value if isinstance(value, (int, float, bool, type(None), dict, list)) else short(str(value), _LONGEST)
 
 
 def _encoded(_logger: Any, _method: str, event: Any) -> bytes:

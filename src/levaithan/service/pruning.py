@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOCK_S = 5.0
 _DELIVER_S = 600.0
+_ROUNDS = 5
 
 
 class Pruner:
@@ -34,7 +35,6 @@ class Pruner:
     def __init__(self, app: App) -> None:
         self.app = app
         self.state: dict[str, Any] = {"at": None, "removed": 0, "held_by": []}
-        self._tried = ""
 
     async def prune(self) -> None:
         """Keep the journal within its bound, as far as the stores have it."""
@@ -43,23 +43,30 @@ class Pruner:
         if not going and left <= most:
             self.state["held_by"] = []
             return
-        if going and (why := await self._deliver(going[-1])):
-            self._held([f"dead letters in what would go could not be delivered: {why}"])
-            return
-        lock = ProjectionLock(app.home)
-        if not await in_thread(lambda: lock.take(LOCK_S)):
-            self._held(["another process is projecting (a rebuild?): it may need what would go"])
-            return
-        try:
-            await self._prune(most)
-        finally:
-            lock.release()
+        last, undeliverable = going[-1] if going else "", 0
+        for _ in range(_ROUNDS):
+            lock = ProjectionLock(app.home)
+            if not await in_thread(lambda: lock.take(LOCK_S)):  # noqa: B023 - awaited here
+                self._held(["another process is projecting (a rebuild?): it may need what would go"])
+                return
+            try:
+                if await in_thread(lambda: self._waiting(last)) <= undeliverable:
+                    await self._prune(most, last)
+                    return
+            finally:
+                lock.release()
+            undeliverable, why = await self._deliver(last)
+            if why:
+                self._held([f"dead letters in what would go could not be delivered: {why}"])
+                return
+        self._held(["dead letters keep coming up in what would go: the stores are behind"])
 
-    async def _prune(self, most: int) -> None:
+    async def _prune(self, most: int, last: str) -> None:
+        """Under the lock: remove what must go, up to the segment `last`."""
         from levaithan.journal import prune  # noqa: PLC0415 - rarely needed
 
         app, delivered = self.app, await in_thread(self.delivered)
-        done = await app.committer.job(lambda: prune.prune(app.home.journal, most, delivered, app.journal))
+        done = await app.committer.job(lambda: prune.prune(app.home.journal, most, delivered, app.journal, last=last))
         self._held(done.held_by, left=done.left)
         if done.removed:
             self.state |= {"at": stamp(time.time()), "removed": self.state["removed"] + len(done.removed)}
@@ -89,26 +96,24 @@ class Pruner:
             positions[name] = read.Position(cursor.segment, cursor.offset) if cursor else None
         return positions
 
-    async def _deliver(self, last: str) -> str:
-        """See that no dead letter waits in `last` or an older segment; why that could not be tried, or ""."""
-        if last == self._tried or not await in_thread(lambda: self._waiting(last)):
-            return ""
+    async def _deliver(self, last: str) -> tuple[int, str]:
+        """Deliver what waits in `last` and older segments, made harmless: how many nobody can deliver (a forged line,
+        no JSON at all), and why it could not be tried, or ""."""
         command = (sys.executable, "-P", "-m", "levaithan.projector", "--home", self.app.home.root, "--harmless", last)
         child = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE, cwd="/",
         )  # fmt: skip
         _, told = await asyncio.wait_for(child.communicate(), _DELIVER_S)
-        words = told.decode("utf-8", "replace").strip()[-600:]
+        words = told.decode("utf-8", "replace").strip()
         if child.returncode != 0:
-            return words
-        self._tried = last
-        left = await in_thread(lambda: self._waiting(last))  # a forged line, or no JSON at all: nobody can
+            return 0, words[-600:]
+        undeliverable = len(words.splitlines())
         self.app.say(
             "dead letters were delivered made harmless, for their segments are about to be pruned",
-            level="warning" if left else "info", until=last, undeliverable=left, said=words,
+            level="warning" if undeliverable else "info", until=last, undeliverable=undeliverable, said=words[-600:],
         )  # fmt: skip
-        return ""
+        return undeliverable, ""
 
     def _waiting(self, last: str) -> int:
         """The dead letters in `last` and older segments."""

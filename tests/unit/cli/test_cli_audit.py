@@ -215,3 +215,13 @@ def test_an_empty_home_has_no_events_and_says_so(cli: Any) -> None:
     done = cli("audit", "list")
     assert done.stdout == "" and "no events" in done.stderr
     assert cli.rows("audit", "list") == [] and cli.rows("session", "list") == []
+
+
+@pytest.mark.parametrize(
+    "words", [("audit", "show"), ("session", "show"), ("audit", "list", "--tool"), ("audit", "list", "--session")]
+)
+def test_a_name_that_is_no_text_is_a_usage_problem(recorded: Any, words: tuple[str, ...]) -> None:
+    done = recorded(*words, "\udcff", "--json", code=2)
+    answer = json.loads(done.stdout)
+    assert answer["error"]["code"] == "usage" and answer["error"]["fix"]
+    assert not (recorded.home / "logs" / "cli-errors.log").exists()

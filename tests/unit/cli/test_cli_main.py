@@ -113,6 +113,7 @@ def test_an_unexpected_error_is_logged_and_told_in_one_line(cli: Any) -> None:
     assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
     assert "RuntimeError" in answer["error"]["message"] and str(log) in answer["error"]["fix"]
     assert "Traceback" in log.read_text() and "AKIA" not in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_debug_shows_the_traceback(cli: Any) -> None:

@@ -98,3 +98,10 @@ def test_what_is_wrong_is_read_before_what_to_do_about_it() -> None:
     row = {"item": "journal", "status": "fail", "value": "9 events were not recorded", "remedy": "r" * 80}
     _head, line = table.render([row], ["item", "status", "value", "remedy"], 80)
     assert "9 events were not recorded" in line
+
+
+def test_the_names_of_facts_are_stored_text_too() -> None:
+    """A session's calls are counted by the tool's name, which an MCP server chose."""
+    lines = list(table.facts([("Bash", 3), ("x\x1b[2J\nall is well\u202e", 1)], "  "))
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)

@@ -183,3 +183,37 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_a_next_step(tmp_path):
     (tmp_path / "state").write_text("in the way")
     with pytest.raises(halts.HaltError, match="try again"):
         halts.set_halt(home_at(str(tmp_path)), "all", "", "r", "b")
+
+
+def test_more_halts_than_the_file_may_hold_are_refused_and_those_there_stay(home):
+    """A file over the bound cannot be read, which halts everything, and then no release could read it either."""
+    many = [halts.set_halt(home, "session", "s1", "first", "b").as_dict()]
+    many += [many[0] | {"id": f"h-{n}", "target": "x" * 4000} for n in range(1000)]
+    with open(home.halts, "w") as file:
+        json.dump({"version": 1, "halts": many}, file)
+    with pytest.raises(halts.HaltError, match="release some"):
+        for _ in range(100):
+            halts.set_halt(home, "session", "y" * 4000, "more", "b")
+    assert halts.halt_for(event(), home, NOW).rule == "halt.session"
+    assert len(halts.release_halt(home, "all")) > 1000
+    assert halts.halt_for(event(), home, NOW) is None
+
+
+def test_a_reason_is_bounded(home):
+    assert len(halts.set_halt(home, "all", "", "why " * 100_000, "b").reason) <= 4000
+
+
+def test_many_project_halts_cost_one_look_at_the_disk(home, monkeypatch):
+    entry = halts.set_halt(home, "project", "/elsewhere", "r", "b").as_dict()
+    with open(home.halts, "w") as file:
+        json.dump({"version": 1, "halts": [entry] * 10_000}, file)
+    assert halts.halt_for(event(), home, NOW) is None
+    looks, real = [], os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: looks.append(path) or real(path))
+    assert halts.halt_for(event(), home, NOW) is None
+    assert len(looks) <= 2
+
+
+def test_a_folder_with_a_nul_is_held_against_halts_all_the_same(home):
+    halts.set_halt(home, "project", "/elsewhere", "r", "b")
+    assert halts.halt_for(event(cwd="/p/\x00x"), home, NOW) is None

@@ -87,6 +87,25 @@ def test_replay_looks_back_over_a_segment_border_and_without_it_nobody_looks(hom
     assert blind.append([item(2)])[0].duplicate is None
 
 
+def test_a_segment_that_is_pruned_while_it_is_looked_for_is_no_failure(home, monkeypatch) -> None:
+    one = writer(home, segment_bytes=1000)
+    for number in range(1, 30):
+        one.append([item(number)])
+    gone = sorted(folder(home).glob("journal-*"))[0].name
+    real = segments.listing
+
+    def before(directory: str) -> tuple[list[str], list[str]]:
+        names, strangers = real(directory)
+        return sorted({gone, *names}), strangers
+
+    (folder(home) / gone).unlink()
+    late = writer(home, segment_bytes=1000)
+    late.open()
+    monkeypatch.setattr(segments, "listing", before)
+    assert late.append([item(2)], replay=True)[0].duplicate is None
+    assert late.append([item(29)], replay=True)[0].duplicate
+
+
 def test_an_id_inside_another_records_payload_is_no_duplicate(home) -> None:
     wanted = item(7)[0]
     one, two = writer(home), writer(home)

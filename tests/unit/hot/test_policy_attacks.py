@@ -93,6 +93,12 @@ CHANGED = {
         "cp -a x {home}",
         "rsync -a x/ {home}/",
     ],
+    "by a link made in the same line": [
+        "ln -s {home}/state /tmp/s && rm /tmp/s/halts.json",
+        "ln -s /opt/levaithan /tmp/o; echo x > /tmp/o/.claude/state/hot.conf",
+        "ln -sfn {home} /tmp/h",
+        "cp -al {home} /tmp/h",
+    ],
     "by another name": ["cp -l {home}/state/halts.json /tmp/h", "ln {home}/state/halts.json /tmp/h"],
     "made or mounted": ["mkfifo {home}/state/halts.json", "mount -t tmpfs none {home}", "umount {home}"],
     "by git": [
@@ -142,6 +148,8 @@ KEY_READ = [
     "python3 -c \"print(open('{home}/keys/journal.key').read())\"",
 ]
 HARMLESS = [
+    "ln -s ../shared/config.json config.json",
+    "ln -sf {project}/bin/tool {user}/.local/bin/tool",
     "function build { make; }; build",
     "for f in *.log; do rm \"$f\"; done",
     "for d in build dist; do rm -rf $d; done",

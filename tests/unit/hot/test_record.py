@@ -219,6 +219,16 @@ def test_a_session_is_written_once_and_read_by_another_process(scratch: paths.Ho
     assert [entry.name for entry in Path(scratch.sessions).iterdir()] == ["s-1.json"]
 
 
+def test_a_flood_of_sessions_that_never_start_leaves_a_bounded_number_of_files(scratch: paths.Home, call: Call) -> None:
+    """Anything may stand in session_id, and a file for each of a million would use up the disk's inodes."""
+    context = _context(scratch)
+    for number in range(3000):
+        event = call("PreToolUse", session_id=f"s-{number}")
+        event.id = f"{number:032x}"
+        sessions.register(event, context)
+    assert len(list(Path(scratch.sessions).iterdir())) < 2100
+
+
 @pytest.mark.parametrize("session_id", ["../../etc/passwd", "a/b", "\x00", "x" * 5000, ".", "..", "ä", "a b", "\udcff"])
 def test_a_hostile_session_id_stays_in_its_folder(scratch: paths.Home, call: Call, session_id: str) -> None:
     before = sorted(str(path) for path in Path(scratch.root).parent.rglob("*") if "sessions" not in str(path))

@@ -169,6 +169,11 @@ def break_installs(home: Home) -> None:
     Path(home.installs).write_text('{"version": 7}')
 
 
+def spoil_the_logs(home: Home) -> None:
+    Path(home.logs, "service.log").mkdir()
+    Path(home.logs, "hook-errors.log").symlink_to("/etc/hostname")
+
+
 def link_a_segment(home: Home) -> None:
     journal = Journal(home.journal, segment_bytes=4096)
     for number in range(40):
@@ -235,6 +240,7 @@ def break_hooks(home: Home) -> None:
         ("halts", link_halts_to_itself, "fail"),
         ("installs", break_installs, "fail"),
         ("files", hook_into_a_folder, "fail"),
+        ("logs", spoil_the_logs, "warn"),
         ("journal", link_a_segment, "fail"),
         ("rules", cut_a_hook, "fail"),
         ("rules", hang_a_hook, "fail"),
@@ -319,6 +325,15 @@ def test_mending_goes_on_where_the_first_look_could_not_see() -> None:
     results, done = doctor.mend(seen)
     assert [one.status for one in results] == ["ok", "ok"]
     assert done == [("folder", True, "folder"), ("file", True, "file")]
+
+
+def test_a_folder_for_settings_is_said_and_left(set_up: Home) -> None:
+    env = Path(set_up.root, ".env")
+    env.unlink()
+    env.mkdir(mode=0o755)
+    found = worst(set_up, "settings")
+    assert (found.status, found.fix) == ("fail", None)
+    assert "cannot be read" in found.message
 
 
 def test_a_last_segment_that_is_complete_is_no_failure(set_up: Home) -> None:

@@ -11,7 +11,7 @@ import pytest
 from levaithan.errors import Unhealthy, UsageProblem
 from levaithan.hot import hotconf, paths
 from levaithan.hot.paths import Home
-from levaithan.install import command, demo, home_files, hooks, registry, setup_plan
+from levaithan.install import command, demo, home_files, home_folders, hooks, registry, setup_plan
 from levaithan.install.setup_plan import Options
 
 
@@ -153,3 +153,31 @@ def test_the_interpreter_is_no_shim_and_no_link(tmp_path: Path) -> None:
     old = tmp_path / "old"
     with pytest.raises(Exception, match="does not run"):
         command.real_python([str(old)])
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o077], ids=oct)
+def test_nobody_else_may_write_into_a_home_whatever_the_umask_is(tmp_path: Path, mask: int) -> None:
+    """The rules and hooks are what the guard runs: who may put a file beside them decides in its place."""
+    home = paths.home_at(str(tmp_path / "new" / "home"))
+    before = os.umask(mask)
+    try:
+        home_folders.make_folders(home)
+        home_files.copy_files(home)
+    finally:
+        os.umask(before)
+    made = [Path(home.root), *Path(home.root).rglob("*")]
+    assert [str(path) for path in made if path.stat().st_mode & 0o022] == []
+    assert home_folders.folders(home) == []
+
+
+def test_a_home_that_others_may_write_into_is_found_and_closed(tmp_path: Path) -> None:
+    home = paths.home_at(str(tmp_path / "home"))
+    home_folders.make_folders(home)
+    home_files.copy_files(home)
+    open_ = [home.root, home.context, home.context + "/policies", home.hooks]
+    for folder in open_:
+        Path(folder).chmod(0o777)
+    assert set(home_folders.folders(home)) == set(open_)
+    home_folders.make_folders(home)
+    assert home_folders.folders(home) == []
+    assert {Path(folder).stat().st_mode & 0o777 for folder in open_} == {0o755}

@@ -40,6 +40,13 @@ def test_a_bound_that_holds_and_no_bound_remove_nothing(made) -> None:
         assert (done.removed, done.held_by) == ([], [])
 
 
+def test_nothing_is_pruned_behind_the_last_that_may_go(made) -> None:
+    made.fill(60, segment_bytes=1500)
+    names = [path.name for path in made.segments()]
+    done = prune.prune(str(made.path), 1, {"ledger": read.tail(str(made.path))}, last=names[1])
+    assert (done.removed, done.held_by) == (names[:2], [])
+
+
 def test_the_segment_in_use_is_never_pruned(made) -> None:
     made.fill(30, segment_bytes=1 << 20)
     done = prune.prune(str(made.path), 10, {"ledger": read.tail(str(made.path))})
