@@ -26,6 +26,6 @@ _TEST_SETTINGS = (
 def nothing_from_outside() -> None:
     """A test that runs inside a Claude Code session, or with a home of its own set, must see neither."""
     for name in list(os.environ):
-        foreign = name.startswith(("LEVAITHAN_", "CLAUDE_")) or name in ("AI_AGENT", "ANTHROPIC_API_KEY")
+        foreign = name.startswith(("LEVAITHAN_", "CLAUDE_")) or name in ("AI_AGENT", "ANTHROPIC_API_KEY", "COLUMNS")
         if foreign and not name.startswith(_TEST_SETTINGS):
             del os.environ[name]

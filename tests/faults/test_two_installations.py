@@ -75,7 +75,8 @@ def fire(settings: Path, payload: dict[str, Any]) -> list[calls.Answered]:
 
 
 def recorded(root: str) -> list[Any]:
-    return [one["payload"] for one in homes.journal_records(root) if one["kind"] == "event" and not one.get("canary")]
+    events = [one for one in homes.journal_records(root) if one["kind"] == "event" and not one.get("canary")]
+    return [one.get("payload", one) for one in events]
 
 
 def test_two_installations_govern_one_project(tmp_path: Path, two: tuple[str, str], settings: Path) -> None:

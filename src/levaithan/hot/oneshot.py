@@ -7,7 +7,7 @@ does hold is the end of the road, for when even the import fails. Standard libra
 import sys
 
 
-def _refuse(event: str, error: BaseException) -> int:
+def refuse(event: str, error: BaseException) -> int:
     """The fail direction in plain bytes, with nothing but the interpreter to rely on."""
     import os
 
@@ -33,7 +33,7 @@ def _run() -> None:
 
         code = main(sys.argv[1:])
     except BaseException as error:  # a broken installation must not let a guarded call pass
-        code = _refuse(event, error)
+        code = refuse(event, error)
     finally:
         import os
 

@@ -21,7 +21,7 @@ _SEPARATORS = bytes(95 if byte in b"-." else byte for byte in range(256))
 _LAST_THREE = slice(-3, None)
 _ENDINGS = endings()
 _NOT_CAPITALS = bytes(byte for byte in range(256) if not 65 <= byte <= 90 and byte != 126)
-_CAPITALS = (b"AKIA", b"ASIA", b"ABIA", b"AI", b"AKC", b"ATATT", b"ATBB", b"LTAI", b"AA", b"Q~", b"SK")
+_CAPITALS = ("AKIA", "ASIA", "ABIA", "AI", "AKC", "ATATT", "ATBB", "LTAI", "AA", "Q~", "SK")
 _ESCAPES = (
     r"(?:\x1b|\\x1b|\\033|\\u001b|\\e)\[[0-9;]{0,12}[A-Za-z]"
     r"|\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{3}|[nrtbfv])|%[0-9A-Fa-f]{2}"
@@ -30,7 +30,7 @@ _ESCAPES = (
 _KEPT = b"kywpsdcbuhljrta"
 _NOT_KEPT = bytes(byte for byte in range(256) if byte not in _KEPT)
 _WORDS = [
-    (bytes(byte for byte in word if byte in _KEPT), word)
+    (bytes(byte for byte in word if byte in _KEPT).decode(), word)
     for word in (
         b"key",
         b"token",
@@ -108,12 +108,13 @@ def suspicious(encoded: bytes) -> bool:
     """Whether the encoded record may hold a secret: cheap, and without `re`, which the one-shot path has not loaded."""
     if not _ENDINGS.isdisjoint([piece[_LAST_THREE] for piece in encoded.translate(_SEPARATORS).split(b"_")]):
         return True
-    capitals = encoded.translate(None, _NOT_CAPITALS)  # a tenth of the bytes: looking in them is nearly free
+    # A tenth of the bytes, and as text: `in` looks through a str in half the time that it takes for bytes.
+    capitals = encoded.translate(None, _NOT_CAPITALS).decode("latin-1")
     for needle in _CAPITALS:
         if needle in capitals and (any(mark in encoded for mark in _REAL) or _twilio(encoded)):
             return True
     lowered = encoded.lower()
-    rest = lowered.translate(None, _NOT_KEPT)
+    rest = lowered.translate(None, _NOT_KEPT).decode("latin-1")
     for left, word in _WORDS:
         if left in rest and word in lowered:
             return True

@@ -1,8 +1,9 @@
 """A time limit on code that is not ours to trust: a hook that hangs must become a deny, not a hung Claude Code.
 
 It is an interval timer whose signal raises inside the guarded call; what was set before is put back afterwards, and
-nothing is raised outside the guarded call. A resident process, which has no other use for the signal, keeps it: then a
-limit costs one system call instead of four. Works in the main thread only; elsewhere the caller compares clocks.
+nothing is raised outside the guarded call. A resident process, which has no other use for the signal, keeps it and lets
+it ring on while there is work: then most limits cost no system call instead of four, and end up to _AGAIN_S late. Works
+in the main thread only; elsewhere the caller compares clocks.
 Standard library only (`_signal`: the `signal` module brings `enum` along).
 """
 
@@ -29,11 +30,11 @@ class Overrun(BaseException):
 class TimeLimit:
     """`begin(seconds)`, then set `inside` around each guarded call, then `end()` whatever happened."""
 
-    __slots__ = ("_before", "_handler", "_kept", "_resident", "_running", "_since", "inside", "until")
+    __slots__ = ("_before", "_handler", "_kept", "_resident", "_rings", "_running", "_since", "inside", "until")
 
     def __init__(self, *, resident: bool = False) -> None:
         self._resident = resident
-        self._kept = self._running = self.inside = False
+        self._kept = self._rings = self._running = self.inside = False
         self.until = 0.0
         self._handler: Any = None
         self._before: tuple[float, float] | None = None
@@ -47,7 +48,9 @@ class TimeLimit:
         self.until = self._since + seconds
         if self._kept:
             self._running = True
-            _signal.setitimer(_signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_S)
+            if not self._rings:
+                self._rings = True
+                _signal.setitimer(_signal.ITIMER_REAL, min(max(seconds, 0.001), _AGAIN_S), _AGAIN_S)
             return
         self._before = None
         try:
@@ -56,7 +59,7 @@ class TimeLimit:
             return
         # It rings again, for code that catches everything.
         self._before = _signal.setitimer(_signal.ITIMER_REAL, max(seconds, 0.001), _AGAIN_S)
-        self._kept = self._running = self._resident
+        self._kept = self._running = self._rings = self._resident
 
     def end(self) -> None:
         """Stop the clock and put back the handler and the timer that were there before; kept, it stops by itself."""
@@ -74,7 +77,8 @@ class TimeLimit:
             _signal.setitimer(_signal.ITIMER_REAL, max(left, 0.001), before[1])
 
     def _ring(self, _number: int, _frame: Any) -> None:
-        if self.inside:
+        if self.inside and (not self._kept or perf_counter() >= self.until):
             raise Overrun("it took too long")
         if self._kept and not self._running:
+            self._rings = False
             _signal.setitimer(_signal.ITIMER_REAL, 0)
