@@ -45,7 +45,7 @@ def _of(kind: str) -> Reader:
 
 def _scans(made: Simple) -> Iterator[Deed]:
     """nmap on other people's machines; localhost and private networks are one's own."""
-    aims = operands(made.words, "poeSgDT script script-args exclude top-ports max-rate min-rate")
+    aims = operands(made.words, "poegDT script script-args exclude top-ports max-rate min-rate")
     far = [aim for aim in aims if not is_local(host_of(aim.partition("/")[0])) and not is_private(host_of(aim.partition("/")[0]))]
     if far and not any(word in ("--help", "-h", "-V", "-sL") for word in made.words):
         yield Deed("attack", far[0], made.cwd, shown(made.words))

@@ -191,7 +191,7 @@ def _accounts(made: Simple) -> Iterator[Deed]:
     if made.name in ("chpasswd", "newusers", "chgpasswd", "vipw", "vigr"):
         yield of("account", made.name, made)
         return
-    names = operands(words, "RnwxisfrP root prefix expiredate inactive shell")
+    names = operands(words, ("RPni" if made.name == "passwd" else "RPs") + " root prefix shell expiredate inactive")
     if names or made.name == "passwd":
         yield of("account", names[-1] if names else "yourself", made)
 

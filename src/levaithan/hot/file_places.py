@@ -106,6 +106,14 @@ def _starts_alone(path: str, user_home: str) -> bool:
     return _below_home(path, user_home).startswith(_AUTOSTART_HOME)
 
 
+def _is_history(path: str, _user_home: str) -> bool:
+    """A repository's own folder, or what in it has no copy elsewhere; not its locks and its hooks."""
+    if path.endswith("/.git"):
+        return True
+    rest = path.rpartition("/.git/")[2]
+    return rest != path and rest.partition("/")[0] in ("objects", "refs", "HEAD", "packed-refs", "logs", "*", "index")
+
+
 def _in_git(path: str, _user_home: str) -> bool:
     rest = path.rpartition("/.git/")[2]
     if rest == path:
@@ -137,6 +145,7 @@ def _in_system(path: str, _user_home: str) -> bool:
 FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
     "startup": _starts_shells,
     "autostart": _starts_alone,
+    "git-folder": _is_history,
     "git-hooks": _in_git,
     "ci": _in_ci,
     "client": _of_client,

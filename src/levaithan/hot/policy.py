@@ -71,7 +71,7 @@ class Policy:
         """What every rule that fits says, each rule once."""
         if self.rules is None:
             return [self._unloadable()] if event.guard else []
-        if event.name not in ("PreToolUse", "PermissionRequest", "ConfigChange"):
+        if event.name not in ("PreToolUse", "PermissionRequest", "ConfigChange", "UserPromptSubmit"):
             return []
         scene = Scene(self.protected, self.user_home, event)
         seen: dict[str, Opinion] = {}

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Rule = dict[str, Any]
 
 _FOLDERS = ("root", "home", "system", "device")
-_FILES = ("startup", "autostart", "git-hooks", "ci", "client", "servers", "rights", "accounts", "system-file")
+_FILES = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights", "accounts")
+_FILES += ("system-file",)
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
 PLACES = (
     *_FOLDERS,
@@ -66,6 +67,8 @@ class Scene:
             path = event.text("file_path")
             why = self.protected.unregistered(path) if path else None
             return [Deed("unregister", why, event.cwd, path or "")] if why else []
+        if event.name == "UserPromptSubmit":
+            return self._secrets(event.text("prompt") or "", "the prompt")
         tool, given = event.tool_name or "", event.tool_input
         if tool in SHELL_TOOLS:
             command = given.get("command")
@@ -74,6 +77,10 @@ class Scene:
 
         asked = of_tool(tool, given, event.cwd)
         found = asked.deeds
+        if "content" in given or "new_string" in given or "new_source" in given or "edits" in given:
+            from levaithan.hot import secret_deeds
+
+            found += secret_deeds.of_tool(given, event.cwd, tool)
         for command, cwd in asked.commands:
             found += self._shell(command, cwd)
         return found
@@ -95,9 +102,15 @@ class Scene:
             from levaithan.hot.deeds_remote import of_line
 
             found += of_line(line.commands, command)
+        found += self._secrets(command, command[:2000])
         if line.unsure:
             found.append(Deed("unsure", line.unsure, cwd, command[:2000]))
         return found
+
+    def _secrets(self, text: str, seen: str) -> list[Deed]:
+        from levaithan.hot import secret_deeds
+
+        return list(secret_deeds.of_text(text, self.event.cwd, seen))
 
     # -- where it would do it --
 

@@ -230,6 +230,8 @@ class Reader(Words):
             self.doubt(f"it has more than {MAX_COMMANDS} commands")
             return made
         self.result.commands.append(made)
+        if ("alias " + made.name) in self.variables and shell_wrap.unaliased(made.words, self):
+            return made
         for document in self.documents:
             document.reader = document.reader or made
             if piped is not None and (document.reader is piped or piped in document.later):

@@ -59,6 +59,13 @@ _RUNNERS = frozenset(("uv", "poetry", "pipenv", "hatch", "pdm", "rye", "pixi", "
 _RUNNER_VALUES = "pC with extra group only-group python project directory index from env-file spec"
 OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
 _SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1}
+_ELSEWHERE = frozenset(
+    (
+        "ssh autossh mosh docker podman nerdctl docker-compose podman-compose kubectl oc vagrant gcloud nix-shell nix "
+        "lxc incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler concurrently"
+    ).split()
+)
+"""What shell_far.py knows; a test compares."""
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
@@ -74,6 +81,8 @@ def look_into(made: Simple, reader: Reader) -> None:
         _unwrap(made, reader)
     elif made.name.startswith(INTERPRETERS):
         _program(made, reader)
+    elif made.name in _ELSEWHERE:
+        _far(made, reader)
     elif made.name in _RUNNERS and "run" in made.words[1:3]:
         at = made.words.index("run")
         rest = operands_on(made.words[at:], _RUNNER_VALUES)
@@ -90,6 +99,40 @@ def _program(made: Simple, reader: Reader) -> None:
         for line in shell_code.commands_in(piece):
             reader.child(line, dict(reader.variables))
     reader.result.unsure = before
+
+
+def _far(made: Simple, reader: Reader) -> None:
+    """What another machine, a container or an environment is told to run."""
+    from levaithan.hot import shell_far
+
+    found = shell_far.inner(made)
+    if not found:
+        return
+    words = ["sh", "-c", found] if isinstance(found, str) else found
+    if made.name in shell_far.HERE:
+        _again(made, words, reader)
+        return
+    before, reader.cwd = reader.cwd, None
+    _again(made, words, reader, None)
+    reader.cwd = before
+
+
+def _alias(made: Simple, reader: Reader) -> None:
+    """alias NAME=TEXT: commands called NAME are read as TEXT from here on."""
+    for word in made.words[1:]:
+        name, found, text = word.partition("=")
+        if found and name:
+            reader.variables["alias " + name] = text
+
+
+def unaliased(words: list[str], reader: Reader) -> bool:
+    """Reads a command by the text that an alias of the same line stands for; False when there is none."""
+    text = reader.variables.pop("alias " + words[0], None) if words else None
+    if text is None:
+        return False
+    reader.child(" ".join([text, *("'" + word.replace("'", "'\\''") + "'" for word in words[1:])]))
+    reader.variables["alias " + words[0]] = text
+    return True
 
 
 def _export(made: Simple, reader: Reader) -> None:
@@ -244,7 +287,7 @@ def _set(made: Simple, reader: Reader) -> None:
 def _find(made: Simple, reader: Reader) -> None:
     """find PATHS ... -exec COMMAND {} ;  runs COMMAND on what lies below PATHS."""
     words = made.words
-    paths = find_paths(words)
+    paths = _named_paths(words)
     i = 1
     while i < len(words):
         if words[i] not in _EXEC:
@@ -259,6 +302,15 @@ def _find(made: Simple, reader: Reader) -> None:
         if inner:
             _again(made, inner, reader)
         i = end
+
+
+def _named_paths(words: list[str]) -> list[str]:
+    """Where find looks; with `-name NAME` and no wildcard, the places of that name, and absolute places themselves."""
+    paths = find_paths(words)
+    named = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-iname")]
+    if len(named) != 1 or any(char in named[0] for char in "*?[\x00"):
+        return paths
+    return [f"{path}/{named[0]}" for path in paths] + [path for path in paths if path[:1] in ("/", "~", "\x00")]
 
 
 def _change_folder(made: Simple, reader: Reader) -> None:
@@ -284,6 +336,7 @@ _SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(("cd", "pushd", "chdir"), _change_folder),
     **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
     **dict.fromkeys(SHELLS, _shell),
+    "alias": _alias,
     "eval": _eval,
     "trap": _trap,
     "source": _source,
