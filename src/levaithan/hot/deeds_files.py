@@ -29,10 +29,22 @@ _GIT = {"checkout": "write", "restore": "write", "rm": "delete", "mv": "move", "
 
 
 def deletes_found(made: Simple) -> Iterator[Deed]:
-    """find ... -delete."""
-    if "-delete" in made.words:
-        for path in find_paths(made.words):
-            yield Deed("delete", path, made.cwd, shown(made.words), recursive=True)
+    """find ... -delete: all that lies below a path, or what has a name there, or is old, large or empty."""
+    words = made.words
+    if "-delete" not in words:
+        return
+    names = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
+    narrowed = any(word in _NARROWING for word in words)
+    for path in find_paths(words):
+        if path[:1] in ("/", "~", "\x00") or not (names or narrowed):
+            yield Deed("delete", path, made.cwd, shown(words), recursive=True)
+        for name in names:
+            yield Deed("delete", name if "/" in name else f"{path}/{name}", made.cwd, shown(words), recursive=True)
+
+
+_NARROWING = frozenset(
+    "-empty -mtime -mmin -ctime -atime -amin -cmin -newer -size -regex -iregex -user -perm -links -lname -inum".split()
+)
 
 
 def copies_blocks(made: Simple) -> Iterator[Deed]:

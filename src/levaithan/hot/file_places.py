@@ -24,6 +24,7 @@ _SYSTEM = _words(
 )
 """What others count on, as homes are; any other folder below the root is a workspace like /workspace or /app."""
 _NO_SYSTEM = _words("/var/www/ /usr/src/ /usr/local/src/ /var/folders/")
+_CACHES = _words("/var/lib/apt/lists/ /var/cache/apt/ /var/cache/apk/ /var/cache/dnf/ /var/cache/yum/")
 _OUR_CLIENTS = _words("/.claude/plans/ /.claude/projects/ /.claude/todos/ /.claude/tasks/ /.claude/teams/")
 """Where the client itself lets its agents write."""
 
@@ -84,6 +85,20 @@ def is_outside(path: str, roots: tuple[str, ...], user_home: str) -> bool:
     if path.startswith(user_home + "/"):
         return not path.startswith(tuple(user_home + folder for folder in _OUR_CLIENTS))
     return path.startswith(_HOMES) or path == user_home or _in_system(path, user_home) or "/" not in path[1:]
+
+
+def is_elsewhere(path: str, roots: tuple[str, ...]) -> bool:
+    """Whether a deletion of `path` reaches what is neither below `roots` nor temporary nor a package manager's cache."""
+    if any(root not in ("", "/") and (path + "/").startswith(root + "/") for root in roots):
+        return False
+    return not (is_temporary(path) or path.startswith((*_STREAMS, *_CACHES)))
+
+
+def is_others(path: str, user_home: str) -> bool:
+    """Whether `path` lies in the home folder of somebody else."""
+    if path.startswith(user_home + "/") or path == user_home:
+        return False
+    return path.startswith((*_HOMES, "/root/"))
 
 
 def _below_home(path: str, user_home: str) -> str:
@@ -153,5 +168,6 @@ FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
     "rights": lambda path, _: path.startswith(_RIGHTS),
     "accounts": lambda path, _: path in _ACCOUNTS,
     "system-file": _in_system,
+    "others-home": is_others,
 }
 """Place -> whether a path (absolute, resolved) lies in it, given the user's home folder."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("root", "home", "system", "device")
 _FILES = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights", "accounts")
-_FILES += ("system-file",)
+_FILES += ("system-file", "others-home")
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
 PLACES = (
     *_FOLDERS,
@@ -35,6 +35,8 @@ PLACES = (
     "credential",
     "credential-store",
     "outside",
+    "elsewhere",
+    "project",
     *_FILES,
     *_ADDRESSES,
 )
@@ -237,12 +239,35 @@ class Scene:
         from levaithan.hot.file_places import is_outside
 
         found = self._resolved(deed)
+        return found[1] if found and is_outside(found[1], self._around(), self.user_home) else None
+
+    def _elsewhere(self, deed: Deed) -> str | None:
+        """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
+        from levaithan.hot.file_places import is_elsewhere
+
+        found = self._resolved(deed)
         if found is None:
             return None
+        path = found[1] if deed.target.endswith(("/", "/*", "/.")) else found[0]
+        return path if is_elsewhere(path, self._around()) else None
+
+    def _project(self, deed: Deed) -> str | None:
+        """The project or the working folder, whole, or what they lie in."""
+        found = self._resolved(deed)
+        if found is None:
+            return None
+        path = found[1]
+        while path.rpartition("/")[2] in ("*", ".*", "?*"):
+            path = path.rpartition("/")[0]
+        below = path.rstrip("/") + "/"
+        return path if any((root + "/").startswith(below) for root in self._around() if len(root) > 1) else None
+
+    def _around(self) -> tuple[str, ...]:
+        """The project and the working folder, as written and as the kernel finds them."""
         if self._roots is None:
             named = [root.rstrip("/") for root in (self.event.project, self.event.cwd) if root]
             self._roots = tuple(dict.fromkeys((*named, *(real(root) for root in named))))
-        return found[1] if is_outside(found[1], self._roots, self.user_home) else None
+        return self._roots
 
     def _address(self, place: str, deed: Deed) -> str | None:
         from levaithan.hot import addresses
@@ -273,4 +298,6 @@ _OTHER = {
     "credential": Scene._credential,
     "credential-store": Scene._credential_store,
     "outside": Scene._outside,
+    "elsewhere": Scene._elsewhere,
+    "project": Scene._project,
 }

@@ -19,6 +19,10 @@ _RUNS = re.compile(r"system|subprocess|popen|exec|spawn|shell script|`|%x|\bqx\b
 _DELETES_TREE = re.compile(
     r"(?:rmtree|rm_rf|rm_r|rmSync|rmdirSync|removeSync|removeAll|remove_tree|remove_dir_all|rimraf)\W{1,4}$"
 )
+_DELETES_ONE = re.compile(
+    r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|fs\.rm|remove_file|rmdir)\W{1,4}$"
+)
+_DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete)\(")
 
 
 def pieces(made: Simple) -> list[str]:
@@ -54,6 +58,8 @@ def commands_in(code: str) -> list[str]:
             break
         if _DELETES_TREE.search(code[max(match.start() - 30, 0) : match.start()]):
             found.append(f"rm -rf -- {_quoted(text)}")
+        elif _DELETES_ONE.search(code[max(match.start() - 30, 0) : match.start()]) or _DELETED.match(code, match.end()):
+            found.append(f"rm -- {_quoted(text)}")
         if row and code[after : match.start()].strip() != ",":
             found += _started(row)
             row = []
