@@ -1,8 +1,8 @@
 """A small JSON object that several processes change: leases, budgets, counters.
 
-`change` holds a lock from reading to writing, so that of many at once each sees what the one before it left. A file that
-is not whole is set aside and begun anew: its hash is in front of it (kept.py). Nothing here is synced: what must outlive
-the machine's power is in the journal. Standard library only.
+`change` holds a lock from reading to writing, so that of many at once each sees what the one before it left. A file
+that is not whole is set aside and begun anew: its hash is in front of it (kept.py). Nothing here is synced: what must
+outlive the machine's power is in the journal. Standard library only.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class StateFile:
                 self._seen = (0, 0, 0)
                 raise
             if made is not None and made is not False:
-                kept.write(self.path, value)
+                if not kept.write(self.path, value):
+                    self._seen = (0, 0, 0)
+                    raise OSError(f"{self.path} cannot be written")
                 self._value, self._seen = value, _stamp(self.path)
             return made
         finally:
