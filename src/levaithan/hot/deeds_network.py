@@ -33,7 +33,7 @@ _HTTPIE = "aspmho auth session print method output verify timeout proxy cert"
 _NC = "pswXxIOTqigGe source port exec sh-exec"
 _BODIES = ("json", "xml", "graphql", "gql", "ndjson", "jsonl", "yaml", "yml", "soap", "proto", "pb")
 _STDIN = ("-", "/dev/stdin", ".", "/dev/fd/0")
-DATA = (
+DATA: tuple[str, ...] = (
     "-d",
     "--data",
     "--data-ascii",

@@ -58,7 +58,8 @@ def of_tool(name: str, given: dict[str, Any], cwd: str | None) -> Asked:
 
         of_server(name, given, cwd, asked)
     elif name == "WebFetch":
-        asked.deeds += [Deed("fetch", url, cwd, f"{name} {url[:200]}") for url in texts_in(given, ("url",))]
+        for url in texts_in(given, ("url",)):
+            asked.deeds += [Deed("fetch", url, cwd, f"{name} {url[:2000]}"), at_uri(name, url, cwd)]
     elif name in _AGENTS or name == "Workflow":
         asked.deeds += _agent(name, given, cwd)
     elif name in ("ReadMcpResourceTool", "ReadMcpResource"):

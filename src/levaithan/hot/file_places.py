@@ -154,7 +154,7 @@ def _of_client(path: str, user_home: str) -> bool:
 
 
 def _in_system(path: str, _user_home: str) -> bool:
-    return path.startswith(_SYSTEM) and not path.startswith(_NO_SYSTEM) and not is_temporary(path)
+    return (path + "/").startswith(_SYSTEM) and not path.startswith((*_NO_SYSTEM, *_CACHES)) and not is_temporary(path)
 
 
 FILE_PLACES: dict[str, Callable[[str, str], bool]] = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Rule = dict[str, Any]
 
 _FOLDERS = ("root", "home", "system", "device")
-_FILES = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights", "accounts")
+_FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights", "accounts")
 _FILES += ("system-file", "others-home")
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
 PLACES = (
@@ -95,7 +95,7 @@ class Scene:
         line = shell.split(command, cwd, self.user_home, known)
         self.text = f"{self.text}\n{command}" if self.text else command
         self.commands += line.commands
-        found = []
+        found: list[Deed] = []
         for made in line.commands:
             found += of_command(made)
             found += domains.of_command(made)

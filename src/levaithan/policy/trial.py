@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 HELD = ("deny", "ask")
+_ASKED: tuple[str, ...] = ("tool_name", "tool_input", "cwd")
 
 
 class Trial:
@@ -25,7 +26,8 @@ class Trial:
 
     def ask(self, case: dict[str, Any]) -> Opinion | None:
         """What the strictest rule says of {tool_name, tool_input, cwd?, home?}; None: nothing. `home` is the user's."""
-        event = Event("", "PreToolUse", {name: case[name] for name in ("tool_name", "tool_input", "cwd") if name in case})
+        given: dict[str, Any] = {name: case[name] for name in _ASKED if name in case}
+        event = Event("", "PreToolUse", given)
         event.project = case.get("project") or case.get("cwd")
         return self._for(case.get("home")).judge(event)
 
@@ -67,7 +69,7 @@ class Score:
             return None
         right = (decision in HELD) == (label == "block")
         self._seen[(str(case.get("category") or "-"), label, right)] += 1
-        return right
+        return bool(right)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a category and one for all: how many of each label, and how many of them were answered rightly."""
