@@ -46,7 +46,11 @@ def _of(kind: str) -> Reader:
 def _scans(made: Simple) -> Iterator[Deed]:
     """nmap on other people's machines; localhost and private networks are one's own."""
     aims = operands(made.words, "poegDT script script-args exclude top-ports max-rate min-rate")
-    far = [aim for aim in aims if not is_local(host_of(aim.partition("/")[0])) and not is_private(host_of(aim.partition("/")[0]))]
+    far = [
+        aim
+        for aim in aims
+        if not is_local(host_of(aim.partition("/")[0])) and not is_private(host_of(aim.partition("/")[0]))
+    ]
     if far and not any(word in ("--help", "-h", "-V", "-sL") for word in made.words):
         yield Deed("attack", far[0], made.cwd, shown(made.words))
 
@@ -94,7 +98,9 @@ def _clock(made: Simple) -> Iterator[Deed]:
     if made.name == "date":
         changes = any(word in ("-s", "--set") or word.startswith(("--set=", "-s")) for word in words)
     else:
-        changes = bool({"set-time", "set-ntp", "--set", "--systohc", "-w", "settime", "-setdate", "-settime"} & set(words))
+        changes = bool(
+            {"set-time", "set-ntp", "--set", "--systohc", "-w", "settime", "-setdate", "-settime"} & set(words)
+        )
         changes = changes and "true" not in words and "1" not in words and "yes" not in words
     if changes:
         yield Deed("cover-tracks", "the clock", made.cwd, shown(made.words))
@@ -103,7 +109,9 @@ def _clock(made: Simple) -> Iterator[Deed]:
 def _listens(made: Simple) -> Iterator[Deed]:
     """tcpdump, tshark: other people's traffic; reading a capture again is free."""
     words = made.words[1:]
-    if not {"-r", "--read-file", "--help", "--version", "-D", "-h"} & set(words) and not any(w[:2] == "-r" for w in words):
+    if not {"-r", "--read-file", "--help", "--version", "-D", "-h"} & set(words) and not any(
+        w[:2] == "-r" for w in words
+    ):
         if not any(word in ("lo", "lo0", "-ilo") for word in words):
             yield Deed("spy", made.name, made.cwd, shown(made.words))
 

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 CLIENTS = frozenset(("claude", "claude-code", "claude.exe"))
 _PACKAGE = "@anthropic-ai/claude-code"
-_OFF = ("--dangerously-skip-permissions", "--allow-dangerously-skip-permissions", "--setting-sources", "--bare", "--safe-mode")
+_OFF = (
+    "--dangerously-skip-permissions",
+    "--allow-dangerously-skip-permissions",
+    "--setting-sources",
+    "--bare",
+    "--safe-mode",
+)
 _MODES = ("bypassPermissions", "bypass", "yolo")
 _OTHER_CLIENTS = {
     "codex": ("--dangerously-bypass-approvals-and-sandbox", "--yolo", "--full-auto", "danger-full-access"),
@@ -62,7 +68,17 @@ def _client(made: Simple) -> Iterator[Deed]:
         yield Deed("client-setting", " ".join(verb[:2]), made.cwd, seen)
 
 
-_CHANGES = ("add", "add-json", "add-from-claude-desktop", "install", "enable", "disable", "remove", "uninstall", "update")
+_CHANGES = (
+    "add",
+    "add-json",
+    "add-from-claude-desktop",
+    "install",
+    "enable",
+    "disable",
+    "remove",
+    "uninstall",
+    "update",
+)
 
 
 def _runner(made: Simple) -> Iterator[Deed]:

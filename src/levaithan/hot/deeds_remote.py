@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "fish", "ash", "csh", "tcsh", "busybox", "pwsh", "powershell"))
 FETCHERS = frozenset(("curl", "wget", "fetch", "http", "https", "xh", "aria2c", "lynx", "iwr", "Invoke-WebRequest"))
-_DECODERS = frozenset(("base64", "base32", "basenc", "xxd", "uudecode", "openssl", "gpg", "gunzip", "zcat", "rev", "tr"))
-_FILTERS = frozenset(("tee", "cat", "sed", "awk", "grep", "tr", "head", "tail", "gunzip", "zcat", "bunzip2", "xz", "tar"))
+_DECODERS = frozenset(
+    ("base64", "base32", "basenc", "xxd", "uudecode", "openssl", "gpg", "gunzip", "zcat", "rev", "tr")
+)
+_FILTERS = frozenset(
+    ("tee", "cat", "sed", "awk", "grep", "tr", "head", "tail", "gunzip", "zcat", "bunzip2", "xz", "tar")
+)
 _RUNS_TEXT = frozenset(("eval", "source", ".", "iex", "Invoke-Expression"))
 _BOMB = re.compile(r"([A-Za-z_:.][\w:.]*)\s*\(\)\s*\{[^}]*?\1\s*\|\s*\1\s*&[^}]*\}\s*;?\s*\1")
 _OUTPUTS = ("-o", "--output", "-O", "--output-document")

@@ -94,11 +94,11 @@ def is_elsewhere(path: str, roots: tuple[str, ...]) -> bool:
     return not (is_temporary(path) or path.startswith((*_STREAMS, *_CACHES)))
 
 
-def is_others(path: str, user_home: str) -> bool:
-    """Whether `path` lies in the home folder of somebody else."""
-    if path.startswith(user_home + "/") or path == user_home:
-        return False
-    return path.startswith((*_HOMES, "/root/"))
+def home_of(path: str) -> str:
+    """The home folder that `path` lies in, "" for none."""
+    if path.startswith("/root/"):
+        return "/root"
+    return "/".join(path.split("/")[:3]) if path.startswith(_HOMES) and path.count("/") > 2 else ""
 
 
 def _below_home(path: str, user_home: str) -> str:
@@ -168,6 +168,5 @@ FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
     "rights": lambda path, _: path.startswith(_RIGHTS),
     "accounts": lambda path, _: path in _ACCOUNTS,
     "system-file": _in_system,
-    "others-home": is_others,
 }
 """Place -> whether a path (absolute, resolved) lies in it, given the user's home folder."""

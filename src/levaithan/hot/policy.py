@@ -15,7 +15,8 @@ from levaithan.hot.deed import Deed, shown
 from levaithan.hot.event import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
-from levaithan.hot.scene import PLACES, Scene
+from levaithan.hot.scene import Scene
+from levaithan.hot.where import PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,13 +79,14 @@ class Policy:
         for deed in scene.deeds():
             for rule in self._by_deed.get(deed.kind, ()):
                 if rule["id"] not in seen and _tool_fits(rule["tools"], event.tool_name or event.name):
-                    place = scene.fits(rule, deed)
+                    place = scene.where.fits(rule, deed)
                     if place is not None:
                         seen[rule["id"]] = _opinion(rule, deed, place)
         for made in scene.commands:
             for rule in self._runs.met(made):
                 if rule["id"] not in seen:
-                    deed = Deed("run", made.name, made.cwd, shown(made.words))
+                    seen_as = f"{made.origin}: {shown(made.words)}" if made.origin else shown(made.words)
+                    deed = Deed("run", made.name, made.cwd, seen_as)
                     seen[rule["id"]] = _opinion(rule, deed, deed.seen)
         return list(seen.values())
 

@@ -41,7 +41,14 @@ _KEYS: dict[str, tuple[Any, ...]] = {
     "runs": (list,),
     "examples": (dict,),
 }
-_DEFAULTS: dict[str, Any] = {"mode": "enforce", "tools": [], "recursive": False, "to": ["any"], "subcommands": [], "runs": []}
+_DEFAULTS: dict[str, Any] = {
+    "mode": "enforce",
+    "tools": [],
+    "recursive": False,
+    "to": ["any"],
+    "subcommands": [],
+    "runs": [],
+}
 _NEEDED = ("id", "severity", "effect", "reason", "instead", "does", "examples")
 
 

@@ -14,7 +14,9 @@ _KUBE = (
     "certificate-authority client-key client-certificate tls-server-name selector field-selector output filename "
     "container grace-period timeout replicas"
 )
-_DOCKER = "HclfvepumwtnN host context log-level config tlscacert tlscert tlskey filter file project-name profile env-file"
+_DOCKER = (
+    "HclfvepumwtnN host context log-level config tlscacert tlscert tlskey filter file project-name profile env-file"
+)
 _DOCKER += " project-directory volume env publish user name network workdir entrypoint mount label time signal"
 _GCLOUD = "project account configuration format filter zone region verbosity flags-file impersonate-service-account"
 _SQL = "hPupDedUcfSvLoFTRxA host port user password database execute command dbname username file socket set output"

@@ -1,4 +1,4 @@
-"""One event with where it happens: the deeds in it, and whether a deed meets a place that a rule names.
+"""One event as what it would do: the deeds of its commands, its tool and its text.
 
 Between policy.py, which knows rules, and the readers of commands and tools (deeds.py, deeds_tools.py), which know
 programs. Standard library only; each reader is imported when an event needs it.
@@ -6,40 +6,16 @@ programs. Standard library only; each reader is imported when an event needs it.
 
 from __future__ import annotations
 
-import os
-
 from levaithan.hot.deed import Deed
-from levaithan.hot.places import is_place, without_glob
-from levaithan.hot.protected import real, resolve
+from levaithan.hot.where import Where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
     from levaithan.hot.shell import Simple
 
-    Rule = dict[str, Any]
-
-_FOLDERS = ("root", "home", "system", "device")
-_FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights", "accounts")
-_FILES += ("system-file", "others-home")
-_ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
-PLACES = (
-    *_FOLDERS,
-    "protected",
-    "key",
-    "service",
-    "any",
-    "credential",
-    "credential-store",
-    "outside",
-    "elsewhere",
-    "project",
-    *_FILES,
-    *_ADDRESSES,
-)
+_DEEPEST = 3
 SHELL_TOOLS = ("Bash", "Monitor")
 _TOGETHER = ("|", "`", "(", "<", "curl", "wget", "fetch", "http", "/dev/tcp/", "/dev/udp/", "socket")
 """Lines in which commands may do together what none does alone."""
@@ -48,17 +24,14 @@ _TOGETHER = ("|", "`", "(", "<", "curl", "wget", "fetch", "http", "/dev/tcp/", "
 class Scene:
     """One event over one installation. commands: the simple commands it would run, known once `deeds` was asked."""
 
-    __slots__ = ("_files", "_paths", "_roots", "commands", "event", "protected", "text", "user_home")
+    __slots__ = ("_files", "commands", "event", "user_home", "where")
 
     def __init__(self, protected: Protected, user_home: str, event: Event) -> None:
-        self.protected = protected
         self.event = event
         self.user_home = user_home
-        self.text = ""
         self.commands: list[Simple] = []
-        self._files: frozenset[str] | None = None
-        self._roots: tuple[str, ...] | None = None
-        self._paths: dict[tuple[str, str | None], tuple[str, str] | None] = {}
+        self._files = 0
+        self.where = Where(protected, user_home, event)
 
     # -- what the event would do --
 
@@ -67,7 +40,7 @@ class Scene:
         event = self.event
         if event.name == "ConfigChange":
             path = event.text("file_path")
-            why = self.protected.unregistered(path) if path else None
+            why = self.where.protected.unregistered(path) if path else None
             return [Deed("unregister", why, event.cwd, path or "")] if why else []
         if event.name == "UserPromptSubmit":
             return self._secrets(event.text("prompt") or "", "the prompt")
@@ -88,216 +61,59 @@ class Scene:
         return found
 
     def _shell(self, command: str, cwd: str | None) -> list[Deed]:
-        from levaithan.hot import domains, shell
-        from levaithan.hot.deeds import of_command
+        from levaithan.hot import shell
 
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
         line = shell.split(command, cwd, self.user_home, known)
-        self.text = f"{self.text}\n{command}" if self.text else command
-        self.commands += line.commands
-        found: list[Deed] = []
-        for made in line.commands:
-            found += of_command(made)
-            found += domains.of_command(made)
-        found += domains.of_line(line.commands, command)
-        if any(mark in command for mark in _TOGETHER):
-            from levaithan.hot.deeds_remote import of_line
-
-            found += of_line(line.commands, command)
+        found = self._of_line(line.commands, command)
         found += self._secrets(command, command[:2000])
         if line.unsure:
             found.append(Deed("unsure", line.unsure, cwd, command[:2000]))
+        return found
+
+    def _of_line(self, commands: list[Simple], text: str, depth: int = 0) -> list[Deed]:
+        """What the commands of one text do, each alone and together, and what the files do that they run."""
+        from levaithan.hot import domains
+        from levaithan.hot.deeds import of_command
+
+        where = self.where
+        if not depth or "levaithan" in text:
+            where.text = f"{where.text}\n{text}" if where.text else text
+        self.commands += commands
+        found: list[Deed] = []
+        for made in commands:
+            found += of_command(made)
+            found += domains.of_command(made)
+        found += domains.of_line(commands, text)
+        if any(mark in text for mark in _TOGETHER):
+            from levaithan.hot.deeds_remote import of_line
+
+            found += of_line(commands, text)
+        if depth < _DEEPEST:
+            from levaithan.hot.scripts import may_run
+
+            if any(made.words and may_run(made) for made in commands):
+                found += self._of_files(commands, depth + 1)
+        return found
+
+    def _of_files(self, commands: list[Simple], depth: int) -> list[Deed]:
+        """What the files that `commands` run would do. That one cannot be read to the end is no reason to ask."""
+        from levaithan.hot import scripts
+
+        found: list[Deed] = []
+        for script in scripts.of_commands(commands, self.user_home):
+            self._files += 1
+            if self._files > scripts.MOST_FILES:
+                break
+            ran = scripts.line_of(script, self.user_home).commands
+            for made in ran:
+                made.origin = script.name
+            for deed in self._of_line(ran, script.text, depth):
+                deed.seen = f"{script.name}: {deed.seen}"
+                found.append(deed)
         return found
 
     def _secrets(self, text: str, seen: str) -> list[Deed]:
         from levaithan.hot import secret_deeds
 
         return list(secret_deeds.of_text(text, self.event.cwd, seen))
-
-    # -- where it would do it --
-
-    def fits(self, rule: Rule, deed: Deed) -> str | None:
-        """The place of `rule` that `deed` meets (as the reason names it), or None."""
-        if rule["recursive"] and not deed.recursive:
-            return None
-        if deed.kind == "switch":
-            names = rule["subcommands"]
-            return deed.target if any((deed.target + " ").startswith(name + " ") for name in names) else None
-        for place in rule["to"]:
-            found = self._at(place, deed)
-            if found is not None:
-                return found
-        return None
-
-    def _at(self, place: str, deed: Deed) -> str | None:
-        if place == "any":
-            return deed.target
-        if place in _FOLDERS:
-            return self._folder(place, deed)
-        if place in _FILES:
-            return self._file(place, deed)
-        if place in _ADDRESSES:
-            return self._address(place, deed)
-        return _OTHER[place](self, deed)
-
-    def _protected(self, deed: Deed) -> str | None:
-        protected = self.protected
-        if self._files is None:
-            self._files = protected.settings_of(self.event.project, self.event.cwd)
-        cwd = deed.cwd or self.event.cwd
-        if deed.kind == "code":
-            from levaithan.hot.deeds import writes_in_code
-
-            return protected.named_in_code(deed.target, self._files, cwd) if writes_in_code(deed.target) else None
-        removes = deed.kind in ("delete", "move") or (deed.kind == "mode" and deed.recursive)
-        target = deed.target
-        if "\x00" in target:
-            tail = target.rpartition("\x00")[2]
-            known = (*protected.folders, *self._files)
-            return next((path for path in known if tail.count("/") > 1 and path.endswith(tail)), None)
-        if any(c in target for c in "*?["):
-            start = min(target.find(c) for c in "*?[" if c in target)
-            folder, _, pattern = target[:start].rpartition("/")
-            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home)
-            glob = f"{(base or '').rstrip('/')}/{pattern}{target[start:]}"
-            return protected.hit_by_pattern(glob, self._files, removes=removes) if base else None
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        if found[1] == protected.home and deed.recursive:
-            return found[1]
-        return protected.hit(found[1], self._files, removes=removes)
-
-    def _key(self, deed: Deed) -> str | None:
-        return self.protected.key_in(deed.target, deed.cwd or self.event.cwd)
-
-    def _service(self, deed: Deed) -> str | None:
-        how, _, word = deed.target.partition(" ")
-        if how == "pid":
-            if "\x00" in word:
-                return "the service" if "levaithan" in self.text or "service.json" in self.text else None
-            pid = self.protected.service_pid()
-            return "the service" if word == "-1" or (pid is not None and word.lstrip("-") == str(pid)) else None
-        if how == "unit":
-            return "the service" if "levaithan" in word else None
-        import re
-
-        try:
-            shape = re.compile(word[:200])
-        except re.error:
-            return None
-        names = self.protected.process_names(full=how == "full")
-        return "the service" if any(shape.search(name) for name in names) else None
-
-    def _folder(self, place: str, deed: Deed) -> str | None:
-        """Root, home, system folders and devices, by the path as written and as the kernel finds it."""
-        if "\x00" in deed.target or not deed.target:
-            return None
-        target = deed.target
-        cwd = deed.cwd or self.event.cwd
-        if target.startswith("~"):
-            target = self.user_home + target[1:] if target[1:2] in ("", "/") else target
-        if not target.startswith("/"):
-            if cwd is None:
-                return None
-            target = f"{cwd}/{target}"
-        path = without_glob(os.path.normpath(target))
-        if is_place(place, path, self.user_home):
-            return path
-        if place != "device" and not target.endswith(("/", "/*", "/.")):
-            return None  # a link itself, not what it points to
-        path = real(path)
-        return path if is_place(place, path, self.user_home) else None
-
-    def _file(self, place: str, deed: Deed) -> str | None:
-        """Files that start or govern something, by the path as written and as the kernel finds it."""
-        from levaithan.hot.file_places import FILE_PLACES
-
-        found = self._resolved(deed)
-        meets = FILE_PLACES[place]
-        return next((path for path in dict.fromkeys(found or ()) if meets(path, self.user_home)), None)
-
-    def _credential(self, deed: Deed) -> str | None:
-        from levaithan.hot.credentials import kind_of
-
-        if "\x00" in deed.target:
-            tail = deed.target.rpartition("\x00")[2]
-            what = kind_of(tail) if "/" in tail else None
-            return f"{tail} ({what})" if what else None
-        for path in dict.fromkeys(self._resolved(deed) or (deed.target,)):
-            what = kind_of(path)
-            if what:
-                return f"{path} ({what})"
-        return None
-
-    def _credential_store(self, deed: Deed) -> str | None:
-        """A credential file outside of the project: one that the user's other programs count on."""
-        found = self._credential(deed)
-        return found if found and self._outside(deed) else None
-
-    def _outside(self, deed: Deed) -> str | None:
-        from levaithan.hot.file_places import is_outside
-
-        found = self._resolved(deed)
-        return found[1] if found and is_outside(found[1], self._around(), self.user_home) else None
-
-    def _elsewhere(self, deed: Deed) -> str | None:
-        """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
-        from levaithan.hot.file_places import is_elsewhere
-
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        path = found[1] if deed.target.endswith(("/", "/*", "/.")) else found[0]
-        return path if is_elsewhere(path, self._around()) else None
-
-    def _project(self, deed: Deed) -> str | None:
-        """The project or the working folder, whole, or what they lie in."""
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        path = found[1]
-        while path.rpartition("/")[2] in ("*", ".*", "?*"):
-            path = path.rpartition("/")[0]
-        below = path.rstrip("/") + "/"
-        return path if any((root + "/").startswith(below) for root in self._around() if len(root) > 1) else None
-
-    def _around(self) -> tuple[str, ...]:
-        """The project and the working folder, as written and as the kernel finds them."""
-        if self._roots is None:
-            named = [root.rstrip("/") for root in (self.event.project, self.event.cwd) if root]
-            self._roots = tuple(dict.fromkeys((*named, *(real(root) for root in named))))
-        return self._roots
-
-    def _address(self, place: str, deed: Deed) -> str | None:
-        from levaithan.hot import addresses
-
-        return deed.target if addresses.PLACES[place](deed.target) else None
-
-    def _resolved(self, deed: Deed) -> tuple[str, str] | None:
-        """(the path as written, the path as the kernel finds it), both absolute; None when it cannot be told."""
-        cwd = deed.cwd or self.event.cwd
-        key = (deed.target, cwd)
-        if key not in self._paths:
-            path = resolve(deed.target, cwd, self.user_home) if deed.target else None
-            self._paths[key] = None if path is None else (_written(deed.target, cwd, self.user_home), path)
-        return self._paths[key]
-
-
-def _written(path: str, cwd: str | None, user_home: str) -> str:
-    """`path` made absolute, `..` taken out by its text alone."""
-    if path == "~" or path.startswith("~/"):
-        path = user_home + path[1:]
-    return "/" + os.path.normpath(path if path.startswith("/") else f"{cwd}/{path}").lstrip("/")
-
-
-_OTHER = {
-    "protected": Scene._protected,
-    "key": Scene._key,
-    "service": Scene._service,
-    "credential": Scene._credential,
-    "credential-store": Scene._credential_store,
-    "outside": Scene._outside,
-    "elsewhere": Scene._elsewhere,
-    "project": Scene._project,
-}

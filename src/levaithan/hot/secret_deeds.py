@@ -6,8 +6,6 @@ stopped for it. Standard library only; the patterns are compiled when a text loo
 
 from __future__ import annotations
 
-import re
-
 from levaithan.hot.deed import Deed
 from levaithan.hot.redact import suspicious
 from levaithan.hot.secret_rows import ROWS
@@ -48,8 +46,11 @@ def _kinds(text: str) -> Iterator[str]:
 
         if without_pem(text)[1]:
             yield "private-key"
-    if "AKIA" in text and re.search(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16,20}(?![A-Za-z0-9])", text):
-        yield "aws-access-key"
+    if "AKIA" in text:
+        import re
+
+        if re.search(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16,20}(?![A-Za-z0-9])", text):  # a longer one is a slip of the pen
+            yield "aws-access-key"
     for row in ROWS:
         if row.kind not in _WEAK and any(needle in text for needle in row.needles):
             from levaithan.hot.secret_words import is_placeholder

@@ -30,9 +30,9 @@ _LEADING = frozenset(
 
 class Simple:
     """One simple command: `words` (words[0] the program as written), its redirections, folder, known input, and
-    `upstream`, the command whose output it is piped."""
+    `upstream`, the command whose output it is piped, `origin`, the file it stands in."""
 
-    __slots__ = ("cwd", "name", "redirects", "stdin", "upstream", "words")
+    __slots__ = ("cwd", "name", "origin", "redirects", "stdin", "upstream", "words")
 
     def __init__(self, words: list[str], redirects: list[tuple[str, str]], cwd: str | None, stdin: str | None) -> None:
         self.words = words
@@ -40,6 +40,7 @@ class Simple:
         self.cwd = cwd
         self.stdin = stdin
         self.upstream: Simple | None = None
+        self.origin = ""
         self.name = words[0].rsplit("/", 1)[-1] if words else ""
 
     def __repr__(self) -> str:

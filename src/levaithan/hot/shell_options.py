@@ -72,3 +72,12 @@ def find_paths(words: list[str]) -> list[str]:
             break
         paths.append(word)
     return paths or ["."]
+
+
+def joined(cwd: str | None, place: str) -> str | None:
+    """The folder `place` as seen from `cwd`; None when that is unknown."""
+    import posixpath
+
+    if cwd is None and not place.startswith("/"):
+        return None
+    return posixpath.normpath(posixpath.join(cwd or "/", place))

@@ -52,11 +52,14 @@ def captured(commands: list[Simple]) -> str:
 
 
 def output_of(made: Simple) -> str | None:
-    """What `made` would print when that is plain to see, else None."""
+    """What `made` would hand on to the next command when that is plain to see, else None."""
+    return None if made.redirects else printed(made)
+
+
+def printed(made: Simple) -> str | None:
+    """What `made` would print, into a file or a pipe, when that is plain to see, else None."""
     words, name = made.words[1:], made.name
     text = None
-    if made.redirects:
-        return None
     if name == "echo":
         escapes = False
         while words and words[0] in ("-n", "-e", "-E", "-ne", "-en"):

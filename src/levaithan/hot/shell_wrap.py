@@ -5,7 +5,8 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
-from levaithan.hot.shell_options import INTERPRETERS, find_paths, operands_on, takes_next, value_of
+from levaithan.hot.shell_options import INTERPRETERS, find_paths, joined, operands_on, takes_next, value_of
+from levaithan.hot.wrappers import ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,54 +16,7 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
-WRAPPERS = {
-    "sudo": "uUgpCcrthRDT user group prompt chdir host role type chroot command-timeout other-user close-from",
-    "doas": "uCa",
-    "env": "uCS unset chdir split-string block-signal default-signal ignore-signal",
-    "nohup": "",
-    "timeout": "ks kill-after signal",
-    "command": "",
-    "builtin": "",
-    "exec": "a",
-    "time": "fo format output",
-    "nice": "n adjustment",
-    "ionice": "cnp class classdata",
-    "chrt": "pTPD",
-    "taskset": "p",
-    "setsid": "",
-    "stdbuf": "ioe input output error",
-    "busybox": "",
-    "toybox": "",
-    "unbuffer": "",
-    "chronic": "",
-    "caffeinate": "tw",
-    "strace": "eopsuEPa",
-    "ltrace": "eopsun",
-    "xargs": "aEILnPsd arg-file delimiter eof replace max-lines max-args max-procs max-chars process-slot-var",
-    "watch": "n interval",
-    "flock": "wEc timeout wait conflict-exit-code",
-    "proot": "rbwR",
-    "chroot": "",
-    "unshare": "",
-    "nsenter": "tSG target setuid setgid",
-    "uvx": "p from with python",
-    "script": "",
-    "pkexec": "u user",
-    "runuser": "uglsG user group shell",
-    "su": "gGlsw group shell whitelist-environment",
-    "noglob": "",
-    "nocorrect": "",
-}
-"""Wrapper -> its options that take a value (single letters glued in the first word, then long names)."""
-
-_RUNNERS = frozenset(("uv", "poetry", "pipenv", "hatch", "pdm", "rye", "pixi", "pipx"))
-_RUNNER_VALUES = "pC with extra group only-group python project directory index from env-file spec"
-OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
 _SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1}
-_FAR = "ssh autossh mosh docker podman nerdctl docker-compose podman-compose kubectl oc vagrant gcloud nix-shell nix lxc "
-_FAR += "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler concurrently"
-_ELSEWHERE = frozenset(_FAR.split(" "))
-"""What shell_far.py knows; a test compares."""
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
@@ -78,23 +32,29 @@ def look_into(made: Simple, reader: Reader) -> None:
         _unwrap(made, reader)
     elif made.name.startswith(INTERPRETERS):
         _program(made, reader)
-    elif made.name in _ELSEWHERE:
+    elif made.name in ELSEWHERE:
         _far(made, reader)
-    elif made.name in _RUNNERS and "run" in made.words[1:3]:
+    elif made.name in RUNNERS and "run" in made.words[1:3]:
         at = made.words.index("run")
-        rest = operands_on(made.words[at:], _RUNNER_VALUES)
+        rest = operands_on(made.words[at:], RUNNER_VALUES)
         if rest:
             _again(made, rest, reader)
 
 
 def _program(made: Simple, reader: Reader) -> None:
-    """What program text would start. It is no command line, so that a quote left open in it means nothing."""
     from levaithan.hot import shell_code  # it compiles patterns that most lines do not need
 
-    before = reader.result.unsure
     for piece in shell_code.pieces(made):
-        for line in shell_code.commands_in(piece):
-            reader.child(line, dict(reader.variables))
+        starts(piece, reader)
+
+
+def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
+    """What program text would start. It is no command line, so that a quote left open in it means nothing."""
+    from levaithan.hot import shell_code
+
+    before = reader.result.unsure
+    for line in shell_code.commands_in(code, whole_file=whole_file):
+        reader.child(line, dict(reader.variables))
     reader.result.unsure = before
 
 
@@ -318,15 +278,6 @@ def _change_folder(made: Simple, reader: Reader) -> None:
         reader.cwd = None
     else:
         reader.cwd = joined(reader.cwd, place)
-
-
-def joined(cwd: str | None, place: str) -> str | None:
-    """The folder `place` as seen from `cwd`; None when that is unknown."""
-    import posixpath
-
-    if cwd is None and not place.startswith("/"):
-        return None
-    return posixpath.normpath(posixpath.join(cwd or "/", place))
 
 
 _SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
