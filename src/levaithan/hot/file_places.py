@@ -15,7 +15,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_TEMPORARY = _words("/tmp/ /var/tmp/ /private/tmp/ /private/var/tmp/ /var/folders/ /private/var/folders/ /dev/shm/")
+_TEMPORARY = _words("/tmp/ /var/tmp/ /private/tmp/ /private/var/tmp/ /var/folders/ /private/var/folders/ /dev/shm/")  # noqa: S108 - looked at, not written to
 _STREAMS = _words("/dev/null /dev/std /dev/tty /dev/pts/ /dev/fd/ /dev/zero /dev/full /dev/random /dev/urandom")
 _HOMES = ("/home/", "/Users/")
 _SYSTEM = _words(
@@ -88,7 +88,7 @@ def is_outside(path: str, roots: tuple[str, ...], user_home: str) -> bool:
 
 
 def is_elsewhere(path: str, roots: tuple[str, ...]) -> bool:
-    """Whether a deletion of `path` reaches what is neither below `roots` nor temporary nor a package manager's cache."""
+    """Whether `path` is neither below `roots`, nor temporary, nor in a package manager's cache."""
     if any(root not in ("", "/") and (path + "/").startswith(root + "/") for root in roots):
         return False
     return not (is_temporary(path) or path.startswith((*_STREAMS, *_CACHES)))
@@ -139,6 +139,11 @@ def _in_git(path: str, _user_home: str) -> bool:
 
 def _in_ci(path: str, _user_home: str) -> bool:
     return path.rpartition("/")[2].lower() in _CI_FILES or any(folder in path for folder in _CI_FOLDERS)
+
+
+def is_pipeline(path: str) -> bool:
+    """Whether CI takes its orders from `path`, by its name alone; folders of CI begin with a dot."""
+    return path.rpartition("/")[2].lower() in _CI_FILES
 
 
 def _of_client(path: str, user_home: str) -> bool:

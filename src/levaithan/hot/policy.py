@@ -16,10 +16,11 @@ from levaithan.hot.event import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
 from levaithan.hot.scene import Scene
-from levaithan.hot.where import PLACES
+from levaithan.hot.where import PATH_PLACES, PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from levaithan.hot.event import Event
@@ -39,7 +40,7 @@ _loaded: dict[str, tuple[list[object], Policy]] = {}
 class Policy:
     """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
-    __slots__ = ("_by_deed", "_runs", "conf", "home", "problems", "protected", "rules", "user_home")
+    __slots__ = ("_beyond_paths", "_by_deed", "_runs", "conf", "home", "problems", "protected", "rules", "user_home")
 
     def __init__(
         self, home: Home, conf: HotConf, rules: list[Rule] | None, problems: list[str], user_home: str | None = None
@@ -54,6 +55,10 @@ class Policy:
         for rule in rules or ():
             for kind in rule["does"]:
                 self._by_deed.setdefault(kind, []).append(rule)
+        self._beyond_paths = {
+            kind: [rule for rule in found if not PATH_PLACES.issuperset(rule["to"])]
+            for kind, found in self._by_deed.items()
+        }
         self._runs = RunRules(self._by_deed.get("run", ()))
 
     def judge(self, event: Event) -> Opinion | None:
@@ -77,7 +82,7 @@ class Policy:
         scene = Scene(self.protected, self.user_home, event)
         seen: dict[str, Opinion] = {}
         for deed in scene.deeds():
-            for rule in self._by_deed.get(deed.kind, ()):
+            for rule in self._rules_on(deed, scene):
                 if rule["id"] not in seen and _tool_fits(rule["tools"], event.tool_name or event.name):
                     place = scene.where.fits(rule, deed)
                     if place is not None:
@@ -89,6 +94,11 @@ class Policy:
                     deed = Deed("run", made.name, made.cwd, seen_as)
                     seen[rule["id"]] = _opinion(rule, deed, deed.seen)
         return list(seen.values())
+
+    def _rules_on(self, deed: Deed, scene: Scene) -> Sequence[Rule]:
+        """The rules that may be about `deed`."""
+        rules = self._by_deed.get(deed.kind, ())
+        return self._beyond_paths[deed.kind] if rules and scene.where.is_ordinary(deed) else rules
 
     def _unloadable(self) -> Opinion:
         why = "; ".join(self.problems) or f"there are no rules in {self.home.context}/policies"
@@ -141,7 +151,9 @@ def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:
     """One line: what was seen, why it is held up and by which rule, what to do instead."""
     seen = deed.seen if len(deed.seen) <= _SEEN else head(deed.seen, _SEEN - 3) + "..."
     text = f"`{seen}` {rule['reason'].replace('{place}', place)} [rule {rule['id']}]. Instead: {rule['instead']}"
-    text = "".join(char if char.isprintable() else "?" for char in text.replace("\n", " "))
+    text = text.replace("\n", " ")
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else "?" for char in text)
     if rule["mode"] == "shadow":
         return Opinion("allow", f"shadow, would {rule['effect']}: {text}", rule["id"])
     verdict = _VERDICTS[rule["effect"]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from levaithan.hot.ordinary import is_ordinary, real_folder
 from levaithan.hot.places import is_place, without_glob
 from levaithan.hot.protected import real, resolve
 
@@ -41,11 +42,18 @@ PLACES = (
     *_ADDRESSES,
 )
 
+PATH_PLACES = frozenset(
+    (*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "elsewhere")
+)
+PATH_PLACES |= {"project", "others-home"}
+"""Places that an ordinary file of the project is in none of."""
+PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy", "commit", "send"))
+
 
 class Where:
     """The places around one event. text: the command lines that are judged."""
 
-    __slots__ = ("_files", "_paths", "_roots", "event", "protected", "text", "user_home")
+    __slots__ = ("_files", "_ordinary", "_paths", "_roots", "event", "protected", "text", "user_home")
 
     def __init__(self, protected: Protected, user_home: str, event: Event) -> None:
         self.protected = protected
@@ -54,6 +62,7 @@ class Where:
         self.text = ""
         self._files: frozenset[str] | None = None
         self._roots: tuple[str, ...] | None = None
+        self._ordinary: dict[tuple[str, str | None], bool] = {}
         self._paths: dict[tuple[str, str | None], tuple[str, str] | None] = {}
 
     def fits(self, rule: Rule, deed: Deed) -> str | None:
@@ -68,6 +77,17 @@ class Where:
             if found is not None:
                 return found
         return None
+
+    def is_ordinary(self, deed: Deed) -> bool:
+        """Whether `deed` is about a path that lies in none of PATH_PLACES: found out once a path."""
+        if deed.kind not in PATH_DEEDS:
+            return False
+        cwd = deed.cwd or self.event.cwd
+        key = (deed.target, cwd)
+        known = self._ordinary.get(key)
+        if known is None:
+            known = self._ordinary[key] = is_ordinary(deed.target, cwd, self.event.project, self.protected)
+        return known
 
     def _at(self, place: str, deed: Deed) -> str | None:
         if place == "any":
@@ -214,8 +234,8 @@ class Where:
     def _around(self) -> tuple[str, ...]:
         """The project and the working folder, as written and as the kernel finds them."""
         if self._roots is None:
-            named = [root.rstrip("/") for root in (self.event.project, self.event.cwd) if root]
-            self._roots = tuple(dict.fromkeys((*named, *(real(root) for root in named))))
+            named = {root.rstrip("/") for root in (self.event.project, self.event.cwd) if root}
+            self._roots = (*named, *({real_folder(root) for root in named} - named))
         return self._roots
 
     def _address(self, place: str, deed: Deed) -> str | None:
