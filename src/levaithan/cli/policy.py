@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json as json_of
 import sys
+from pathlib import Path  # Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import options, output, table
+from levaithan.cli import options, output, table, times
 from levaithan.cli.state import STATE
-from levaithan.errors import UsageProblem
+from levaithan.errors import FindingsFound, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ def _lines(file: str) -> Iterator[str]:
         yield from sys.stdin
         return
     try:
-        with open(file, encoding="utf-8", errors="surrogateescape") as lines:
+        with Path(file).open(encoding="utf-8", errors="surrogateescape") as lines:
             yield from lines
     except OSError as problem:
         raise UsageProblem(f"{file} cannot be read: {problem.strerror}.", fix="name a file, or - for stdin") from None
@@ -74,9 +75,8 @@ def _lines(file: str) -> Iterator[str]:
 def _told(rows: list[dict[str, Any]], wrong: list[dict[str, Any]]) -> None:
     """The score, on stderr: stdout is the answers'."""
     for row in rows:
-        output.say(
-            f"{row['category']:<20} block {row['block_right']}/{row['block']}  allow {row['allow_right']}/{row['allow']}"
-        )
+        block, allow = (f"{label} {row[label + '_right']}/{row[label]}" for label in ("block", "allow"))
+        output.say(f"{row['category']:<20} {block}  {allow}")
     for one in wrong[:200]:
         output.say(f"  {one['id']}: {one['label']}, answered {one['decision']}")
 
@@ -103,3 +103,79 @@ def explain(
             for one in found[name]:
                 output.out("  " + table.cell(one))
     output.flush()
+
+
+@app.command()
+def packs(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Packs to look at instead of the home's.", metavar="[FILE]...")
+    ] = None,
+    json: options.Json = False,
+    format: options.Format = None,
+) -> None:
+    """The packs in force, or others that are to be: what is in each, and whether it is good. Exit 5 when one is not."""
+    from levaithan.policy import packs as packs_of
+
+    fmt = output.pick(format, json)
+    rows = packs_of.looked_at(files or packs_of.files(STATE.home()))
+    bad = [row for row in rows if row["problem"]]
+    problem = FindingsFound(f"{len(bad)} of {len(rows)} packs would be refused.", fix="correct the line that it names")
+    columns = ["name", "rules", "deny", "ask", "warn", "shadow", "sha256", *(["problem"] if bad else [])]
+    output.emit(rows, columns, fmt, nothing="there are no packs", problem=problem if bad else None)
+
+
+@app.command()
+def backtest(
+    *,
+    since: options.Since = "7d",
+    until: options.Until = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="A pack that is not in force yet; may be given again.", metavar="PACK"),
+    ] = None,
+    limit: options.Limit = 1000,
+    json: options.Json = False,
+    format: options.Format = None,
+) -> None:
+    """What the rules of today, or with another pack, would have said of what was recorded: only what would change."""
+    from itertools import islice
+
+    from levaithan.policy import backtest as backtesting
+
+    fmt = output.pick(format, json)
+    home, wanted, totals = STATE.home(), times.window(since, until), backtesting.Totals()
+    rules = _compiled(also or [])
+    rows = backtesting.changes(_recorded(home.journal, wanted), home, rules, totals)
+    shown = list(islice(rows, limit))
+    more = sum(1 for _ in rows)
+    columns = ["at", "tool_name", "was", "was_rule", "now", "now_rule", "reason"]
+    output.emit(shown, columns, fmt, nothing="nothing would change")
+    output.say(
+        f"{totals.events} events from {wanted}: {totals.stricter} would be held more strictly, {totals.looser} less, "
+        f"{totals.another_rule} by another rule" + (f"; {more} more rows, see --limit" if more else "")
+    )
+
+
+def _compiled(also: list[Path]) -> list[dict[str, Any]]:
+    from levaithan.hot.policy_pack import PackError
+    from levaithan.policy import packs as packs_of
+
+    try:
+        return packs_of.compiled(STATE.home(), also)
+    except PackError as problem:
+        raise UsageProblem(f"A pack is refused. {problem}", fix="correct it; `levaithan policy packs FILE`") from None
+    except OSError as problem:
+        raise UsageProblem(f"{problem.filename} cannot be read: {problem.strerror}.", fix="name a pack file") from None
+
+
+def _recorded(directory: str, wanted: times.Window) -> Iterator[dict[str, Any]]:
+    """The event records of the window, oldest first; damaged lines are passed over, `journal verify` names them."""
+    from levaithan.journal import read
+
+    begin = times.iso(wanted.since_us) if wanted.since_us is not None else ""
+    end = times.iso(wanted.until_us) if wanted.until_us is not None else "9"
+    for found in read.read(directory):
+        if isinstance(found, read.Record) and b'"kind":"event"' in found.body[:200]:
+            record = json_of.loads(found.body)
+            if begin <= str(record.get("at", "")) < end:
+                yield record

@@ -11,7 +11,8 @@ _STATE, _STORE, _COOKIES, _PAST = "secrets in plain text", "a store of passwords
 _ACCOUNTS, _WALLET, _SERVICE = "the passwords of this machine", "a wallet", "a service's secrets"
 
 _NAME_ROWS: dict[str, str] = {
-    _KEY: "id_rsa id_dsa id_ecdsa id_ed25519 id_ed25519_sk id_ecdsa_sk identity.pem privkey.pem private.pem key.pem master.key "
+    _KEY: "id_rsa id_dsa id_ecdsa id_ed25519 id_ed25519_sk id_ecdsa_sk identity.pem privkey.pem "
+    "private.pem key.pem master.key "
     "secret.key private.key server.key client.key tls.key journal.key ssh_host_rsa_key ssh_host_ecdsa_key "
     "ssh_host_ed25519_key ssh_host_dsa_key secring.gpg",
     _LOGIN: ".netrc _netrc .git-credentials .pgpass .my.cnf .mylogin.cnf .htpasswd .authinfo .authinfo.gpg .msmtprc "
@@ -25,7 +26,8 @@ _NAME_ROWS: dict[str, str] = {
     "secrets.txt .secrets .envrc env.local",
     _STORE: "login.keyring passwords.kdbx bitwarden.json logins.json key3.db key4.db signons.sqlite",
     _COOKIES: "cookies.sqlite",
-    _PAST: ".bash_history .zsh_history .sh_history .history .python_history .psql_history .mysql_history .node_repl_history "
+    _PAST: ".bash_history .zsh_history .sh_history .history .python_history .psql_history "
+    ".mysql_history .node_repl_history "
     ".rediscli_history .sqlite_history .mongo_history fish_history .zhistory .lesshst consolehost_history.txt",
     _WALLET: "wallet.dat electrum.dat default_wallet",
 }
@@ -37,16 +39,20 @@ _PATH_ROWS: dict[str, str] = {
     "etc/kubernetes/admin.conf etc/kubernetes/kubelet.conf k3s/k3s.yaml .minikube/client.key .linode-cli "
     ".config/linode-cli .scw/config.yaml .config/scw/config.yaml .config/hcloud/cli.toml",
     _TOKEN: ".config/gh/hosts.yml .config/hub .config/glab-cli/config.yml .fly/config.yml .netlify/config.json "
-    ".config/netlify/config.json .vercel/auth.json com.vercel.cli/auth.json .railway/config.json .config/stripe/config.toml "
+    ".config/netlify/config.json .vercel/auth.json com.vercel.cli/auth.json .railway/config.json "
+    ".config/stripe/config.toml "
     ".cargo/credentials .cargo/credentials.toml .gem/credentials .m2/settings.xml .m2/settings-security.xml "
-    ".gradle/gradle.properties .composer/auth.json .config/composer/auth.json .nuget/nuget.config .pulumi/credentials.json "
+    ".gradle/gradle.properties .composer/auth.json .config/composer/auth.json .nuget/nuget.config "
+    ".pulumi/credentials.json "
     ".terraform.d/credentials.tfrc.json .ngrok2/ngrok.yml .config/ngrok/ngrok.yml .huggingface/token "
     "huggingface/token .codex/auth.json .config/github-copilot/hosts.json .config/github-copilot/apps.json "
     ".cloudflared/cert.pem .wrangler/config/default.toml .config/configstore/firebase-tools.json .sentryclirc "
-    ".config/heroku/credentials .snowflake/connections.toml .snowsql/config .dbt/profiles.yml .jupyter/jupyter_server_config.json "
+    ".config/heroku/credentials .snowflake/connections.toml .snowsql/config .dbt/profiles.yml "
+    ".jupyter/jupyter_server_config.json "
     "kubernetes.io/serviceaccount/token eks.amazonaws.com/serviceaccount/token azure/tokens/azure-identity-token "
     ".config/openai/auth.json .config/op/config .config/rclone/rclone.conf .rclone.conf",
-    _LOGIN: ".docker/config.json .config/containers/auth.json containers/auth.json .davfs2/secrets .config/hexchat/servlist.conf "
+    _LOGIN: ".docker/config.json .config/containers/auth.json containers/auth.json .davfs2/secrets "
+    ".config/hexchat/servlist.conf "
     ".config/git/credentials .subversion/auth .config/neomutt/password etc/ppp/chap-secrets etc/wpa_supplicant.conf",
     _ACCOUNTS: "etc/shadow etc/shadow- etc/gshadow etc/gshadow- etc/master.passwd etc/sudoers etc/security/opasswd "
     "etc/krb5.keytab etc/docker/key.json",
@@ -88,7 +94,8 @@ _FOLDERS: dict[str, tuple[str, frozenset[str]]] = {
     ".1password": (_STORE, frozenset(("agent.sock",))),
     "secrets": (_SERVICE, frozenset()),
 }
-"""Folders with all in them, and what in them is harmless. `gcloud`, `wireguard` and `secrets` count in their places only."""
+"""Folders with all in them, and what in them is harmless. `gcloud`, `wireguard` and `secrets` count in their
+places only."""
 _IN_PLACE: dict[str, tuple[str, ...]] = {
     "gcloud": (".config",),
     "wireguard": ("etc",),
@@ -100,7 +107,8 @@ _IN_PLACE: dict[str, tuple[str, ...]] = {
 _MOUNTED = frozenset(("namespace", "ca.crt", "service-ca.crt", "..data"))
 """What a container finds beside its token: no secrets."""
 _BROWSERS = (
-    "google-chrome", "google/chrome", "chromium", "bravesoftware", "microsoft-edge", "microsoft edge", "firefox", "vivaldi",
+    "google-chrome", "google/chrome", "chromium", "bravesoftware", "microsoft-edge", "microsoft edge",
+    "firefox", "vivaldi",
     "opera", "arc/user data", "librewolf",
 )  # fmt: skip
 _BROWSER_FILES = frozenset(
@@ -127,7 +135,8 @@ _TEXTS = frozenset(
 
 
 def kind_of(path: str) -> str | None:
-    """What is in the credential file `path` (absolute, relative or a pattern), in words; None when it is no such file."""
+    """What is in the credential file `path` (absolute, relative or a pattern), in words; None when it is no
+    such file."""
     low = path.lower().rstrip("/")
     parts = low.split("/")
     name = parts[-1]
@@ -150,6 +159,10 @@ def _by_name(name: str, parts: list[str]) -> str | None:
         return _STATE if _is_environment(name) else None
     if name.startswith("id_") and name.rstrip("*?").startswith(("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519")):
         return _KEY if name.rpartition(".")[2] not in _TEXTS else None
+    return _by_ending(name)
+
+
+def _by_ending(name: str) -> str | None:
     stem, _, ending = name.rpartition(".")
     kind = _ENDINGS.get(ending)
     if kind is None or not stem:
@@ -179,6 +192,13 @@ def _is_environment(name: str) -> bool:
     )
 
 
+_OF_PROCESSES = {
+    "environ": "the secrets in a process's environment",
+    "mem": "the memory of a process",
+    "kcore": "the memory of a process",
+}
+
+
 def _by_path(name: str, parts: list[str], low: str) -> str | None:
     if name in _LAST_OF_PATHS:
         for count in (2, 3, 1):
@@ -187,10 +207,8 @@ def _by_path(name: str, parts: list[str], low: str) -> str | None:
                 return kind
     if name in (".npmrc", ".yarnrc.yml", ".yarnrc"):
         return _TOKEN if _at_home(parts) else None
-    if name == "environ" and "proc" in parts:
-        return "the secrets in a process's environment"
-    if name in ("mem", "kcore") and parts[:2] == ["", "proc"]:
-        return "the memory of a process"
+    if "proc" in parts and name in _OF_PROCESSES:
+        return _OF_PROCESSES[name]
     if name in _BROWSER_FILES and any(browser in low for browser in _BROWSERS):
         return _COOKIES
     if name.startswith("utc--") or (len(parts) > 1 and parts[-2] == "keystore" and ".ethereum" in parts):
@@ -212,7 +230,8 @@ def _in_folder(name: str, parts: list[str]) -> str | None:
 
 
 def _is_note(parts: list[str]) -> bool:
-    """What lies beside an identity token in a folder of a container and is none: azure/tokens/namespace and the like."""
+    """What lies beside an identity token in a folder of a container and is none: azure/tokens/namespace and
+    the like."""
     return "tokens" in parts and "token" not in parts[-1]
 
 

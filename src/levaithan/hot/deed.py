@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 KINDS = frozenset(
-    ("delete", "write", "move", "mode", "code", "kill", "switch", "read", "unsure", "unregister", "run")
-    + ("remote-code", "hidden-code", "reverse-shell", "fork-bomb", "data.drop", "data.wipe")
-    + ("list", "fetch", "server.delete", "bypass", "client-setting")  # tools, the guard
-    + ("copy", "commit", "reveal", "secret", "send", "upload", "exfiltrate", "tunnel")  # secrets, network
-    + ("root-shell", "password-in-pipe", "set-id", "open-to-all", "grant", "account", "kernel", "disable-security")
-    + ("publish", "foreign-package", "uninstall", "persist")
-    + ("attack", "crack", "flood", "mine", "spy", "cover-tracks")
+    (
+        "delete write move mode code kill switch read unsure unregister run "
+        "remote-code hidden-code reverse-shell fork-bomb data.drop data.wipe "
+        "list fetch server.delete bypass client-setting "  # tools, the guard
+        "copy commit reveal secret send upload exfiltrate tunnel "  # secrets, network
+        "root-shell password-in-pipe set-id open-to-all grant account kernel disable-security "
+        "publish foreign-package uninstall persist "
+        "attack crack flood mine spy cover-tracks"
+    ).split()
 )
 
 

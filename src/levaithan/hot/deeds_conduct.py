@@ -27,7 +27,10 @@ _ATTACKS = (
 )
 _CRACKS = "john hashcat fcrackzip pdfcrack rarcrack unshadow cewl crunch ophcrack rainbowcrack"
 _FLOODS = "hping3 slowloris slowhttptest goldeneye t50 hulk xerxes loic torshammer mhddos"
-_MINES = "xmrig xmr-stak minerd cpuminer ethminer nbminer t-rex lolminer phoenixminer cgminer bfgminer nheqminer ccminer srbminer"
+_MINES = (
+    "xmrig xmr-stak minerd cpuminer ethminer nbminer t-rex lolminer phoenixminer cgminer "
+    "bfgminer nheqminer ccminer srbminer"
+)
 _SPIES = "logkeys keylogger xinput-keylog screenspy stalkerware"
 _LOCAL_USE = ("--help", "-h", "--version", "-V", "-hh", "--update", "--wizard")
 
@@ -109,11 +112,9 @@ def _clock(made: Simple) -> Iterator[Deed]:
 def _listens(made: Simple) -> Iterator[Deed]:
     """tcpdump, tshark: other people's traffic; reading a capture again is free."""
     words = made.words[1:]
-    if not {"-r", "--read-file", "--help", "--version", "-D", "-h"} & set(words) and not any(
-        w[:2] == "-r" for w in words
-    ):
-        if not any(word in ("lo", "lo0", "-ilo") for word in words):
-            yield Deed("spy", made.name, made.cwd, shown(made.words))
+    reads = {"--read-file", "--help", "--version", "-D", "-h"} & set(words) or any(word[:2] == "-r" for word in words)
+    if not reads and not {"lo", "lo0", "-ilo"} & set(words):
+        yield Deed("spy", made.name, made.cwd, shown(made.words))
 
 
 def _rows() -> dict[str, Reader]:

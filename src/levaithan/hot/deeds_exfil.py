@@ -114,7 +114,8 @@ def _in_data(match: re.Match[str], text: str) -> bool:
 
 
 def _from_pipe(upstream: Simple, made: Simple) -> Iterator[Deed]:
-    """What comes down the pipe into a sender: files read (credentials among them), dumps, or an output that is no literal."""
+    """What comes down the pipe into a sender: files read (credentials among them), dumps, or an output that is
+    no literal."""
     from levaithan.hot.deeds_read import OF as READERS
 
     chain: list[Simple] = []
@@ -185,7 +186,7 @@ def _by_name(made: Simple, text: str) -> Iterator[Deed]:
     if "$(" not in text and "`" not in text and "${" not in text:
         return
     for word in operands(made.words, "tcpbxkqynf"):
-        head, found, tail = word.rpartition("\x00")
+        _, found, tail = word.rpartition("\x00")
         if found and tail[:1] == "." and tail.count(".") > 1 and ("$(" in text or "`" in text):
             yield Deed("exfiltrate", f"an output in the name *{tail}", made.cwd, shown(made.words))
             return

@@ -1,4 +1,5 @@
-"""What takes the guard off a client: Claude Code started without permissions, hooks or our settings; servers added to it.
+"""What takes the guard off a client: Claude Code started without permissions, hooks or our settings; servers
+added to it.
 
 Part of deeds.py, which loads it when one of its programs is run. What edits our files or calls our own command line is
 seen elsewhere (deeds.py, deeds_process.py). Standard library only.
@@ -96,7 +97,8 @@ def _others(made: Simple) -> Iterator[Deed]:
 
 
 def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
-    """A client started in another home or with our settings overridden; program text that starts one without its guards."""
+    """A client started in another home or with our settings overridden; program text that starts one without
+    its guards."""
     clients = [made for made in commands if made.name in CLIENTS or any(_PACKAGE in word for word in made.words[1:3])]
     if clients:
         found = _VARIABLE.search(text)

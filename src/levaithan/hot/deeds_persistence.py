@@ -35,9 +35,9 @@ def _jobs(made: Simple) -> Iterator[Deed]:
 
 def _later(made: Simple) -> Iterator[Deed]:
     """at TIME, batch; at -l, -c and -r start nothing."""
-    if not {"-l", "-c", "-V", "-r", "-d", "--help", "--version"} & set(made.words[1:]):
-        if made.name == "batch" or len(made.words) > 1:
-            yield _stays("a job for later", made)
+    looks = {"-l", "-c", "-V", "-r", "-d", "--help", "--version"} & set(made.words[1:])
+    if not looks and (made.name == "batch" or len(made.words) > 1):
+        yield _stays("a job for later", made)
 
 
 def _launches(made: Simple) -> Iterator[Deed]:
@@ -104,12 +104,14 @@ _HARMLESS_VALUES = frozenset(
 )
 _USUAL_VALUES = re.compile(
     r"(?:less|delta|code|vim|nano|cat|bat|subl|emacs|diff-so-fancy)\b[^;|&`$]*|cache(?:\s--timeout.*)?|"
-    r"(?:manager|osxkeychain|libsecret|wincred|manager-core|!gh auth git-credential|!/usr/bin/gh auth git-credential|)|git-lfs .*"
+    r"(?:manager|osxkeychain|libsecret|wincred|manager-core|!gh auth git-credential|"
+    r"!/usr/bin/gh auth git-credential|)|git-lfs .*"
 )
 
 
 def _git(made: Simple) -> Iterator[Deed]:
-    """git config of what git runs by itself: hooks elsewhere, a monitor, an ssh command, a helper, an alias with `!`."""
+    """git config of what git runs by itself: hooks elsewhere, a monitor, an ssh command, a helper, an alias
+    with `!`."""
     rest = operands_on(made.words, "Cc git-dir work-tree namespace")
     given = list(values_of(made.words[: len(made.words) - len(rest)], "c", "--config-env"))
     settings = [(name, value) for name, _, value in (one.partition("=") for one in given)]

@@ -82,7 +82,8 @@ for _module, _programs in PROGRAMS.items():
         _MODULES.setdefault(_program, []).append(_module)
 
 _TOGETHER = frozenset(
-    "curl wget http https xh xhs fetch aria2c nc ncat netcat socat telnet openssl ssh dig nslookup host drill kdig delv "
+    "curl wget http https xh xhs fetch aria2c nc ncat netcat socat telnet openssl ssh dig nslookup "
+    "host drill kdig delv "
     "ping ping6 getent resolvectl traceroute".split(" ")
 )
 """What deeds_exfil.py looks at."""
@@ -110,9 +111,8 @@ def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
     coded = any(name.startswith(_INTERPRETERS) for name in names)
     if coded or not _TOGETHER.isdisjoint(names):
         yield from _loaded("exfil").of_line(commands, text)
-    if coded or ("$" in text and not _SHOWS.isdisjoint(names)) or ("|" in text and not _SHOWS.isdisjoint(names)):
-        yield from _loaded("reveal").of_variables(commands, text)
-    elif "printenv" in names:
+    shows = ("$" in text or "|" in text) and not _SHOWS.isdisjoint(names)
+    if coded or shows or "printenv" in names:
         yield from _loaded("reveal").of_variables(commands, text)
     if "claude" in text or coded:
         yield from _loaded("guard").of_line(commands, text)

@@ -122,14 +122,7 @@ def _line(text: str, number: int) -> int:
 def _rule(where: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise PackError(f"{where}: a rule is a table")
-    for key, value in table.items():
-        allowed = _KEYS.get(key)
-        if allowed is None:
-            raise PackError(f"{where}: unknown key {key!r}; known are {', '.join(_KEYS)}")
-        fits = isinstance(value, allowed[0]) if isinstance(allowed[0], type) else value in allowed
-        if not fits:
-            wanted = allowed[0].__name__ if isinstance(allowed[0], type) else ", ".join(allowed)
-            raise PackError(f"{where}: {key} is {value!r}, expected {wanted}")
+    _check_keys(where, table)
     if table.get("runs"):
         table.setdefault("does", ["run"])
     for key in _NEEDED:
@@ -144,6 +137,17 @@ def _rule(where: str, table: Any) -> dict[str, Any]:
     if ("run" in table["does"]) != bool(table.get("runs")):
         raise PackError(f"{where}: a rule on `run` needs `runs`, and no other has them")
     return {key: table.get(key, _DEFAULTS.get(key)) for key in _KEYS if key != "examples"}
+
+
+def _check_keys(where: str, table: dict[str, Any]) -> None:
+    for key, value in table.items():
+        allowed = _KEYS.get(key)
+        if allowed is None:
+            raise PackError(f"{where}: unknown key {key!r}; known are {', '.join(_KEYS)}")
+        fits = isinstance(value, allowed[0]) if isinstance(allowed[0], type) else value in allowed
+        if not fits:
+            wanted = allowed[0].__name__ if isinstance(allowed[0], type) else ", ".join(allowed)
+            raise PackError(f"{where}: {key} is {value!r}, expected {wanted}")
 
 
 def _check_list(where: str, key: str, values: list[Any], allowed: list[str] | None) -> None:

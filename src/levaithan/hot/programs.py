@@ -52,7 +52,8 @@ VALUED: dict[str, str] = {
     "useradd": "Ggudcsp groups gid uid home-dir comment shell password",
     "usermod": "Ggudcslp groups gid uid home comment shell login password",
     "iptables": "tApsdjio table append proto source destination jump",
-    "curl": "XdHoFubAeTmKxUw request data header output form user cookie user-agent referer upload-file max-time config "
+    "curl": "XdHoFubAeTmKxUw request data header output form user cookie user-agent referer "
+    "upload-file max-time config "
     "proxy data-raw data-binary data-urlencode json url connect-timeout write-out retry cacert cert key",
     "wget": "OPUo output-document directory-prefix user-agent header post-data post-file method body-data body-file "
     "tries timeout",

@@ -25,7 +25,8 @@ _RUN = (
 )
 _COMPOSE = "fp file project-name project-directory profile env-file ansi parallel progress"
 _KUBE = (
-    "nscflo namespace context cluster kubeconfig user server token as as-group request-timeout container filename image "
+    "nscflo namespace context cluster kubeconfig user server token as as-group request-timeout "
+    "container filename image "
     "pod-running-timeout restart overrides labels env"
 )
 

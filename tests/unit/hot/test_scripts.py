@@ -60,7 +60,8 @@ def verdict(rules: Policy, project: Path, command: str) -> tuple[str, str]:
         "bash bad.sh", "./bad.sh", "sh -x bad.sh a b", "sh < bad.sh", ". ./bad.sh", "source bad.sh", "sudo ./bad.sh",
         "env A=1 timeout 9 bash bad.sh", "bash -c './bad.sh'", "chmod +x bad.sh && ./bad.sh", "cp bad.sh c.sh; sh c.sh",
         "bash outer.sh", "python3 bad.py", "python3 -u bad.py --flag", "python3 args.py", "node bad.js", "make",
-        "make first", "make -C . all", "make clean OUT=/", "npm test", "npm run wipe", "npm run-script wipe", "yarn wipe",
+        "make first", "make -C . all", "make clean OUT=/", "npm test", "npm run wipe", "npm run-script wipe",
+        "yarn wipe",
         "pnpm run wipe", "npm install", "npm ci", "just", "just wipe",
         "cat > new.sh <<'EOF'\nrm -rf /\nEOF\nbash new.sh", "echo 'rm -rf /' > new.sh && sh new.sh",
         "printf 'echo a\\n' > n.sh; echo 'rm -rf ~' >> n.sh; bash n.sh", "echo 'rm -rf /' | tee n.sh && bash n.sh",
@@ -75,8 +76,10 @@ def test_what_it_runs_is_held(rules: Policy, project: Path, command: str) -> Non
     "command",
     [
         "cat bad.sh", "bash -n good.sh", "bash good.sh", "python3 good.py", "./binary", "bash missing.sh", "make clean",
-        "make escape", "make -n first", "make missing", "npm run build", "npm ls", "just ok", "just --list", "bash loop.sh",
-        "echo 'rm -rf /' > notes.txt; cat notes.txt", "ls -l bad.sh", "git add bad.sh", "shellcheck bad.sh", "wc -l bad.py",
+        "make escape", "make -n first", "make missing", "npm run build", "npm ls", "just ok", "just --list",
+        "bash loop.sh",
+        "echo 'rm -rf /' > notes.txt; cat notes.txt", "ls -l bad.sh", "git add bad.sh", "shellcheck bad.sh",
+        "wc -l bad.py",
     ],
 )  # fmt: skip
 def test_what_it_does_not_run_is_not(rules: Policy, project: Path, command: str) -> None:
