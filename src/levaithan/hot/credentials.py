@@ -142,7 +142,22 @@ def kind_of(path: str) -> str | None:
     name = parts[-1]
     if not name or name.endswith(".pub"):
         return None
+    if "*" in name or "?" in name or "[" in name:
+        name = parts[-1] = _likely(name)
     return _by_name(name, parts) or _by_path(name, parts, low)
+
+
+_LIKELY = (".env", "id_rsa", "id_ed25519", "credentials", ".netrc", ".npmrc", ".pgpass", "secrets.yml", "server.pem")
+
+
+def _likely(pattern: str) -> str:
+    """A name of a credential file that the shell may make of `pattern`, when it says enough of one; else `pattern`."""
+    plain = pattern.replace("*", "").replace("?", "")
+    if len(plain) < 3 or pattern.startswith("*"):
+        return pattern
+    from fnmatch import fnmatchcase
+
+    return next((name for name in _LIKELY if fnmatchcase(name, pattern)), pattern)
 
 
 def is_history(path: str) -> bool:

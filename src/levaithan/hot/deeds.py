@@ -78,7 +78,7 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
 }
 _DATA = frozenset(
     "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client sqlcmd sqlplus bq snowsql usql pgcli mycli mongo "
-    "mongosh".split()
+    "mongosh redis-cli valkey-cli".split()
 )
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
 _LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))

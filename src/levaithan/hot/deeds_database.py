@@ -43,6 +43,7 @@ _DROP = re.compile(
 _CHANGE = re.compile(r"(?:with\b.*\)\s*)?(?:delete\s+from|update\s+\S+\s+set)\b", re.IGNORECASE | re.DOTALL)
 _BOUND = re.compile(r"\b(?:where|limit|using)\b", re.IGNORECASE)
 _TRUE = re.compile(r"\bwhere\s+(?:1\s*=\s*1|true|1)\s*$", re.IGNORECASE)
+_REDIS = re.compile(r"\bflush(?:all|db)\b", re.IGNORECASE)
 _MONGO = re.compile(
     r"dropDatabase\s*\(|\.drop\s*\(|(?:deleteMany|remove)\s*\(\s*(?:\{\s*\})?\s*\)|dropUser|dropAllUsers|"
     r"\.deleteMany\s*\(\s*\{\s*\}"
@@ -51,6 +52,11 @@ _MONGO = re.compile(
 
 def of_command(made: Simple) -> Iterator[Deed]:
     """data.drop: a table or more is gone; data.wipe: every row of one is deleted or changed."""
+    if made.name in ("redis-cli", "valkey-cli"):
+        found = _REDIS.search(made.stdin or "")
+        if found:
+            yield Deed("data.drop", found[0], made.cwd, shown(made.words))
+        return
     call = of(made)
     for text in _texts(made, call.name, call.flags, call.words):
         if made.name in MONGO_CLIENTS:

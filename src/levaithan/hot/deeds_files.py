@@ -33,8 +33,9 @@ def deletes_found(made: Simple) -> Iterator[Deed]:
     words = made.words
     if "-delete" not in words:
         return
-    names = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
-    narrowed = any(word in _NARROWING for word in words)
+    before = words[: words.index("-delete")]
+    names = [before[i + 1] for i, word in enumerate(before[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
+    narrowed = any(word in _NARROWING for word in before)
     for path in find_paths(words):
         if path[:1] in ("/", "~", "\x00") or not (names or narrowed):
             yield Deed("delete", path, made.cwd, shown(words), recursive=True)

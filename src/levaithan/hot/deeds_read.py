@@ -181,6 +181,10 @@ def _in_code(made: Simple) -> Iterator[Deed]:
     from levaithan.hot.credentials import kind_of
     from levaithan.hot.shell_code import literals, pieces
 
+    if made.name in ("perl", "ruby") and any(
+        word[:1] == "-" and set(word[1:3]) & {"n", "p"} for word in made.words[1:]
+    ):
+        yield from (Deed("read", word, made.cwd, shown(made.words)) for word in operands(made.words)[1:])
     for piece in pieces(made):
         for text in literals(piece)[:200]:
             if 3 < len(text) < 300 and " " not in text and kind_of(text):

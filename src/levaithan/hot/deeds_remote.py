@@ -65,12 +65,24 @@ def _runs(made: Simple, fetches: bool, fetched: set[str]) -> Iterator[Deed]:
             yield Deed("remote-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")
         elif source in _DECODERS and made.stdin is None:
             yield Deed("hidden-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")
+    if made.name.startswith(INTERPRETERS) and any(_RUNS_FETCHED.search(word) for word in made.words[1:]):
+        yield Deed("remote-code", made.name, made.cwd, seen)
     text = made.name in _RUNS_TEXT or made.name in SHELLS or made.name.startswith(INTERPRETERS)
-    if fetches and text and any("\x00" in word for word in made.words[1:]):
+    unknown = any("\x00" in word for word in made.words[1:])
+    if made.stdin and "\x00" in made.stdin and (made.name in _RUNS_TEXT or reads_stdin(made)):
+        unknown = True
+    if fetches and text and unknown:
         yield Deed("remote-code", made.name, made.cwd, seen)
     target = _script(made)
     if target and fetched and target.removeprefix("./") in fetched:
         yield Deed("remote-code", target, made.cwd, seen)
+
+
+_RUNS_FETCHED = re.compile(
+    r"(?:\bexec|\beval|compile|system|spawn\w*|Function|instance_eval)\s*\(.{0,120}(?:urlopen|requests\.get|urlretrieve|fetch\(|"
+    r"http\.get|https\.get|open-uri|URI\.open|LWP::Simple|file_get_contents\(.{0,3}http|httpx\.get)",
+    re.DOTALL,
+)
 
 
 def _source(made: Simple) -> str:

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
-HARMLESS = frozenset(("--help", "--version"))
+HARMLESS = frozenset(("--help", "--version", "-help"))
 
 
 class Invocation:
@@ -62,11 +62,17 @@ def of(made: Simple) -> Invocation:
             i += 1
         flags[option] = value
         if word[1] != "-":
-            for letter in option[1:]:
-                flags.setdefault("-" + letter, value)
-                if letter in short:
-                    break
+            _letters(word, value, short, flags)
     return Invocation(name, words, flags)
+
+
+def _letters(word: str, value: str, short: str, flags: dict[str, str]) -> None:
+    """Notes each letter of -it; one that takes a value has it glued on (-XDELETE) or as `value`."""
+    for place, letter in enumerate(word[1:], 2):
+        if letter in short:
+            flags.setdefault("-" + letter, word[place:].removeprefix("=") or value)
+            return
+        flags.setdefault("-" + letter, value)
 
 
 def _ends_valued(word: str, short: str) -> bool:

@@ -19,7 +19,7 @@ _DOCKER = (
 )
 _DOCKER += " project-directory volume env publish user name network workdir entrypoint mount label time signal"
 _GCLOUD = "project account configuration format filter zone region verbosity flags-file impersonate-service-account"
-_SQL = "hPupDedUcfSvLoFTRxA host port user password database execute command dbname username file socket set output"
+_SQL = "hpPUdcfvLoFTR host port user password database execute command dbname username file socket set output"
 
 VALUED: dict[str, str] = {
     "git": "Ccmo git-dir work-tree namespace exec-path config-env super-prefix message author date pathspec-from-file",

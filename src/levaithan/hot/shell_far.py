@@ -83,6 +83,13 @@ def _text_option(letter: str, long: str) -> Callable[[list[str]], str]:
     return lambda words: value_of(words, letter, long) or ""
 
 
+def _editor(words: list[str]) -> str:
+    """vim -c '!COMMAND', vim +'!COMMAND'."""
+    given = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-c", "--cmd")]
+    given += [word[1:] for word in words[1:] if word[:1] == "+"]
+    return "\n".join(text.partition("!")[2] for text in given if "!" in text)
+
+
 def _after_dashes(words: list[str]) -> list[str]:
     """nix-shell and its kin: what stands behind `--`."""
     return words[words.index("--") + 1 :] if "--" in words else []
@@ -117,8 +124,26 @@ _OF: dict[str, Callable[[list[str]], list[str] | str]] = {
     "dotenv": _after_dashes,
     "op": lambda words: _after_dashes(words) if words[1:2] == ["run"] else [],
     "doppler": lambda words: _after_dashes(words) if words[1:2] == ["run"] else [],
+    **dict.fromkeys(("vim", "vi", "nvim", "ex", "view"), _editor),
     "concurrently": lambda words: "\n".join(word for word in words[1:] if word[:1] != "-"),
 }
 PROGRAMS = frozenset(_OF)
-HERE = frozenset(("nix-shell", "nix", "systemd-run", "tmux", "mise", "direnv", "bundle", "dotenv", "op", "doppler"))
+HERE = frozenset(
+    (
+        "nix-shell",
+        "nix",
+        "systemd-run",
+        "tmux",
+        "mise",
+        "direnv",
+        "bundle",
+        "dotenv",
+        "op",
+        "doppler",
+        "vim",
+        "vi",
+        "nvim",
+        "ex",
+    )
+)
 """Those that run on this machine, in this folder."""

@@ -72,6 +72,9 @@ def printed(made: Simple) -> str | None:
         return made.stdin
     elif name in ("which", "type") or (name == "command" and words[:1] == ["-v"]):
         text = words[-1] if words else ""
+    elif name in ("dirname", "basename") and words and "\x00" not in words[-1]:
+        head, _, tail = words[-1].rstrip("/").rpartition("/")
+        text = tail if name == "basename" else head or ("/" if words[-1][:1] == "/" else ".")
     elif name == "pwd":
         text = made.cwd
     elif name == "find" and words and words[0][:1] != "-" and all(w[:1] != "-" or w in _FINDS_ALL for w in words):

@@ -109,7 +109,7 @@ class Where:
             from levaithan.hot.deeds import writes_in_code
 
             return protected.named_in_code(deed.target, self._files, cwd) if writes_in_code(deed.target) else None
-        removes = deed.kind in ("delete", "move") or (deed.kind == "mode" and deed.recursive)
+        removes = deed.kind == "move" or (deed.kind in ("delete", "mode") and deed.recursive)
         target = deed.target
         if "\x00" in target:
             tail = target.rpartition("\x00")[2]

@@ -48,6 +48,8 @@ OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
 _FAR = (
     "ssh autossh mosh docker podman nerdctl docker-compose podman-compose kubectl oc vagrant gcloud nix-shell nix lxc "
 )
-_FAR += "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler concurrently"
+_FAR += (
+    "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler vim vi nvim ex view concurrently"
+)
 ELSEWHERE = frozenset(_FAR.split(" "))
 """What shell_far.py knows; a test compares."""
