@@ -4,7 +4,7 @@ from __future__ import annotations
 
 KINDS = frozenset(
     (
-        "delete write move mode code kill switch read unsure unregister run "
+        "delete write move mode code kill switch read name-key unsure unregister run "
         "remote-code hidden-code reverse-shell fork-bomb data.drop data.wipe "
         "list fetch server.delete bypass client-setting "  # tools, the guard
         "copy commit reveal secret send upload exfiltrate tunnel "  # secrets, network

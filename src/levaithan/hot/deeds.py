@@ -167,7 +167,7 @@ def _reads_key(made: Simple) -> Iterator[Deed]:
     for word in words:
         named = made.name not in _LOOKING and ("key" in word or "*" in word or "?" in word or "[" in word)
         if "journal.key" in word or named or inside:
-            yield Deed("read", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words))
+            yield Deed("name-key", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words))
 
 
 def is_recursive(words: list[str]) -> bool:
@@ -235,7 +235,7 @@ def _code(made: Simple) -> Iterator[Deed]:
         yield Deed("code", piece, made.cwd, shown(made.words))
         for text in shell_code.literals(piece):
             if "key" in text:
-                yield Deed("read", text, made.cwd, shown(made.words))
+                yield Deed("name-key", text, made.cwd, shown(made.words))
         if "levaithan" in piece:
             yield from calls_us(made, piece)
 

@@ -57,7 +57,7 @@ _PRINTED = re.compile(
     r"(?:print|puts|console\.log|stdout\.write|echo|say)\b.{0,60}(?:environ|getenv|process\.env|ENV)\W{1,4}(?:get\W{1,3})?"
     r"([A-Z0-9_]*(?:SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|TOKEN|CREDENTIAL)[A-Z0-9_]*)"
 )
-_PRINTS = re.compile(r"(?:^|[\s;&|(`])(?:echo|printf|print)\s[^\n;|&]*")
+_PRINTS = re.compile(r"(?:^|[\s;&|(`'\"])(?:echo|printf|print)\s[^\n;|&]*")
 
 
 def of_variables(commands: Sequence[Simple], text: str) -> Iterator[Deed]:

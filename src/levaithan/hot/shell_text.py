@@ -87,11 +87,12 @@ def _printf(words: list[str]) -> str | None:
     pieces = words[0].replace("%b", "%s").split("%s")
     if any("%" in piece for piece in pieces):
         return None
-    given = words[1:] or [""]
+    given = [unescaped(word) if "%b" in words[0] else word for word in words[1:]] or [""]
+    pieces = [unescaped(piece) for piece in pieces]
     if len(pieces) == 2:  # the usual `printf '%s\n' a b`
-        return unescaped("".join(pieces[0] + word + pieces[1] for word in given))
+        return "".join(pieces[0] + word + pieces[1] for word in given)
     filled = "".join(piece + word for piece, word in zip(pieces, [*given, *[""] * len(pieces)], strict=False))
-    return unescaped(filled if len(pieces) > 1 else words[0])
+    return filled if len(pieces) > 1 else pieces[0]
 
 
 def unescaped(text: str) -> str:
