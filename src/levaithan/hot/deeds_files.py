@@ -6,7 +6,7 @@ Part of deeds.py. Standard library only.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed, shown
-from levaithan.hot.shell_options import find_paths, operands, values_of
+from levaithan.hot.shell_options import NARROWING, find_paths, operands, values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,17 +35,12 @@ def deletes_found(made: Simple) -> Iterator[Deed]:
         return
     before = words[: words.index("-delete")]
     names = [before[i + 1] for i, word in enumerate(before[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
-    narrowed = any(word in _NARROWING for word in before)
+    narrowed = any(word in NARROWING for word in before)
     for path in find_paths(words):
         if path[:1] in ("/", "~", "\x00") or not (names or narrowed):
             yield Deed("delete", path, made.cwd, shown(words), recursive=True)
         for name in names:
             yield Deed("delete", name if "/" in name else f"{path}/{name}", made.cwd, shown(words), recursive=True)
-
-
-_NARROWING = frozenset(
-    "-empty -mtime -mmin -ctime -atime -amin -cmin -newer -size -regex -iregex -user -perm -links -lname -inum".split()
-)
 
 
 def copies_blocks(made: Simple) -> Iterator[Deed]:

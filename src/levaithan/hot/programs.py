@@ -35,6 +35,8 @@ VALUED: dict[str, str] = {
     "az": "gnso name resource-group subscription output query ids vault-name account-name",
     "gh": "RXfFHqtmbBda repo method field raw-field header input jq template hostname org env app body title",
     "terraform": " chdir var var-file target state out backend-config lock-timeout parallelism replace",
+    "xargs": "aEILnPsd arg-file delimiter eof replace max-lines max-args max-procs max-chars process-slot-var",
+    "truncate": "sr size reference",
     "psql": _SQL,
     "mysql": "hPueDS host port user password execute database socket defaults-file",
     "redis-cli": "hpansuid host port user pass uri",

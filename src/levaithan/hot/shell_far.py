@@ -83,6 +83,12 @@ def _text_option(letter: str, long: str) -> Callable[[list[str]], str]:
     return lambda words: value_of(words, letter, long) or ""
 
 
+def _ansible(words: list[str]) -> str:
+    """ansible HOSTS -m shell -a COMMAND; without -m the module is `command`."""
+    module = value_of(words, "m", "--module-name") or "command"
+    return (value_of(words, "a", "--args") or "") if module.rpartition(".")[2] in ("shell", "command", "raw") else ""
+
+
 def _editor(words: list[str]) -> str:
     """vim -c '!COMMAND', vim +'!COMMAND'."""
     given = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-c", "--cmd")]
@@ -106,6 +112,7 @@ _OF: dict[str, Callable[[list[str]], list[str] | str]] = {
     "podman-compose": _compose,
     "kubectl": _kubectl,
     "oc": _kubectl,
+    "ansible": _ansible,
     "vagrant": _text_option("c", "--command"),
     "gcloud": _text_option("", "--command"),
     "nix-shell": _text_option("", "--run"),

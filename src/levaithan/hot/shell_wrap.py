@@ -5,7 +5,7 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
-from levaithan.hot.shell_options import INTERPRETERS, find_paths, joined, operands_on, takes_next, value_of
+from levaithan.hot.shell_options import INTERPRETERS, NARROWING, find_paths, joined, operands_on, takes_next, value_of
 from levaithan.hot.wrappers import ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS
 
 TYPE_CHECKING = False
@@ -257,7 +257,10 @@ def _find(made: Simple, reader: Reader) -> None:
         for word in words[i + 1 : end]:
             inner += [word.replace("{}", path) for path in paths] if "{}" in word else [word]
         if inner:
-            _again(made, inner, reader)
+            all_of_it = inner[0].rpartition("/")[2] in ("rm", "unlink", "shred") and not any(
+                word in NARROWING or word in ("-name", "-iname", "-path") for word in words[:i]
+            )
+            _again(made, ["rm", "-r", *inner[1:]] if all_of_it else inner, reader)
         i = end
 
 

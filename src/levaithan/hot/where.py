@@ -152,7 +152,8 @@ class Where:
     def _folder(self, place: str, deed: Deed) -> str | None:
         """Root, home, system folders and devices, by the path as written and as the kernel finds it."""
         if "\x00" in deed.target or not deed.target:
-            return None
+            empty = place == "root" and deed.recursive and deed.target.strip("\x00") in ("/", "/*", "/.", "/..", "//")
+            return "/ if that variable is empty" if empty and deed.target[:1] == "\x00" else None
         target = deed.target
         cwd = deed.cwd or self.event.cwd
         if target.startswith("~"):

@@ -48,8 +48,7 @@ OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
 _FAR = (
     "ssh autossh mosh docker podman nerdctl docker-compose podman-compose kubectl oc vagrant gcloud nix-shell nix lxc "
 )
-_FAR += (
-    "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler vim vi nvim ex view concurrently"
-)
+_FAR += "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler vim vi nvim ex view ansible"
+_FAR += " concurrently"
 ELSEWHERE = frozenset(_FAR.split(" "))
 """What shell_far.py knows; a test compares."""
