@@ -36,6 +36,8 @@ VALUED: dict[str, str] = {
     "gh": "RXfFHqtmbBda repo method field raw-field header input jq template hostname org env app body title",
     "terraform": " chdir var var-file target state out backend-config lock-timeout parallelism replace",
     "xargs": "aEILnPsd arg-file delimiter eof replace max-lines max-args max-procs max-chars process-slot-var",
+    "pg_dump": "FfhpUdntTNjZES file format jobs host port username dbname table schema encoding",
+    "pg_restore": "FfhpUdntPTIjLNS file format jobs host port username dbname table schema function trigger index",
     "truncate": "sr size reference",
     "psql": _SQL,
     "mysql": "hPueDS host port user password execute database socket defaults-file",
