@@ -76,10 +76,9 @@ PROGRAMS: dict[str, str] = {
 }
 """Module -> the programs that it knows."""
 
-_MODULES: dict[str, list[str]] = {}
-for _module, _programs in PROGRAMS.items():
-    for _program in _programs.split():
-        _MODULES.setdefault(_program, []).append(_module)
+_modules: dict[str, tuple[str, ...]] = {}
+_MANY = 4096
+
 
 _TOGETHER = frozenset(
     "curl wget http https xh xhs fetch aria2c nc ncat netcat socat telnet openssl ssh dig nslookup "
@@ -95,14 +94,26 @@ _INTERPRETERS = ("python", "ipython", "pypy", "node", "deno", "bun", "perl", "ru
 def of_command(made: Simple) -> Iterator[Deed]:
     """What `made` would do, as far as the modules of PROGRAMS know it."""
     name = made.name
-    if name.startswith("python") and name not in _MODULES:
+    modules = _modules.get(name)
+    if modules is None:
+        modules = _known_by(name)
+    if not modules and name.startswith("python"):
         name = "python"
-    for module in _MODULES.get(name, ()):
+        modules = _known_by(name)
+    for module in modules:
         yield from _loaded(module).OF[name](made)
     if made.redirects or name.startswith(_INTERPRETERS):
         yield from _loaded("read").of_input(made)
     elif name == "xargs":
         yield from _loaded("read").piped_names(made)
+
+
+def _known_by(name: str) -> tuple[str, ...]:
+    """The modules that know the program `name`. Looked for in the texts: a table of all costs a process its start."""
+    found = tuple(module for module, names in PROGRAMS.items() if f" {name} " in f" {names} " and " " not in name)
+    if len(_modules) < _MANY:
+        _modules[name] = found
+    return found
 
 
 def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:

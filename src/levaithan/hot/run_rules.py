@@ -1,23 +1,26 @@
 """The rules on what is run, found by the program and its subcommand: a thousand rules on others cost a command nothing.
 
-Patterns are compiled when their program is first seen. Standard library only.
+Patterns are compiled, and what reads command lines by them is imported, when their program is first seen. Standard
+library only.
 """
 
 from __future__ import annotations
-
-from levaithan.hot.invocation import Pattern, of
-from levaithan.hot.programs import ALIASES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from levaithan.hot.invocation import Pattern
     from levaithan.hot.shell import Simple
 
     Rule = dict[str, Any]
     Row = tuple[int, Rule, Pattern]
 
+OTHER_NAMES = frozenset(
+    "docker-compose podman-compose tofu terragrunt pip3 mariadb k g tf ip6tables valkey-cli doas".split(" ")
+)
+"""The ALIASES of programs.py, which is not loaded before one of its programs is run; a test compares."""
 _ANY = ""
 """Where patterns stand that begin with no plain word."""
 
@@ -38,8 +41,10 @@ class RunRules:
 
     def met(self, made: Simple) -> Iterator[Rule]:
         """Every rule with a pattern that `made` fits, a rule as often as it has such patterns, in order."""
-        if made.name not in self._by_program and made.name not in ALIASES:
+        if made.name not in self._by_program and made.name not in OTHER_NAMES:
             return
+        from levaithan.hot.invocation import of
+
         call = of(made)
         if call.name not in self._by_program:
             return
@@ -54,6 +59,8 @@ class RunRules:
 
     def _index(self, program: str) -> dict[str, list[Row]]:
         """The patterns of a program by the word that they begin with."""
+        from levaithan.hot.invocation import Pattern
+
         found: dict[str, list[Row]] = {_ANY: []}
         for place, (rule, text) in enumerate(self._by_program[program]):
             pattern = self._compiled.get(text)

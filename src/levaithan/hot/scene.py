@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
 _DEEPEST = 3
+_SHORTEST_SECRET = 16
 SHELL_TOOLS = ("Bash", "Monitor")
 _TOGETHER = ("|", "`", "(", "<", "curl", "wget", "fetch", "http", "/dev/tcp/", "/dev/udp/", "socket")
 """Lines in which commands may do together what none does alone."""
@@ -75,6 +76,7 @@ class Scene:
         """What the commands of one text do, each alone and together, and what the files do that they run."""
         from levaithan.hot import domains
         from levaithan.hot.deeds import of_command
+        from levaithan.hot.wrappers import may_run_file
 
         where = self.where
         if not depth or "levaithan" in text:
@@ -89,11 +91,8 @@ class Scene:
             from levaithan.hot.deeds_remote import of_line
 
             found += of_line(commands, text)
-        if depth < _DEEPEST:
-            from levaithan.hot.scripts import may_run
-
-            if any(made.words and may_run(made) for made in commands):
-                found += self._of_files(commands, depth + 1)
+        if depth < _DEEPEST and any(made.words and may_run_file(made.words[0], made.name) for made in commands):
+            found += self._of_files(commands, depth + 1)
         return found
 
     def _of_files(self, commands: list[Simple], depth: int) -> list[Deed]:
@@ -114,6 +113,8 @@ class Scene:
         return found
 
     def _secrets(self, text: str, seen: str) -> list[Deed]:
+        if len(text) < _SHORTEST_SECRET:
+            return []
         from levaithan.hot import secret_deeds
 
         return list(secret_deeds.of_text(text, self.event.cwd, seen))

@@ -13,6 +13,7 @@ from levaithan.hot.paths import regular
 from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, values_of
 from levaithan.hot.shell_text import printed
 from levaithan.hot.shell_wrap import SHELLS
+from levaithan.hot.wrappers import MAKES, PACKAGERS, PROGRAMS_OF_FILES, SYSTEM, may_run_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,14 +24,9 @@ if TYPE_CHECKING:
 SHELL, CODE = "shell", "code"
 MOST_BYTES = 64 << 10
 MOST_FILES = 20
-_SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib", "/opt/", "/System/", "/nix/", "/snap/", "/proc/", "/dev/")
 _OWN = ("levaithan", "system-cli.sh", "setup.sh")
 _SHELL_VALUED = "oO rcfile init-file"
 _CODE_VALUED = "WXmMrICecQ"
-_RUNNERS = frozenset(("deno", "bun", "tsx", "ts-node", "php", "Rscript", "lua", "osascript"))
-_MAKES = frozenset(("make", "gmake", "just"))
-_PACKAGERS = frozenset(("npm", "pnpm", "yarn", "bun"))
-CANDIDATES = SHELLS | _MAKES | _PACKAGERS | _RUNNERS | {"source", "."}
 
 
 class Script:
@@ -62,21 +58,12 @@ def line_of(script: Script, user_home: str) -> Line:
     return line
 
 
-def may_run(made: Simple) -> bool:
-    """Whether `made` is a command that could run a file: cheap, asked of every command."""
-    return (
-        made.name in CANDIDATES
-        or made.name.startswith(INTERPRETERS)
-        or ("/" in made.words[0] and not made.words[0].startswith(_SYSTEM))
-    )
-
-
 def of_commands(commands: Sequence[Simple], user_home: str) -> Iterator[Script]:
     """Every text that `commands` run from files."""
     written: dict[str, str] = {}
     for made in commands:
         if made.words:
-            if may_run(made):
+            if may_run_file(made.words[0], made.name):
                 yield from _run_by(made, written, user_home)
             _note_written(made, written, user_home)
 
@@ -98,10 +85,10 @@ def _note_written(made: Simple, written: dict[str, str], user_home: str) -> None
 
 
 def _run_by(made: Simple, written: dict[str, str], user_home: str) -> Iterator[Script]:
-    if made.name in _MAKES:
+    if made.name in MAKES:
         yield from _recipes(made, written, user_home)
         return
-    if made.name in _PACKAGERS:
+    if made.name in PACKAGERS:
         yield from _package_scripts(made, written, user_home)
         if made.name != "bun":
             return
@@ -123,7 +110,7 @@ def _file_of(made: Simple) -> str:
         if any(word[:1] == "-" != word[1:2] and "c" in word for word in words[1:]):
             return ""
         rest = operands_on(words, _SHELL_VALUED)
-    elif name in _RUNNERS:
+    elif name in PROGRAMS_OF_FILES:
         rest = [word for word in words[1:] if word[:1] != "-" and word not in ("run", "test", "watch")]
     elif name.startswith(INTERPRETERS):
         if name.endswith(("awk", "sqlite3")) or any(word in ("-c", "-e", "-m", "-p") for word in words[1:]):
@@ -140,7 +127,7 @@ def _kind(made: Simple, text: str) -> tuple[str, str]:
     """Whether `text` is for a shell or for an interpreter: by who runs it, else by its first line."""
     if made.name in SHELLS or made.name in ("source", "."):
         return SHELL, "sh"
-    if made.name in _RUNNERS or made.name.startswith(INTERPRETERS):
+    if made.name in PROGRAMS_OF_FILES or made.name.startswith(INTERPRETERS):
         return CODE, made.name
     first = text.partition("\n")[0]
     if not first.startswith("#!"):
@@ -204,7 +191,7 @@ def _text(path: str | None, written: dict[str, str]) -> str | None:
         return None
     if path in written:
         return written[path]
-    if path.startswith(_SYSTEM):
+    if path.startswith(SYSTEM):
         return None
     try:
         with open(path, "rb", opener=regular) as file:

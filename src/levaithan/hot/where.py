@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from levaithan.hot.ordinary import is_ordinary, real_folder
 from levaithan.hot.places import is_place, without_glob
 from levaithan.hot.protected import real, resolve
 
@@ -86,6 +85,8 @@ class Where:
         key = (deed.target, cwd)
         known = self._ordinary.get(key)
         if known is None:
+            from levaithan.hot.ordinary import is_ordinary
+
             known = self._ordinary[key] = is_ordinary(deed.target, cwd, self.event.project, self.protected)
         return known
 
@@ -235,6 +236,8 @@ class Where:
     def _around(self) -> tuple[str, ...]:
         """The project and the working folder, as written and as the kernel finds them."""
         if self._roots is None:
+            from levaithan.hot.ordinary import real_folder
+
             named = {root.rstrip("/") for root in (self.event.project, self.event.cwd) if root}
             self._roots = (*named, *({real_folder(root) for root in named} - named))
         return self._roots

@@ -1,4 +1,4 @@
-"""Programs that run another command, and how their own words end: data for shell_wrap.py. Imports nothing."""
+"""Programs that run another command or a file: data for shell_wrap.py and scripts.py. Imports nothing."""
 
 from __future__ import annotations
 
@@ -52,3 +52,17 @@ _FAR += "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op 
 _FAR += " concurrently"
 ELSEWHERE = frozenset(_FAR.split(" "))
 """What shell_far.py knows; a test compares."""
+
+MAKES = frozenset(("make", "gmake", "just"))
+PACKAGERS = frozenset(("npm", "pnpm", "yarn", "bun"))
+PROGRAMS_OF_FILES = frozenset(("deno", "bun", "tsx", "ts-node", "php", "Rscript", "lua", "osascript"))
+_SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh", "source", "."))
+_RUNS_FILES = _SHELLS | MAKES | PACKAGERS | PROGRAMS_OF_FILES
+_LANGUAGES = ("python", "ipython", "pypy", "node", "perl", "ruby", "lua", "php")
+SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib", "/opt/", "/System/", "/nix/", "/snap/", "/proc/", "/dev/")
+"""Where the programs of the system are, which nobody reads before they run."""
+
+
+def may_run_file(word: str, name: str) -> bool:
+    """Whether the command `word` (its program's `name`) could run a file of ours: cheap, asked of every command."""
+    return name in _RUNS_FILES or name.startswith(_LANGUAGES) or ("/" in word and not word.startswith(SYSTEM))
