@@ -96,7 +96,7 @@ _PUBLIC = (".pub", "/known_hosts", "/.gitconfig", "/.gitignore_global")
 
 
 def is_beyond(path: str, roots: tuple[str, ...], user_home: str) -> bool:
-    """Whether `path` is none of the project's business to read: outside of it, and no library, fact of the system or public key."""
+    """Whether `path` is not the project's to read: outside of it, and no library, fact of the system or public key."""
     if path.startswith(_LIBRARIES) or path.endswith(_PUBLIC):
         return False
     return is_outside(path, roots, user_home)
