@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from levaithan.hot.halts import Halt
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Stop agents at once.")
-SCOPES = ("all", "project", "session", "agent")
+SCOPES = ("all", "project", "session", "agent", "task")
 COLUMNS = ["id", "scope", "target", "reason", "by", "set_at", "expires_at"]
 
 
@@ -26,12 +26,13 @@ def set_(
     scope: Annotated[
         str,
         typer.Option(
-            "--scope", help="all, project, session or agent.", metavar="SCOPE", autocompletion=lambda: [*SCOPES]
+            "--scope", help="all, project, session, agent or task.", metavar="SCOPE", autocompletion=lambda: [*SCOPES]
         ),
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why; the stopped agent is told.", metavar="TEXT")],
     target: Annotated[
-        str | None, typer.Option("--target", help="The project's folder, or the session's or agent's id.", metavar="X")
+        str | None,
+        typer.Option("--target", help="The project's folder, or the session's, agent's or task's id.", metavar="X"),
     ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", help="How long: 30m, 2h (default: until released).", metavar="TIME")
@@ -70,7 +71,7 @@ def release(
     yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
-    """Let agents go on; asks first unless --yes."""
+    """Let agents go on; asks twice unless --yes."""
     from levaithan.hot import halts
 
     if (halt_id is None) != every:
@@ -115,6 +116,10 @@ def _confirm(meant: list[Halt]) -> None:
     if not sys.stdin.isatty():
         raise UsageProblem("Nobody is there to confirm.", fix="look at the halts above; then give --yes")
     if not typer.confirm("Release and let agents go on?", err=True):
+        raise typer.Abort
+    word = meant[0].id if len(meant) == 1 else "all"
+    if typer.prompt(f"Type {word} to release", err=True).strip() != word:
+        output.say("nothing was released")
         raise typer.Abort
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from levaithan.hot.event import Event
     from levaithan.hot.paths import Home
 
-SCOPES = ("all", "project", "session", "agent")
+SCOPES = ("all", "project", "session", "agent", "task")
 STOPS = frozenset(
     ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "UserPromptExpansion", "PostToolBatch", "TaskCreated")
 )
@@ -42,7 +42,7 @@ class HaltError(Exception):
 
 
 class Halt:
-    """One halt. scope: all, project, session or agent; target: the folder or id ("" for all); times ISO 8601 UTC."""
+    """One halt. scope: one of SCOPES; target: the folder or id ("" for all); times ISO 8601 UTC."""
 
     __slots__ = _FIELDS
 
@@ -74,8 +74,16 @@ class Halt:
             return event.session_id == self.target
         if self.scope == "agent":
             return self.target in (event.agent_id, event.text("agent_type"))
+        if self.scope == "task":
+            return self.target in _tasks(event)
         below = self.target.rstrip("/") + "/"
         return any(folder == self.target or folder.startswith(below) for folder in folders)
+
+
+def _tasks(event: Event) -> tuple[object, ...]:
+    """What the event names as its task: its own field, what a tool is told, the agent that works in the background."""
+    given = event.tool_input
+    return event.text("task_id"), given.get("task_id"), given.get("taskId"), event.agent_id
 
 
 def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:

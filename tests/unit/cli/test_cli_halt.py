@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import pwd
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from levaithan.hot import halts, paths
 
@@ -83,3 +88,31 @@ def test_a_file_of_halts_that_cannot_be_read_is_told_with_its_remedy(cli: Any) -
     (cli.home / "state/halts.json").write_text("{")
     done = cli("halt", "list", code=1)
     assert "halts.json" in done.stderr and "doctor --fix" in done.stderr
+
+
+def _at_a_terminal(cli: Any, typed: bytes, *words: str) -> tuple[int, str]:
+    """The command's exit code and what it said, with `typed` at its terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from levaithan.cli.main import run; run()", "--home", str(cli.home), *words]
+    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=cli.env)
+    os.close(theirs)
+    os.write(ours, typed)
+    try:
+        said, _ = process.communicate(timeout=60)
+    finally:
+        os.close(ours)
+    return process.returncode, said.decode()
+
+
+@pytest.mark.parametrize("typed", [b"n\n", b"y\nwrong\n", b"y\ny\n"])
+def test_a_release_asks_twice_and_one_wrong_answer_releases_nothing(cli: Any, typed: bytes) -> None:
+    cli("halt", "set", "--scope", "all", "--reason", "look")
+    code, _ = _at_a_terminal(cli, typed, "halt", "release", "--all")
+    assert code != 0
+    assert len(cli.rows("halt", "list")) == 1
+
+
+def test_a_release_that_is_confirmed_twice_lets_go_on(cli: Any) -> None:
+    made = cli.rows("halt", "set", "--scope", "all", "--reason", "look")[0]
+    code, said = _at_a_terminal(cli, f"y\n{made['id']}\n".encode(), "halt", "release", made["id"])
+    assert (code, cli.rows("halt", "list")) == (0, []), said

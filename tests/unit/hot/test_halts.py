@@ -70,6 +70,21 @@ def test_scopes(home, scope, target, hits, misses):
         assert halts.halt_for(event(**misses), home, NOW) is None
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"task_id": "t1"},
+        {"tool_name": "TaskUpdate", "tool_input": {"taskId": "t1"}},
+        {"tool_name": "TaskOutput", "tool_input": {"task_id": "t1"}},
+        {"agent_id": "t1"},
+    ],
+)
+def test_a_task_is_stopped_by_its_id(home, payload):
+    halts.set_halt(home, "task", "t1", "wrong plan", "anna", now_us=NOW)
+    assert halts.halt_for(event(**payload), home, NOW + 1).rule == "halt.task"
+    assert halts.halt_for(event(task_id="t2", tool_input={"taskId": "t11"}), home, NOW + 1) is None
+
+
 def test_a_project_with_a_longer_name_is_another(home):
     halts.set_halt(home, "project", "/p/dem", "r", "b")
     assert halts.halt_for(event(), home, NOW) is None
