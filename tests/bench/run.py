@@ -13,13 +13,13 @@ import tempfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tests.bench import hooks, machine, reading, report, throughput
+from tests.bench import hooks, machine, reading, report, rules, throughput
 from tests.e2e import real_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "throughput", "reading")
+PARTS = ("hooks", "rules", "throughput", "reading")
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "hooks" in parts:
         print("measuring hooks ...", file=sys.stderr)
         rows += hooks.measure(folder, sizes.rounds, sizes.bursts)
+    if "rules" in parts:
+        print("measuring rules ...", file=sys.stderr)
+        rows += rules.measure(folder, sizes.rounds)
     if "throughput" in parts:
         print(f"measuring {sizes.events:,} events through the service ...", file=sys.stderr)
         rows += throughput.measure(folder, sizes.events)

@@ -76,6 +76,10 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "chattr": ("mode", ALL, "pv"),
     "setfacl": ("mode", ALL, "mxMXn"),
 }
+_DATA = frozenset(
+    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client sqlcmd sqlplus bq snowsql usql pgcli mycli mongo "
+    "mongosh redis-cli valkey-cli".split()
+)
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
 _LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))
 """What names files without reading what is in them."""
@@ -149,6 +153,10 @@ def of_command(made: Simple) -> Iterator[Deed]:
         yield from switches_by_module(made)
     if name in _IN_PLACE:
         yield from edits(made)
+    if name in _DATA:
+        from levaithan.hot import deeds_database
+
+        yield from deeds_database.of_command(made)
     yield from _reads_key(made)
 
 
@@ -159,7 +167,7 @@ def _reads_key(made: Simple) -> Iterator[Deed]:
     for word in words:
         named = made.name not in _LOOKING and ("key" in word or "*" in word or "?" in word or "[" in word)
         if "journal.key" in word or named or inside:
-            yield Deed("read", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words))
+            yield Deed("name-key", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words))
 
 
 def is_recursive(words: list[str]) -> bool:
@@ -227,7 +235,7 @@ def _code(made: Simple) -> Iterator[Deed]:
         yield Deed("code", piece, made.cwd, shown(made.words))
         for text in shell_code.literals(piece):
             if "key" in text:
-                yield Deed("read", text, made.cwd, shown(made.words))
+                yield Deed("name-key", text, made.cwd, shown(made.words))
         if "levaithan" in piece:
             yield from calls_us(made, piece)
 

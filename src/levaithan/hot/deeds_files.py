@@ -6,7 +6,7 @@ Part of deeds.py. Standard library only.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed, shown
-from levaithan.hot.shell_options import find_paths, operands, values_of
+from levaithan.hot.shell_options import NARROWING, find_paths, operands, values_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +29,18 @@ _GIT = {"checkout": "write", "restore": "write", "rm": "delete", "mv": "move", "
 
 
 def deletes_found(made: Simple) -> Iterator[Deed]:
-    """find ... -delete."""
-    if "-delete" in made.words:
-        for path in find_paths(made.words):
-            yield Deed("delete", path, made.cwd, shown(made.words), recursive=True)
+    """find ... -delete: all that lies below a path, or what has a name there, or is old, large or empty."""
+    words = made.words
+    if "-delete" not in words:
+        return
+    before = words[: words.index("-delete")]
+    names = [before[i + 1] for i, word in enumerate(before[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
+    narrowed = any(word in NARROWING for word in before)
+    for path in find_paths(words):
+        if path[:1] in ("/", "~", "\x00") or not (names or narrowed):
+            yield Deed("delete", path, made.cwd, shown(words), recursive=True)
+        for name in names:
+            yield Deed("delete", name if "/" in name else f"{path}/{name}", made.cwd, shown(words), recursive=True)
 
 
 def copies_blocks(made: Simple) -> Iterator[Deed]:

@@ -34,8 +34,8 @@ def read(path: str) -> Any:
         return None
 
 
-def write(path: str, value: Any) -> None:
-    """Keep `value` by temporary file and rename. Where nothing can be written it is made again next time, no more."""
+def write(path: str, value: Any) -> bool:
+    """Keep `value` by temporary file and rename; False where nothing can be written: it is made again next time."""
     made = dumps(value)
     text = made.encode() if isinstance(made, str) else made
     temporary = f"{path}.{os.getpid()}.tmp"
@@ -48,3 +48,5 @@ def write(path: str, value: Any) -> None:
     except OSError:
         if os.path.exists(temporary):
             os.unlink(temporary)
+        return False
+    return True

@@ -37,12 +37,35 @@ def rules(folder: str, cache: str) -> tuple[list[dict[str, Any]] | None, list[st
         return good["rules"], []
     from levaithan.hot.policy_pack import PackError, compile_packs
 
+    held = _turn(cache)
     try:
+        good = _kept(cache + _FILE)
+        if good and good["hash"] == digest:  # somebody else has compiled them meanwhile
+            return good["rules"], []
         made = compile_packs(packs)
+        kept.write(cache + _FILE, {"format": FORMAT, "hash": digest, "rules": made})
     except PackError as error:
         return _last_good(good, [str(error)])
-    kept.write(cache + _FILE, {"format": FORMAT, "hash": digest, "rules": made})
-    return made, []
+    else:
+        return made, []
+    finally:
+        if held >= 0:
+            os.close(held)
+
+
+def _turn(cache: str) -> int:
+    """Waits until nobody else compiles: of sixteen hooks at once one does the work. -1 where that cannot be had."""
+    import fcntl
+
+    from levaithan.hot.lockfile import open_lock
+
+    try:
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        descriptor = open_lock(cache + "/policy.lock")
+    except OSError:
+        return -1
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def would_be_good(folder: str, cache: str, name: str, data: bytes) -> bool:

@@ -38,9 +38,17 @@ _KEYS: dict[str, tuple[Any, ...]] = {
     "recursive": (bool,),
     "to": (list,),
     "subcommands": (list,),
+    "runs": (list,),
     "examples": (dict,),
 }
-_DEFAULTS: dict[str, Any] = {"mode": "enforce", "tools": [], "recursive": False, "to": ["any"], "subcommands": []}
+_DEFAULTS: dict[str, Any] = {
+    "mode": "enforce",
+    "tools": [],
+    "recursive": False,
+    "to": ["any"],
+    "subcommands": [],
+    "runs": [],
+}
 _NEEDED = ("id", "severity", "effect", "reason", "instead", "does", "examples")
 
 
@@ -114,6 +122,24 @@ def _line(text: str, number: int) -> int:
 def _rule(where: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise PackError(f"{where}: a rule is a table")
+    _check_keys(where, table)
+    if table.get("runs"):
+        table.setdefault("does", ["run"])
+    for key in _NEEDED:
+        if not table.get(key) and not (key == "examples" and "unregister" in table.get("does", ())):
+            raise PackError(f"{where}: {key} is missing")
+    _check_list(where, "does", table["does"], sorted(KINDS))
+    _check_list(where, "to", table.get("to", ["any"]), list(PLACES))
+    for key in ("tools", "subcommands", "runs"):
+        _check_list(where, key, table.get(key, []), None)
+    if "switch" in table["does"] and not table.get("subcommands"):
+        raise PackError(f"{where}: a rule on `switch` needs subcommands")
+    if ("run" in table["does"]) != bool(table.get("runs")):
+        raise PackError(f"{where}: a rule on `run` needs `runs`, and no other has them")
+    return {key: table.get(key, _DEFAULTS.get(key)) for key in _KEYS if key != "examples"}
+
+
+def _check_keys(where: str, table: dict[str, Any]) -> None:
     for key, value in table.items():
         allowed = _KEYS.get(key)
         if allowed is None:
@@ -122,16 +148,6 @@ def _rule(where: str, table: Any) -> dict[str, Any]:
         if not fits:
             wanted = allowed[0].__name__ if isinstance(allowed[0], type) else ", ".join(allowed)
             raise PackError(f"{where}: {key} is {value!r}, expected {wanted}")
-    for key in _NEEDED:
-        if not table.get(key) and not (key == "examples" and "unregister" in table.get("does", ())):
-            raise PackError(f"{where}: {key} is missing")
-    _check_list(where, "does", table["does"], sorted(KINDS))
-    _check_list(where, "to", table.get("to", ["any"]), list(PLACES))
-    for key in ("tools", "subcommands"):
-        _check_list(where, key, table.get(key, []), None)
-    if "switch" in table["does"] and not table.get("subcommands"):
-        raise PackError(f"{where}: a rule on `switch` needs subcommands")
-    return {key: table.get(key, _DEFAULTS.get(key)) for key in _KEYS if key != "examples"}
 
 
 def _check_list(where: str, key: str, values: list[Any], allowed: list[str] | None) -> None:

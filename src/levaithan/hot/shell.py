@@ -29,15 +29,18 @@ _LEADING = frozenset(
 
 
 class Simple:
-    """One simple command: `words` (words[0] the program as written), its redirections, folder and known input."""
+    """One simple command: `words` (words[0] the program as written), its redirections, folder, known input, and
+    `upstream`, the command whose output it is piped, `origin`, the file it stands in."""
 
-    __slots__ = ("cwd", "name", "redirects", "stdin", "words")
+    __slots__ = ("cwd", "name", "origin", "redirects", "stdin", "upstream", "words")
 
     def __init__(self, words: list[str], redirects: list[tuple[str, str]], cwd: str | None, stdin: str | None) -> None:
         self.words = words
         self.redirects = redirects
         self.cwd = cwd
         self.stdin = stdin
+        self.upstream: Simple | None = None
+        self.origin = ""
         self.name = words[0].rsplit("/", 1)[-1] if words else ""
 
     def __repr__(self) -> str:
@@ -219,7 +222,8 @@ class Reader(Words):
         if made.stdin is None and UNKNOWN in words[1:2] + [target for _, target in redirects[-1:]]:
             made.stdin = self.substituted  # bash <(...), source <(...), sh < <(...)
         self.substituted = None
-        piped, self.piped = self.piped, None
+        made.upstream = piped = self.piped
+        self.piped = None
         words.clear()
         redirects.clear()
         stdin.clear()
@@ -227,6 +231,8 @@ class Reader(Words):
             self.doubt(f"it has more than {MAX_COMMANDS} commands")
             return made
         self.result.commands.append(made)
+        if ("alias " + made.name) in self.variables and shell_wrap.unaliased(made.words, self):
+            return made
         for document in self.documents:
             document.reader = document.reader or made
             if piped is not None and (document.reader is piped or piped in document.later):

@@ -16,9 +16,18 @@ _LONGEST = 4096
 _FLAG = re.compile(r"-[A-Za-z]{0,6}[ceEpir]|--eval|--print|eval")
 _LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`([^`\n]*)`")
 _RUNS = re.compile(r"system|subprocess|popen|exec|spawn|shell script|`|%x|\bqx\b|check_output|check_call|\brun\(", re.I)
+_CALLS = re.compile(
+    r"(?:\bsystem|popen\d?|\brun|check_call|check_output|\bcall|exec\w{0,8}|spawn\w{0,8}|passthru|shell_exec|%x|\bqx|getoutput)"
+    r"\s?\(\s{0,12}[\[(]?\s{0,12}[bfru]{0,2}$",
+    re.I,
+)
 _DELETES_TREE = re.compile(
     r"(?:rmtree|rm_rf|rm_r|rmSync|rmdirSync|removeSync|removeAll|remove_tree|remove_dir_all|rimraf)\W{1,4}$"
 )
+_DELETES_ONE = re.compile(
+    r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|fs\.rm|remove_file|rmdir)\W{1,4}$"
+)
+_DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete)\(")
 
 
 def pieces(made: Simple) -> list[str]:
@@ -42,10 +51,13 @@ def literals(code: str) -> list[str]:
     return [match[match.lastindex or 1] for match in _LITERAL.finditer(code)]
 
 
-def commands_in(code: str) -> list[str]:
-    """The command lines that `code` may hand to a shell or start, and what it deletes as such a line."""
+def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
+    """The command lines that `code` may hand to a shell or start, and what it deletes as such a line.
+
+    In a line of code any text may be the command; in a whole file only what stands in a call that runs one.
+    """
     found: list[str] = []
-    runs = _RUNS.search(code) is not None
+    runs = not whole_file and _RUNS.search(code) is not None
     row: list[str] = []
     after = 0
     for match in _LITERAL.finditer(code):
@@ -54,10 +66,13 @@ def commands_in(code: str) -> list[str]:
             break
         if _DELETES_TREE.search(code[max(match.start() - 30, 0) : match.start()]):
             found.append(f"rm -rf -- {_quoted(text)}")
+        elif _DELETES_ONE.search(code[max(match.start() - 30, 0) : match.start()]) or _DELETED.match(code, match.end()):
+            found.append(f"rm -- {_quoted(text)}")
         if row and code[after : match.start()].strip() != ",":
             found += _started(row)
             row = []
-        row += [text] if runs and len(text) <= _LONGEST else []
+        called = runs or bool(row) or (whole_file and _CALLS.search(code[max(match.start() - 40, 0) : match.start()]))
+        row += [text] if called and len(text) <= _LONGEST else []
         after = match.end()
     return found + _started(row)
 

@@ -14,6 +14,12 @@ INTERPRETERS: tuple[str, ...] = ("python", "ipython", "pypy", "node", "deno", "b
 INTERPRETERS += ("osascript", "tclsh", "sqlite3", "Rscript", "julia", "awk", "gawk", "mawk")
 
 
+NARROWING = frozenset(
+    "-empty -mtime -mmin -ctime -atime -amin -cmin -newer -size -regex -iregex -user -perm -links -lname -inum".split()
+)
+"""Tests of find that leave out most files."""
+
+
 def operands(words: list[str], valued: str = "") -> list[str]:
     """The words after the program that are no options."""
     short, _, long = valued.partition(" ")
@@ -72,3 +78,12 @@ def find_paths(words: list[str]) -> list[str]:
             break
         paths.append(word)
     return paths or ["."]
+
+
+def joined(cwd: str | None, place: str) -> str | None:
+    """The folder `place` as seen from `cwd`; None when that is unknown."""
+    import posixpath
+
+    if cwd is None and not place.startswith("/"):
+        return None
+    return posixpath.normpath(posixpath.join(cwd or "/", place))

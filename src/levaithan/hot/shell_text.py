@@ -52,11 +52,14 @@ def captured(commands: list[Simple]) -> str:
 
 
 def output_of(made: Simple) -> str | None:
-    """What `made` would print when that is plain to see, else None."""
+    """What `made` would hand on to the next command when that is plain to see, else None."""
+    return None if made.redirects else printed(made)
+
+
+def printed(made: Simple) -> str | None:
+    """What `made` would print, into a file or a pipe, when that is plain to see, else None."""
     words, name = made.words[1:], made.name
     text = None
-    if made.redirects:
-        return None
     if name == "echo":
         escapes = False
         while words and words[0] in ("-n", "-e", "-E", "-ne", "-en"):
@@ -69,6 +72,9 @@ def output_of(made: Simple) -> str | None:
         return made.stdin
     elif name in ("which", "type") or (name == "command" and words[:1] == ["-v"]):
         text = words[-1] if words else ""
+    elif name in ("dirname", "basename") and words and "\x00" not in words[-1]:
+        head, _, tail = words[-1].rstrip("/").rpartition("/")
+        text = tail if name == "basename" else head or ("/" if words[-1][:1] == "/" else ".")
     elif name == "pwd":
         text = made.cwd
     elif name == "find" and words and words[0][:1] != "-" and all(w[:1] != "-" or w in _FINDS_ALL for w in words):
@@ -81,11 +87,12 @@ def _printf(words: list[str]) -> str | None:
     pieces = words[0].replace("%b", "%s").split("%s")
     if any("%" in piece for piece in pieces):
         return None
-    given = words[1:] or [""]
+    given = [unescaped(word) if "%b" in words[0] else word for word in words[1:]] or [""]
+    pieces = [unescaped(piece) for piece in pieces]
     if len(pieces) == 2:  # the usual `printf '%s\n' a b`
-        return unescaped("".join(pieces[0] + word + pieces[1] for word in given))
+        return "".join(pieces[0] + word + pieces[1] for word in given)
     filled = "".join(piece + word for piece, word in zip(pieces, [*given, *[""] * len(pieces)], strict=False))
-    return unescaped(filled if len(pieces) > 1 else words[0])
+    return filled if len(pieces) > 1 else pieces[0]
 
 
 def unescaped(text: str) -> str:

@@ -102,6 +102,12 @@ class Words(abc.ABC):
         bare = re.sub(r"[\\'\"]", "", text)
         return bare, bare != text
 
+    def _blanked(self, value: str) -> str:
+        """`value` with blanks where an IFS of the line's own (IFS=,) splits it."""
+        for char in self.variables.get("IFS", "")[:8].strip(" \t\n\x00"):
+            value = value.replace(char, " ")
+        return value
+
     def _piece(self, c: str, fields: _Fields) -> bool:
         """Reads one quote, escape or expansion of a word; False where the word ends."""
         text = self.text
@@ -124,12 +130,12 @@ class Words(abc.ABC):
         elif c == "$":
             value, splits = self._dollar()
             if splits:
-                fields.split(value)
+                fields.split(self._blanked(value))
             else:
                 fields.current += value
                 fields.quoted = True
         elif c == "`":
-            fields.split(self._backtick())
+            fields.split(self._blanked(self._backtick()))
         elif text.startswith(("<(", ">("), self.at):
             self.at += 2
             self.substituted = self.nested()

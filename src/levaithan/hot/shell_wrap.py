@@ -5,7 +5,8 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
-from levaithan.hot.shell_options import INTERPRETERS, find_paths, operands_on, takes_next, value_of
+from levaithan.hot.shell_options import INTERPRETERS, NARROWING, find_paths, joined, operands_on, takes_next, value_of
+from levaithan.hot.wrappers import ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,49 +16,6 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
-WRAPPERS = {
-    "sudo": "uUgpCcrthRDT user group prompt chdir host role type chroot command-timeout other-user close-from",
-    "doas": "uCa",
-    "env": "uCS unset chdir split-string block-signal default-signal ignore-signal",
-    "nohup": "",
-    "timeout": "ks kill-after signal",
-    "command": "",
-    "builtin": "",
-    "exec": "a",
-    "time": "fo format output",
-    "nice": "n adjustment",
-    "ionice": "cnp class classdata",
-    "chrt": "pTPD",
-    "taskset": "p",
-    "setsid": "",
-    "stdbuf": "ioe input output error",
-    "busybox": "",
-    "toybox": "",
-    "unbuffer": "",
-    "chronic": "",
-    "caffeinate": "tw",
-    "strace": "eopsuEPa",
-    "ltrace": "eopsun",
-    "xargs": "aEILnPsd arg-file delimiter eof replace max-lines max-args max-procs max-chars process-slot-var",
-    "watch": "n interval",
-    "flock": "wEc timeout wait conflict-exit-code",
-    "proot": "rbwR",
-    "chroot": "",
-    "unshare": "",
-    "nsenter": "tSG target setuid setgid",
-    "uvx": "p from with python",
-    "script": "",
-    "pkexec": "u user",
-    "runuser": "uglsG user group shell",
-    "su": "gGlsw group shell whitelist-environment",
-    "noglob": "",
-    "nocorrect": "",
-}
-"""Wrapper -> its options that take a value (single letters glued in the first word, then long names)."""
-
-_RUNNERS = frozenset(("uv", "poetry", "pipenv", "hatch", "pdm", "rye", "pixi", "pipx"))
-_RUNNER_VALUES = "pC with extra group only-group python project directory index from env-file spec"
-OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
 _SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1}
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
@@ -74,22 +32,64 @@ def look_into(made: Simple, reader: Reader) -> None:
         _unwrap(made, reader)
     elif made.name.startswith(INTERPRETERS):
         _program(made, reader)
-    elif made.name in _RUNNERS and "run" in made.words[1:3]:
+    elif made.name in ELSEWHERE:
+        _far(made, reader)
+    elif made.name in RUNNERS and "run" in made.words[1:3]:
         at = made.words.index("run")
-        rest = operands_on(made.words[at:], _RUNNER_VALUES)
+        rest = operands_on(made.words[at:], RUNNER_VALUES)
         if rest:
             _again(made, rest, reader)
 
 
 def _program(made: Simple, reader: Reader) -> None:
-    """What program text would start. It is no command line, so that a quote left open in it means nothing."""
     from levaithan.hot import shell_code  # it compiles patterns that most lines do not need
 
-    before = reader.result.unsure
     for piece in shell_code.pieces(made):
-        for line in shell_code.commands_in(piece):
-            reader.child(line, dict(reader.variables))
+        starts(piece, reader)
+
+
+def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
+    """What program text would start. It is no command line, so that a quote left open in it means nothing."""
+    from levaithan.hot import shell_code
+
+    before = reader.result.unsure
+    for line in shell_code.commands_in(code, whole_file=whole_file):
+        reader.child(line, dict(reader.variables))
     reader.result.unsure = before
+
+
+def _far(made: Simple, reader: Reader) -> None:
+    """What another machine, a container or an environment is told to run."""
+    from levaithan.hot import shell_far
+
+    found = shell_far.inner(made)
+    if not found:
+        return
+    words = ["sh", "-c", found] if isinstance(found, str) else found
+    if made.name in shell_far.HERE:
+        _again(made, words, reader)
+        return
+    before, reader.cwd = reader.cwd, None
+    _again(made, words, reader, None)
+    reader.cwd = before
+
+
+def _alias(made: Simple, reader: Reader) -> None:
+    """alias NAME=TEXT: commands called NAME are read as TEXT from here on."""
+    for word in made.words[1:]:
+        name, found, text = word.partition("=")
+        if found and name:
+            reader.variables["alias " + name] = text
+
+
+def unaliased(words: list[str], reader: Reader) -> bool:
+    """Reads a command by the text that an alias of the same line stands for; False when there is none."""
+    text = reader.variables.pop("alias " + words[0], None) if words else None
+    if text is None:
+        return False
+    reader.child(" ".join([text, *("'" + word.replace("'", "'\\''") + "'" for word in words[1:])]))
+    reader.variables["alias " + words[0]] = text
+    return True
 
 
 def _export(made: Simple, reader: Reader) -> None:
@@ -191,6 +191,7 @@ def _with_input(words: list[str], rest: list[str], stdin: str) -> list[str]:
 def _again(made: Simple, words: list[str], reader: Reader, cwd: str | None = "") -> None:
     """The inner command as a command of its own, with the outer one's redirections already counted."""
     inner = type(made)(words, [], made.cwd if cwd == "" else cwd, made.stdin)
+    inner.upstream = made.upstream
     if len(reader.result.commands) < 2000:
         reader.result.commands.append(inner)
         look_into(inner, reader)
@@ -243,7 +244,7 @@ def _set(made: Simple, reader: Reader) -> None:
 def _find(made: Simple, reader: Reader) -> None:
     """find PATHS ... -exec COMMAND {} ;  runs COMMAND on what lies below PATHS."""
     words = made.words
-    paths = find_paths(words)
+    paths = _named_paths(words)
     i = 1
     while i < len(words):
         if words[i] not in _EXEC:
@@ -256,8 +257,20 @@ def _find(made: Simple, reader: Reader) -> None:
         for word in words[i + 1 : end]:
             inner += [word.replace("{}", path) for path in paths] if "{}" in word else [word]
         if inner:
-            _again(made, inner, reader)
+            all_of_it = inner[0].rpartition("/")[2] in ("rm", "unlink", "shred") and not any(
+                word in NARROWING or word in ("-name", "-iname", "-path") for word in words[:i]
+            )
+            _again(made, ["rm", "-r", *inner[1:]] if all_of_it else inner, reader)
         i = end
+
+
+def _named_paths(words: list[str]) -> list[str]:
+    """Where find looks; with `-name NAME` and no wildcard, the places of that name, and absolute places themselves."""
+    paths = find_paths(words)
+    named = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-iname")]
+    if len(named) != 1 or any(char in named[0] for char in "*?[\x00"):
+        return paths
+    return [f"{path}/{named[0]}" for path in paths] + [path for path in paths if path[:1] in ("/", "~", "\x00")]
 
 
 def _change_folder(made: Simple, reader: Reader) -> None:
@@ -270,19 +283,11 @@ def _change_folder(made: Simple, reader: Reader) -> None:
         reader.cwd = joined(reader.cwd, place)
 
 
-def joined(cwd: str | None, place: str) -> str | None:
-    """The folder `place` as seen from `cwd`; None when that is unknown."""
-    import posixpath
-
-    if cwd is None and not place.startswith("/"):
-        return None
-    return posixpath.normpath(posixpath.join(cwd or "/", place))
-
-
 _SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(("cd", "pushd", "chdir"), _change_folder),
     **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
     **dict.fromkeys(SHELLS, _shell),
+    "alias": _alias,
     "eval": _eval,
     "trap": _trap,
     "source": _source,

@@ -77,7 +77,7 @@ def runs(line: str, **more: object) -> list[list[str]]:
         ("ls | xargs -n 1 a", [["ls"], ["xargs", "-n", "1", "a"], ["a", "\x00"]]),
         (
             "find . -name x -exec a {} b \\;",
-            [["find", ".", "-name", "x", "-exec", "a", "{}", "b", ";"], ["a", ".", "b"]],
+            [["find", ".", "-name", "x", "-exec", "a", "{}", "b", ";"], ["a", "./x", "b"]],
         ),
     ],
 )

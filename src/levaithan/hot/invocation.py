@@ -1,0 +1,165 @@
+"""A command as its program means it: subcommand words, flags, and patterns of both that rules are written in.
+
+A pattern is one line: `git push --force|-f !--dry-run|-n @+*`
+
+- the program, then subcommand words, in order: `docker volume rm|prune`; `|` parts alternatives, `*` in a word is a
+  wildcard, `**` stands for any number of words
+- `--flag|-f`: one of these must be given (`-x` also inside `-fx`; what git abbreviates counts); `--type=own*`: with
+  such a value
+- `!--flag|-n`: none of these may be given; `!@word`: no further word may be like this
+- `@glob|glob`: one of the words after the subcommand is like this
+
+`--help` and `--version` make every command harmless. Standard library only; imports the table of programs.
+"""
+
+from __future__ import annotations
+
+from levaithan.hot.programs import ABBREVIATING, ALIASES, VALUED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from levaithan.hot.shell import Simple
+
+HARMLESS = frozenset(("--help", "--version", "-help"))
+
+
+class Invocation:
+    """One call of a program. words: what is no option, in order; flags: options given, with their values or ""."""
+
+    __slots__ = ("flags", "name", "words")
+
+    def __init__(self, name: str, words: list[str], flags: dict[str, str]) -> None:
+        self.name = name
+        self.words = words
+        self.flags = flags
+
+
+def of(made: Simple) -> Invocation:
+    """How the program of `made` reads its words. The options' values are known by the table VALUED."""
+    name = made.name
+    given = made.words[1:]
+    alias = ALIASES.get(name)
+    if alias:
+        name, given = alias[0], [*alias[1:], *given]
+    short, _, long = VALUED.get(name, "").partition(" ")
+    longs = set(long.split(" "))
+    words: list[str] = []
+    flags: dict[str, str] = {}
+    i, size = 0, len(given)
+    while i < size:
+        word = given[i]
+        i += 1
+        if word == "--":
+            flags["--"] = ""
+            words += given[i:]
+            break
+        if len(word) < 2 or word[0] != "-":
+            words.append(word)
+            continue
+        option, equals, value = word.partition("=")
+        if not equals and (option.lstrip("-") in longs or (word[1] != "-" and _ends_valued(word, short))):
+            value = given[i] if i < size else ""
+            i += 1
+        flags[option] = value
+        if word[1] != "-":
+            _letters(word, value, short, flags)
+    return Invocation(name, words, flags)
+
+
+def _letters(word: str, value: str, short: str, flags: dict[str, str]) -> None:
+    """Notes each letter of -it; one that takes a value has it glued on (-XDELETE) or as `value`."""
+    for place, letter in enumerate(word[1:], 2):
+        if letter in short:
+            flags.setdefault("-" + letter, word[place:].removeprefix("=") or value)
+            return
+        flags.setdefault("-" + letter, value)
+
+
+def _ends_valued(word: str, short: str) -> bool:
+    """Whether the next word is the value of the last letter of a group such as -it."""
+    return word[-1] in short and not any(letter in short for letter in word[1:-1])
+
+
+class Pattern:
+    """A compiled pattern; see the module's text."""
+
+    __slots__ = ("absent", "anywhere", "needed", "never", "programs", "words")
+
+    def __init__(self, text: str) -> None:
+        first, *rest = text.split()
+        self.programs = first.split("|")
+        self.words: list[list[str]] = []
+        self.needed: list[list[str]] = []
+        self.absent: list[str] = []
+        self.anywhere: list[list[str]] = []
+        self.never: list[str] = []
+        for part in rest:
+            if part.startswith("!@"):
+                self.never += part[2:].split("|")
+            elif part.startswith("!"):
+                self.absent += part[1:].split("|")
+            elif part.startswith("@"):
+                self.anywhere.append(part[1:].split("|"))
+            elif part.startswith("-"):
+                self.needed.append(part.split("|"))
+            else:
+                self.words.append(part.split("|"))
+
+    def fits(self, call: Invocation) -> bool:
+        """Whether `call` is such a one. Its program is not looked at: the rules are found by it."""
+        rest = _after(self.words, call.words)
+        if rest is None or not HARMLESS.isdisjoint(call.flags):
+            return False
+        if any(_given(flag, call) for flag in self.absent):
+            return False
+        if not all(any(_given(flag, call) for flag in group) for group in self.needed):
+            return False
+        if any(like(word, glob) for word in rest for glob in self.never):
+            return False
+        return all(any(like(word, glob) for word in rest for glob in group) for group in self.anywhere)
+
+
+def _after(wanted: list[list[str]], words: list[str]) -> list[str] | None:
+    """The words behind the subcommand `wanted`, None when it is another."""
+    for place, choices in enumerate(wanted):
+        if choices == ["**"]:
+            following = wanted[place + 1 :]
+            for skipped in range(len(words) + 1):
+                rest = _after(following, words[skipped:])
+                if rest is not None:
+                    return rest
+            return None
+        if not words or not any(like(words[0], glob) for glob in choices):
+            return None
+        words = words[1:]
+    return words
+
+
+def _given(flag: str, call: Invocation) -> bool:
+    name, equals, value = flag.partition("=")
+    for given, found in call.flags.items():
+        same = given == name or (
+            call.name in ABBREVIATING and len(given) > 4 and given[:2] == "--" and name.startswith(given)
+        )
+        if same and (not equals or like(found, value)):
+            return True
+    return False
+
+
+def like(word: str, glob: str) -> bool:
+    """Whether `word` is like `glob`, in which `*` alone is special. What only the running shell knows is like nothing
+    but `*`."""
+    if glob == "*":
+        return True
+    if "*" not in glob:
+        return word == glob
+    head, *middle, tail = glob.split("*")
+    if not (word.startswith(head) and word.endswith(tail) and len(word) >= len(head) + len(tail)):
+        return False
+    at, end = len(head), len(word) - len(tail)
+    for part in middle:
+        found = word.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

@@ -1,0 +1,60 @@
+"""What carries a secret in its own text: a command, a file that is written, a prompt.
+
+Only secrets that have a shape of their own count here: a word beside `password=` is redacted (redact.py), but nobody is
+stopped for it. Standard library only; the patterns are compiled when a text looks as if it held one.
+"""
+
+from __future__ import annotations
+
+from levaithan.hot.deed import Deed
+from levaithan.hot.redact import suspicious
+from levaithan.hot.secret_rows import ROWS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_WRITTEN = ("content", "new_string", "new_source")
+_WEAK = frozenset(("url-password", "mailchimp", "discord"))
+"""Shapes that other texts have as well."""
+_MOST = 4 << 20
+
+
+def of_text(text: str, cwd: str | None, seen: str) -> Iterator[Deed]:
+    """A deed a kind of secret in `text`."""
+    if len(text) < 16 or not suspicious(text[:_MOST].encode("utf-8", "surrogatepass")):
+        return
+    for kind in dict.fromkeys(_kinds(text[:_MOST])):
+        article = "an" if kind[0] in "aeiou" else "a"
+        yield Deed("secret", f"{article} {kind} secret" if "key" not in kind else f"{article} {kind}", cwd, seen)
+
+
+def of_tool(given: dict[str, Any], cwd: str | None, name: str) -> Iterator[Deed]:
+    """What a tool would write down: its `content`, `new_string` or `new_source`, those of its edits too."""
+    edits = given.get("edits")
+    for one in (given, *(edits if isinstance(edits, list) else ())):
+        for key in _WRITTEN if isinstance(one, dict) else ():
+            text = one.get(key)
+            if isinstance(text, str):
+                yield from of_text(text, cwd, f"{name} {given.get('file_path', '')}"[:2000])
+
+
+def _kinds(text: str) -> Iterator[str]:
+    if "-----BEGIN " in text and "PRIVATE KEY" in text:
+        from levaithan.hot.secret_pem import without_pem
+
+        if without_pem(text)[1]:
+            yield "private-key"
+    if "AKIA" in text:
+        import re
+
+        if re.search(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16,20}(?![A-Za-z0-9])", text):  # a longer one is a slip of the pen
+            yield "aws-access-key"
+    for row in ROWS:
+        if row.kind not in _WEAK and any(needle in text for needle in row.needles):
+            from levaithan.hot.secret_words import is_placeholder
+
+            group = 1 if row.pattern.groups else 0
+            if any(not is_placeholder(found[group], whole=bool(group)) for found in row.pattern.finditer(text)):
+                yield row.kind

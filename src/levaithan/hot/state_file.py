@@ -1,0 +1,90 @@
+"""A small JSON object that several processes change: leases, budgets, counters.
+
+`change` holds a lock from reading to writing, so that of many at once each sees what the one before it left. A file
+that is not whole is set aside and begun anew: its hash is in front of it (kept.py). Nothing here is synced: what must
+outlive the machine's power is in the journal. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+
+from levaithan.hot import kept
+from levaithan.hot.lockfile import open_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Made = TypeVar("Made")
+
+try:
+    import fcntl
+except ImportError:  # no Unix: the hook that needs it says so
+    fcntl = None  # type: ignore[assignment]
+
+
+class StateFile:
+    """One object at `path`, {} as long as there is no file. A process keeps one StateFile a path."""
+
+    __slots__ = ("_lock", "_seen", "_value", "found", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.found = ""
+        self._lock = -1
+        self._seen: tuple[int, int, int] | None = None
+        self._value: dict[str, Any] = {}
+
+    def look(self) -> dict[str, Any]:
+        """The object as it is now, without waiting for who changes it. Not to be changed. Raises nothing."""
+        seen = _stamp(self.path)
+        if seen != self._seen:
+            value = kept.read(self.path) if seen else None
+            self._value = value if isinstance(value, dict) else {}
+            self._seen = seen
+        return self._value
+
+    def change(self, work: Callable[[dict[str, Any]], Made]) -> Made:
+        """What `work` returns; it is given the object and may change it in place, while nobody else does.
+
+        The file is written when the object changed (`work` says so by anything but None or False). Raises OSError, and
+        what `work` raises: then nothing is written and the object is read anew.
+        """
+        if self._lock < 0:
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            self._lock = open_lock(self.path + ".lock")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            value = self.look()
+            if not value and self._seen:
+                self._set_aside()
+            try:
+                made = work(value)
+            except BaseException:
+                self._seen = (0, 0, 0)
+                raise
+            if made is not None and made is not False:
+                if not kept.write(self.path, value):
+                    self._seen = (0, 0, 0)
+                    raise OSError(f"{self.path} cannot be written")
+                self._value, self._seen = value, _stamp(self.path)
+            return made
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _set_aside(self) -> None:
+        """What is there is not whole: kept for a person to look at, once."""
+        if kept.read(self.path) is None:
+            self.found = f"{self.path} was damaged; it is kept as {self.path}.damaged, and begun anew"
+            os.replace(self.path, self.path + ".damaged")
+            self._seen = None
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino

@@ -1,0 +1,68 @@
+"""Programs that run another command or a file: data for shell_wrap.py and scripts.py. Imports nothing."""
+
+from __future__ import annotations
+
+WRAPPERS = {
+    "sudo": "uUgpCcrthRDT user group prompt chdir host role type chroot command-timeout other-user close-from",
+    "doas": "uCa",
+    "env": "uCS unset chdir split-string block-signal default-signal ignore-signal",
+    "nohup": "",
+    "timeout": "ks kill-after signal",
+    "command": "",
+    "builtin": "",
+    "exec": "a",
+    "time": "fo format output",
+    "nice": "n adjustment",
+    "ionice": "cnp class classdata",
+    "chrt": "pTPD",
+    "taskset": "p",
+    "setsid": "",
+    "stdbuf": "ioe input output error",
+    "busybox": "",
+    "toybox": "",
+    "unbuffer": "",
+    "chronic": "",
+    "caffeinate": "tw",
+    "strace": "eopsuEPa",
+    "ltrace": "eopsun",
+    "xargs": "aEILnPsd arg-file delimiter eof replace max-lines max-args max-procs max-chars process-slot-var",
+    "watch": "n interval",
+    "flock": "wEc timeout wait conflict-exit-code",
+    "proot": "rbwR",
+    "chroot": "",
+    "unshare": "",
+    "nsenter": "tSG target setuid setgid",
+    "uvx": "p from with python",
+    "script": "",
+    "pkexec": "u user",
+    "runuser": "uglsG user group shell",
+    "su": "gGlsw group shell whitelist-environment",
+    "noglob": "",
+    "nocorrect": "",
+}
+"""Wrapper -> its options that take a value (single letters glued in the first word, then long names)."""
+
+RUNNERS = frozenset(("uv", "poetry", "pipenv", "hatch", "pdm", "rye", "pixi", "pipx"))
+RUNNER_VALUES = "pC with extra group only-group python project directory index from env-file spec"
+OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
+_FAR = (
+    "ssh autossh mosh docker podman nerdctl docker-compose podman-compose kubectl oc vagrant gcloud nix-shell nix lxc "
+)
+_FAR += "incus pct heroku fly wsl systemd-run tmux mise direnv bundle dotenv op doppler vim vi nvim ex view ansible"
+_FAR += " concurrently"
+ELSEWHERE = frozenset(_FAR.split(" "))
+"""What shell_far.py knows; a test compares."""
+
+MAKES = frozenset(("make", "gmake", "just"))
+PACKAGERS = frozenset(("npm", "pnpm", "yarn", "bun"))
+PROGRAMS_OF_FILES = frozenset(("deno", "bun", "tsx", "ts-node", "php", "Rscript", "lua", "osascript"))
+_SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh", "source", "."))
+_RUNS_FILES = _SHELLS | MAKES | PACKAGERS | PROGRAMS_OF_FILES
+_LANGUAGES = ("python", "ipython", "pypy", "node", "perl", "ruby", "lua", "php")
+SYSTEM = ("/usr/", "/bin/", "/sbin/", "/lib", "/opt/", "/System/", "/nix/", "/snap/", "/proc/", "/dev/")
+"""Where the programs of the system are, which nobody reads before they run."""
+
+
+def may_run_file(word: str, name: str) -> bool:
+    """Whether the command `word` (its program's `name`) could run a file of ours: cheap, asked of every command."""
+    return name in _RUNS_FILES or name.startswith(_LANGUAGES) or ("/" in word and not word.startswith(SYSTEM))

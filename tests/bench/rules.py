@@ -1,0 +1,122 @@
+"""What the rules cost: a command read and held against all of them, many rules against few, and loading them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tomllib
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from tests.bench.report import Row
+from tests.support import homes
+
+from levaithan.hot import policy, policy_cache, policy_pack
+from levaithan.hot.event import Event
+from levaithan.hot.paths import home_at
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+_P99_US = 50.0
+_FLAT = 10.0
+_LOAD_MS = 20.0
+_MANY, _FEW = 10_000, 10
+
+
+def measure(folder: str, rounds: int) -> list[Row]:
+    """The three rows. `folder` is where the home is made."""
+    root = homes.make_home(os.path.join(folder, "rules"), native=False)
+    home = home_at(root)
+    loaded = policy.load(home)
+    lines = _lines()
+    free, every = (_took(loaded, chosen, rounds) for chosen in (lines["allow"], [*lines["allow"], *lines["held"]]))
+    return [_command_row(free, every), _flat_row(rounds, lines["allow"]), _load_row(root, rounds)]
+
+
+def _lines() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"allow": [], "held": []}
+    for path in sorted(CASES.glob("*.toml")):
+        if path.stem != "tools":
+            cases = tomllib.loads(path.read_text(encoding="utf-8"))
+            found["allow"] += cases["allow"]
+            found["held"] += cases["deny"] + cases["bypass"]
+    return found
+
+
+def _event(line: str) -> Event:
+    payload = {"tool_name": "Bash", "tool_input": {"command": line}, "cwd": policy_pack.STAGE["project"]}
+    event = Event("", "PreToolUse", payload)
+    event.project = policy_pack.STAGE["project"]
+    return event
+
+
+def _took(rules: policy.Policy, lines: list[str], rounds: int) -> list[float]:
+    """Microseconds a command, sorted: each is judged in each round, an event of its own every time."""
+    took = []
+    for line in lines:
+        rules.judge(_event(line))
+    gc.collect()
+    for _ in range(max(3, rounds // 20)):
+        for line in lines:
+            event = _event(line)
+            began = perf_counter()
+            rules.judge(event)
+            took.append((perf_counter() - began) * 1e6)
+    return sorted(took)
+
+
+def _at(took: list[float], part: float) -> float:
+    return took[min(int(len(took) * part), len(took) - 1)]
+
+
+def _command_row(free: list[float], every: list[float]) -> Row:
+    what = "a fresh command read and held against all rules, p99"
+    how = (
+        f"harmless ones: p50 {_at(free, 0.5):.0f}, p90 {_at(free, 0.9):.0f} us; with the ones that are held: p50 "
+        f"{_at(every, 0.5):.0f}, p99 {_at(every, 0.99):.0f} us; N={len(free)} and {len(every)}"
+    )
+    return Row(what, f"{_P99_US:.0f} us", f"{_at(free, 0.99):.0f} us", _at(free, 0.99) <= _P99_US, how)
+
+
+def _flat_row(rounds: int, lines: list[str]) -> Row:
+    few, many = (median(_took(policy_pack.stage(_made(count)), lines[:100], rounds)) for count in (_FEW, _MANY))
+    how = f"median {few:.1f} us with {_FEW}, {many:.1f} us with {_MANY:,}"
+    return Row("10,000 rules over 10", f"{_FLAT:.0f}x", f"{many / few:.2f}x", many <= _FLAT * few, how)
+
+
+def _made(count: int) -> list[dict[str, Any]]:
+    """Rules on as many subcommands of programs, some of them of programs that the lines run."""
+    names = ("git", "docker", "tool", "kubectl", "npm")
+    rule = {
+        "severity": "low",
+        "effect": "deny",
+        "mode": "enforce",
+        "reason": "r",
+        "instead": "i",
+        "tools": [],
+        "to": ["any"],
+    }
+    rule |= {"recursive": False, "subcommands": [], "does": ["run"]}
+    return [
+        {**rule, "id": f"r.{n}", "runs": [f"{names[n % 5]}{n if n % 50 else ''} verb{n} --flag{n}|-f !--dry-run"]}
+        for n in range(count)
+    ]
+
+
+def _load_row(root: str, rounds: int) -> Row:
+    home = home_at(root)
+    took = []
+    for _ in range(max(5, rounds // 10)):
+        began = perf_counter()
+        rules, problems = policy_cache.rules(home.context + "/policies", home.state + "/cache")
+        policy.Policy(home, policy.hotconf.read(home.hot_conf), rules, problems)
+        took.append((perf_counter() - began) * 1e3)
+    got = median(took)
+    return Row(
+        "compiled rules loaded",
+        f"{_LOAD_MS:.0f} ms",
+        f"{got:.1f} ms",
+        got <= _LOAD_MS,
+        f"from the cache, N={len(took)}",
+    )

@@ -1,0 +1,71 @@
+"""A state file: of many processes that change it at once none loses what another did; damage is set aside and said."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levaithan.hot.state_file import StateFile
+
+
+def _count(path: str, times: int) -> None:
+    file = StateFile(path)
+
+    def one_more(value: dict[str, Any]) -> bool:
+        value["n"] = value.get("n", 0) + 1
+        return True
+
+    for _ in range(times):
+        file.change(one_more)
+
+
+def test_no_change_is_lost(tmp_path: Path) -> None:
+    path = str(tmp_path / "s" / "count.json")
+    workers = [multiprocessing.get_context("fork").Process(target=_count, args=(path, 200)) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert StateFile(path).look() == {"n": 1600}
+
+
+def test_what_another_process_wrote_is_seen(tmp_path: Path) -> None:
+    one, other = StateFile(str(tmp_path / "a.json")), StateFile(str(tmp_path / "a.json"))
+    assert one.look() == {}
+    other.change(lambda value: value.update(a=1) or True)
+    assert one.look() == {"a": 1}
+    one.change(lambda value: value.update(b=2) or True)
+    assert other.look() == {"a": 1, "b": 2}
+
+
+def test_a_failed_change_leaves_no_trace(tmp_path: Path) -> None:
+    file = StateFile(str(tmp_path / "a.json"))
+    file.change(lambda value: value.update(a=1) or True)
+
+    def half(value: dict[str, Any]) -> bool:
+        value["a"] = 2
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        file.change(half)
+    assert file.look() == {"a": 1} == StateFile(file.path).look()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\x00" * 100, b'{"sha256":"00","kept":{}}'])
+def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes) -> None:
+    file = StateFile(str(tmp_path / "a.json"))
+    file.change(lambda value: value.update(a=1) or True)
+    Path(file.path).write_bytes(damage)
+    file.change(lambda value: value.update(b=1) or True)
+    assert StateFile(file.path).look() == {"b": 1}
+    assert "damaged" in file.found
+    assert Path(file.path + ".damaged").read_bytes() == damage
+
+
+def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
+    file = StateFile(str(tmp_path / "a.json"))
+    file.change(lambda value: None)
+    assert not Path(file.path).exists()
