@@ -226,7 +226,7 @@ def memory_mib(pid: int, which: str) -> int:
 
 
 def test_fifty_mebibytes_of_anything(tmp_path: Path) -> None:
-    root = homes.make_home(tmp_path / "h", canary_interval_s=0)
+    root = homes.make_home(tmp_path / "h", canary_interval_s=0, wait_ms=5000)  # a busy machine is another test's
     with homes.serving(root) as service:
         for case, (raw, denied) in LARGE.items():
             begun = time.monotonic()

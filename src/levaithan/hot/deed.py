@@ -7,7 +7,7 @@ KINDS = frozenset(
         "delete write move mode code kill switch read name-key unsure unregister run "
         "remote-code hidden-code reverse-shell fork-bomb data.drop data.wipe "
         "list fetch server.delete bypass client-setting "  # tools, the guard
-        "copy commit reveal secret send upload exfiltrate tunnel "  # secrets, network
+        "copy commit reveal dump secret send upload exfiltrate tunnel "  # secrets, network
         "root-shell password-in-pipe set-id open-to-all grant account kernel disable-security "
         "publish foreign-package uninstall persist "
         "attack crack flood mine spy cover-tracks"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
 _FILTERS = frozenset(("grep", "egrep", "rg", "awk", "sed", "ag"))
+_SHOWING = frozenset(
+    ("cat", "less", "more", "sort", "head", "tail", "tee", "nl", "column", "uniq", "bat", "xargs", "jq")
+)
 _HIDING = frozenset(("wc", "cut", "sha256sum", "sha1sum", "md5sum", "shasum", "test", "tr"))
 _GIVEN_ON = re.compile(r"--password-stdin|--with-token|--token-stdin|--api-key-stdin|-stdin\b|\s-S\b")
 """What takes a secret from a pipe as it is meant to be given."""
@@ -107,6 +110,10 @@ def _dumped(made: Simple, commands: Sequence[Simple]) -> Iterator[Deed]:
             return
     elif len(words) > 1 and words[1:] not in (["-p"], ["-0"], ["-x"], ["-e"]):
         return
+    followers = [one for one in commands if one.upstream is made]
+    shown_whole = all(one.name in _SHOWING for one in followers) and not made.redirects
+    if shown_whole and (made.name in ("env", "printenv") or words[1:] or followers):
+        yield Deed("dump", "the environment", made.cwd, shown(words))
     for follower in commands:
         if follower.upstream is not made or follower.name not in _FILTERS or "-v" in follower.words:
             continue

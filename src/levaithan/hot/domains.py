@@ -88,6 +88,7 @@ _TOGETHER = frozenset(
 """What deeds_exfil.py looks at."""
 _SHOWS = frozenset("echo printf print env printenv export set declare typeset compgen".split(" "))
 """What deeds_reveal.py looks at in a whole line."""
+_DUMPS = frozenset(("printenv", "env", "export"))
 _INTERPRETERS = ("python", "ipython", "pypy", "node", "deno", "bun", "perl", "ruby", "php", "lua")
 
 
@@ -123,7 +124,7 @@ def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
     if coded or not _TOGETHER.isdisjoint(names):
         yield from _loaded("exfil").of_line(commands, text)
     shows = ("$" in text or "|" in text) and not _SHOWS.isdisjoint(names)
-    if coded or shows or "printenv" in names:
+    if coded or shows or not _DUMPS.isdisjoint(names):
         yield from _loaded("reveal").of_variables(commands, text)
     if "claude" in text or coded:
         yield from _loaded("guard").of_line(commands, text)

@@ -87,6 +87,21 @@ def is_outside(path: str, roots: tuple[str, ...], user_home: str) -> bool:
     return path.startswith(_HOMES) or path == user_home or _in_system(path, user_home) or "/" not in path[1:]
 
 
+_LIBRARIES = _words(
+    "/usr/ /lib/ /lib64/ /nix/ /snap/ /System/ /Library/ /Applications/ /etc/os-release /etc/hosts /proc/ /sys/"
+)
+
+
+_PUBLIC = (".pub", "/known_hosts", "/.gitconfig", "/.gitignore_global")
+
+
+def is_beyond(path: str, roots: tuple[str, ...], user_home: str) -> bool:
+    """Whether `path` is not the project's to read: outside of it, and no library, fact of the system or public key."""
+    if path.startswith(_LIBRARIES) or path.endswith(_PUBLIC):
+        return False
+    return is_outside(path, roots, user_home)
+
+
 def is_elsewhere(path: str, roots: tuple[str, ...]) -> bool:
     """Whether `path` is neither below `roots`, nor temporary, nor in a package manager's cache."""
     if any(root not in ("", "/") and (path + "/").startswith(root + "/") for root in roots):

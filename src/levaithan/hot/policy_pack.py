@@ -181,7 +181,7 @@ def stage(rules: list[dict[str, Any]]) -> Policy:
 
 
 def example_event(where: str, example: Any) -> Event:
-    """The PreToolUse event of an example: a command line, or {tool, input, cwd?}. Raises PackError."""
+    """The event of an example: a command line, {tool, input, cwd?}, or {event, input} of another. Raises PackError."""
     if isinstance(example, str):
         example = {"tool": "Bash", "input": {"command": example}}
     if not isinstance(example, dict) or not isinstance(example.get("input"), dict):
@@ -189,7 +189,9 @@ def example_event(where: str, example: Any) -> Event:
     given = {key: _staged(value) for key, value in example["input"].items()}
     cwd = _staged(example.get("cwd", STAGE["project"]))
     payload = {"tool_name": example.get("tool", "Bash"), "tool_input": given, "cwd": cwd}
-    event = Event("", "PreToolUse", payload)
+    if "event" in example:
+        payload = {**given, "cwd": cwd}
+    event = Event("", example.get("event", "PreToolUse"), payload)
     event.project = STAGE["project"]
     return event
 

@@ -66,7 +66,7 @@ class Scene:
 
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
         line = shell.split(command, cwd, self.user_home, known)
-        found = self._of_line(line.commands, command)
+        found = self._of_line(line.commands, command[: shell.MAX_LINE])
         found += self._secrets(command, command[:2000])
         if line.unsure:
             found.append(Deed("unsure", line.unsure, cwd, command[:2000]))

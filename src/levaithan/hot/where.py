@@ -34,6 +34,7 @@ PLACES = (
     "credential",
     "credential-store",
     "outside",
+    "beyond",
     "elsewhere",
     "project",
     "others-home",
@@ -41,10 +42,8 @@ PLACES = (
     *_ADDRESSES,
 )
 
-PATH_PLACES = frozenset(
-    (*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "elsewhere")
-)
-PATH_PLACES |= {"project", "others-home"}
+PATH_PLACES = frozenset((*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
+PATH_PLACES |= {"elsewhere", "project", "others-home"}
 """Places that an ordinary file of the project is in none of."""
 PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy", "commit", "send"))
 
@@ -203,6 +202,12 @@ class Where:
         found = self._resolved(deed)
         return found[1] if found and is_outside(found[1], self._around(), self.user_home) else None
 
+    def _beyond(self, deed: Deed) -> str | None:
+        from levaithan.hot.file_places import is_beyond
+
+        found = self._resolved(deed)
+        return found[1] if found and is_beyond(found[1], self._around(), self.user_home) else None
+
     def _elsewhere(self, deed: Deed) -> str | None:
         """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
         from levaithan.hot.file_places import is_elsewhere
@@ -271,6 +276,7 @@ _OTHER = {
     "credential": Where._credential,
     "credential-store": Where._credential_store,
     "outside": Where._outside,
+    "beyond": Where._beyond,
     "elsewhere": Where._elsewhere,
     "project": Where._project,
     "others-home": Where._others_home,
