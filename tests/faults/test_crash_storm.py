@@ -1,4 +1,4 @@
-"""10,000 events from 8 processes while the service is killed 50 times: every answered event is recorded exactly once.
+"""10,000 events and more from 8 processes while the service is killed 50 times: every answered one is recorded once.
 
 The clients are the real native one (or the Python one where no compiler is), the service is the real one, the kill is
 SIGKILL.
@@ -26,13 +26,15 @@ KILLS = int(os.environ.get("LEVAITHAN_STORM_KILLS", "50"))
 WORKERS = 8
 
 WORKER = """
-import json, subprocess, sys
-command, out, first, count = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+import itertools, json, os, subprocess, sys
+command, out, worker, count = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 with open(out, "w", buffering=1) as answered:
-    for number in range(first, first + count):
-        name = f"toolu_storm_{number:06d}"
+    for number in itertools.count():
+        if number >= count and os.path.exists(out + ".enough"):
+            break
+        name = f"toolu_storm_{worker}_{number:06d}"
         said = "rm -rf /" if number % 50 == 0 else f"echo {number}"
-        payload = {"session_id": f"storm-{first}", "transcript_path": "/t", "cwd": "/tmp",
+        payload = {"session_id": f"storm-{worker}", "transcript_path": "/t", "cwd": "/tmp",
                    "hook_event_name": "PreToolUse", "permission_mode": "default", "tool_name": "Bash",
                    "tool_input": {"command": said}, "tool_use_id": name}
         done = subprocess.run(command, input=json.dumps(payload).encode(), capture_output=True)
@@ -44,23 +46,18 @@ with open(out, "w", buffering=1) as answered:
 def _workers(command: list[str], folder: Path) -> list[subprocess.Popen[bytes]]:
     share = EVENTS // WORKERS
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLAUDE_PROJECT_DIR": str(folder)}
-    words = [
-        [json.dumps(command), str(folder / f"answers-{n}.jsonl"), str(n * share), str(share)] for n in range(WORKERS)
-    ]
+    words = [[json.dumps(command), str(folder / f"answers-{n}.jsonl"), str(n), str(share)] for n in range(WORKERS)]
     return [subprocess.Popen([sys.executable, "-c", WORKER, *each], env=environ) for each in words]
 
 
-def _kill_again_and_again(root: str, busy: list[subprocess.Popen[bytes]]) -> int:
-    """Start and SIGKILL the service KILLS times while the workers run; the number of kills done."""
+def _kill_again_and_again(root: str) -> None:
+    """Start and SIGKILL the service KILLS times."""
     chance = random.Random(7)
-    for number in range(KILLS):
+    for _ in range(KILLS):
         service = homes.start_service(root)
         time.sleep(chance.uniform(0.0, 0.4))
         os.kill(service.pid, signal.SIGKILL)
         service.wait()
-        if all(worker.poll() is not None for worker in busy):
-            return number + 1
-    return KILLS
 
 
 @pytest.mark.faults
@@ -71,16 +68,18 @@ def test_every_answered_event_is_recorded_exactly_once(tmp_path: Path) -> None:
     command = homes.client_command(root, "PreToolUse")
     workers = _workers(command, tmp_path)
     try:
-        kills = _kill_again_and_again(root, workers)
+        _kill_again_and_again(root)
+        assert [worker.poll() for worker in workers] == [None] * WORKERS, "every kill fell among busy workers"
+        for n in range(WORKERS):
+            (tmp_path / f"answers-{n}.jsonl.enough").touch()
         service = homes.start_service(root)
         for worker in workers:
             assert worker.wait(600) == 0
     finally:
         for worker in workers:
             worker.kill()
-    assert kills == KILLS, f"the workers were done after {kills} kills: raise LEVAITHAN_STORM_EVENTS"
     answers = [json.loads(line) for n in range(WORKERS) for line in (tmp_path / f"answers-{n}.jsonl").open()]
-    assert len(answers) == EVENTS
+    assert len(answers) >= EVENTS
     for answer in answers:
         assert answer["code"] == 0, answer
         denied = "deny" in answer["out"]
