@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "The record itself: verify | path | repair | rebuild | dead-letters | replay.",
     ),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
+    "charter": ("levaithan.cli.charter", "What people laid down: show | validate."),
     "policy": ("levaithan.cli.policy", "The rules: list | test | explain | packs | backtest."),
     "config": ("levaithan.cli.config", "The settings: show | template."),
     "bench": ("levaithan.cli.bench:bench", "Measure this checkout against its targets."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from levaithan.hot import hotconf
+from levaithan.hot import charter, hotconf, policy_charter
 from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed, shown
 from levaithan.hot.event import Opinion
@@ -34,7 +34,8 @@ Rule = dict[str, "Any"]
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _STRENGTH = {"allow": 0, "ask": 1, "deny": 2}
 _SEEN = 120
-_loaded: dict[str, tuple[list[object], Policy]] = {}
+_loaded: dict[tuple[str, str], tuple[list[object], Policy]] = {}
+_PROJECTS = 64
 
 
 class Policy:
@@ -108,21 +109,29 @@ class Policy:
         return Opinion("deny", reason, "policy.unloadable")
 
 
-def load(home: Home, conf: HotConf | None = None) -> Policy:
-    """The policy of `home`, read again only when a file of it changed. Never raises: see Policy.problems.
+def load(home: Home, conf: HotConf | None = None, project: str | None = None) -> Policy:
+    """The policy of `home`, and of `project` where that has rules of its own; read again only when a file of it
+    changed. Never raises: see Policy.problems.
 
     A pack that is refused (file, line and reason in `problems`) leaves the last good set in force.
     """
     folder = home.context + "/policies"
-    key: list[object] = [*stamps(folder), _stamp(home.hot_conf), _stamp(home.installs)]
-    known = _loaded.get(home.root)
+    own = project if charter.has_own(project) else None
+    laid_down = charter.load(home, own)
+    key: list[object] = [*stamps(folder), _stamp(home.hot_conf), _stamp(home.installs), laid_down]
+    known = _loaded.get((home.root, own or ""))
     if known is not None and known[0] == key:
         return known[1]
     from levaithan.hot import policy_cache
 
     rules, problems = policy_cache.rules(folder, home.state + "/cache")
+    if rules is not None:
+        rules, more = policy_charter.in_force(rules, laid_down)
+        problems = [*problems, *laid_down.problems, *more]
     made = Policy(home, conf or hotconf.read(home.hot_conf), rules, problems)
-    _loaded[home.root] = (key, made)
+    if len(_loaded) > _PROJECTS:
+        _loaded.clear()
+    _loaded[home.root, own or ""] = (key, made)
     return made
 
 
