@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "The record itself: verify | path | repair | rebuild | dead-letters | replay.",
     ),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
+    "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),
     "charter": ("levaithan.cli.charter", "What people laid down: show | validate."),
     "policy": ("levaithan.cli.policy", "The rules: list | test | explain | packs | backtest."),
     "config": ("levaithan.cli.config", "The settings: show | template."),

@@ -12,7 +12,7 @@ import os
 from levaithan.hot import charter, hotconf, policy_charter
 from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed, shown
-from levaithan.hot.event import Opinion
+from levaithan.hot.opinion import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
 from levaithan.hot.scene import Scene

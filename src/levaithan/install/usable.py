@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from levaithan.hot import flows, policy_cache, workflow
+from levaithan.hot import flows, hook_file, policy_cache
 from levaithan.hot.charter_file import CharterError
 from levaithan.hot.charter_file import compiled as compiled_charter
 from levaithan.hot.policy_pack import PackError, compile_packs
@@ -83,7 +83,7 @@ def _hook(path: Path) -> str:
     try:
         limit.inside = True
         return (
-            workflow.load_hook(path.stem, str(path), "record" if path.stem in _RECORDS else "hook", fresh=True).error
+            hook_file.load_hook(path.stem, str(path), "record" if path.stem in _RECORDS else "hook", fresh=True).error
             or ""
         )
     except Overrun:

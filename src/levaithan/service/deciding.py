@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from levaithan.hot import contract, plain_json
-from levaithan.hot.event import Decision, parse
+from levaithan.hot.event import parse
+from levaithan.hot.opinion import Decision
 from levaithan.hot.wire import pack_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from levaithan.hot.event import Answer
     from levaithan.hot.gate import Gate
+    from levaithan.hot.opinion import Answer
     from levaithan.hot.workflow import Outcome
 
 _ZERO_DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
