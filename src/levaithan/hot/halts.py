@@ -94,9 +94,7 @@ def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
         halts = active(home, now_us)
     except HaltError as error:
         return Opinion("halt", str(error), "halt.unreadable") if event.guard else None
-    if event.name not in STOPS:
-        return None
-    if not halts:
+    if event.name not in STOPS or not halts:
         return None
     folders = [_real(folder) for folder in (event.project, event.cwd) if folder]
     for halt in halts:
@@ -232,10 +230,8 @@ def _parse(path: str) -> list[Halt] | HaltError:
 
 
 def _problem(entry: Any) -> str | None:
-    if not isinstance(entry, dict):
-        return "a halt is not an object"
-    if entry.get("scope") not in SCOPES:
-        return f"a halt has the scope {entry.get('scope')!r}"
+    if not isinstance(entry, dict) or entry.get("scope") not in SCOPES:
+        return f"a halt has the scope {entry.get('scope')!r}" if isinstance(entry, dict) else "a halt is not an object"
     for field in ("id", "target", "reason", "by", "set_at"):
         if not isinstance(entry.get(field), str):
             return f"a halt has no {field}"
