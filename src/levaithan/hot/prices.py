@@ -38,6 +38,9 @@ claude-fable-5-2   16 80 0.4 20 32 fast
 claude-haiku-4-5   1 5 0.1 1.25 2
 claude-haiku-5-5   0.1 0.5 0.01 0.125 0.2
 claude-haiku-5-5   0.5 2.5 0.05 0.625 1 >100000
+claude-mythos-5-2  8 40 0.2 10 16
+claude-mythos-5-2  16 80 0.4 20 32 fast
+claude-opus-4      15 75 1.5 18.75 30
 claude-opus-4-1    15 75 1.5 18.75 30
 claude-opus-4-5    5 25 0.5 6.25 10
 claude-opus-4-6    5 25 0.5 6.25 10
@@ -48,6 +51,7 @@ claude-opus-5      5 25 0.5 6.25 10
 claude-opus-5      10 50 1 12.5 20 fast
 claude-opus-5-5    4 20 0.2 5 8
 claude-opus-5-5    8 40 0.4 10 16 fast
+claude-sonnet-4    3 15 0.3 3.75 6
 claude-sonnet-4-5  3 15 0.3 3.75 6
 claude-sonnet-4-5  6 22.5 0.6 7.5 12 >200000
 claude-sonnet-4-6  3 15 0.3 3.75 6
