@@ -100,15 +100,17 @@ class Charter:
 
 def load(home: Home, project: str | None = None) -> Charter:
     """The charter of `home`, with what the folder `project` adds; read again only when a file changed. Never raises."""
-    own = project + PROJECT_FILE if project else ""
     path = home.context + FILE
-    key = (_stamp(path), _stamp(own) if own else None)
+    own = project + PROJECT_FILE if project else ""
+    seen = _stamp(own) if own else None
+    own = own if seen else ""
+    key = (_stamp(path), seen)
     known = _cache.get((path, own))
     if known is not None and known[0] == key:
         return known[1]
     problems: list[str] = []
     laid_down = _file(home, path, problems)
-    added = _file(home, own, problems, of_project=True) if own and key[1] else {}
+    added = _file(home, own, problems, of_project=True) if own else {}
     if len(_cache) > _PROJECTS:
         _cache.clear()
     made = Charter(laid_down, added, problems)

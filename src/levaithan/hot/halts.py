@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from levaithan.hot.event import Opinion
+from levaithan.hot.opinion import Opinion
 from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps, loads
 
