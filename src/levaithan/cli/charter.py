@@ -77,8 +77,11 @@ def validate(
         rows.append({"path": str(path), "ok": problem is None, "problem": problem})
     rows += _not_followed(project) if not file else []
     output.emit(rows, ["path", "ok", "problem"], output.pick(None, json), nothing="there is no charter")
+    for row in rows:
+        if row["problem"]:
+            output.say(str(row["problem"]))
     if not all(row["ok"] for row in rows):
-        raise FindingsFound("The charter is not good.", fix="correct what `problem` names")
+        raise FindingsFound("The charter is not good.", fix="correct what is named above")
 
 
 def _not_followed(project: Path) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
     "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),
+    "budget": ("levaithan.cli.budget", "What may be spent: set | show | freeze | unfreeze | remove."),
     "charter": ("levaithan.cli.charter", "What people laid down: show | validate."),
     "cost": ("levaithan.cli.cost", "What sessions cost: report | forecast | check | prices."),
     "policy": ("levaithan.cli.policy", "The rules: list | test | explain | packs | backtest."),

@@ -258,4 +258,4 @@ def _strength(opinion: Opinion) -> int:
 def _periods(now_us: int) -> dict[str, str]:
     from levaithan.hot.spend import periods_of
 
-    return periods_of(time.strftime("%Y-%m-%d", time.gmtime(now_us // 1_000_000)))
+    return periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_us // 1_000_000)))

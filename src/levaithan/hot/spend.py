@@ -2,7 +2,8 @@
 
 `state/spend.sqlite` derives from the transcripts: one call to a model is one row, wherever it is told of, so that a
 copied or repeated line counts once; where a transcript was read to is kept in the same transaction. Money is whole
-nano-USD (1e-9 USD); days are UTC's. Standard library only; loaded where spending is looked at, not on every event.
+nano-USD (1e-9 USD); days are local, as people's are. Standard library only; loaded where spending is looked at, not on
+every event.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class Spend:
             self._db.execute("DELETE FROM reserved WHERE holder IN (?, ?)", (holder, holder + _UNDER_WAY))
 
     def usual_cost(self, session: str, agent: str) -> int:
-        """Nano-USD that a call of this agent cost so far on the average: what its next may cost. 0: it has made none."""
+        """Nano-USD that a call of this agent cost so far on the average; 0: it has made none."""
         sql = "SELECT AVG(nano) FROM calls WHERE session = ? AND agent = ?"
         return int(self._db.execute(sql, (session, agent)).fetchone()[0] or 0)
 
@@ -232,15 +233,16 @@ def buckets_of(when: str, session: str, agent: str, project: str | None, task: s
 
 
 def periods_of(when: str) -> dict[str, str]:
-    """The day, ISO week and month of `when` (ISO 8601, UTC), as buckets by scope; {} for what is no time."""
+    """The day, ISO week and month of `when` (ISO 8601) as the clock on the wall has it here, as buckets by scope;
+    {} for what is no time."""
     import datetime
 
     try:
-        day = datetime.date.fromisoformat(when[:10])
-    except ValueError:
+        here = datetime.datetime.fromisoformat(when).astimezone()
+    except (ValueError, OverflowError, OSError):
         return {}
-    year, week, _ = day.isocalendar()
-    return {"day": f"day:{when[:10]}", "week": f"week:{year}-W{week:02}", "month": f"month:{when[:7]}"}
+    year, week, _ = here.isocalendar()
+    return {"day": f"day:{here:%Y-%m-%d}", "week": f"week:{year}-W{week:02}", "month": f"month:{here:%Y-%m}"}
 
 
 def _connected(path: str) -> sqlite3.Connection:

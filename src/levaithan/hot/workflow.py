@@ -143,6 +143,8 @@ class Runner:
         if opinion is not None:
             if opinion.verdict != "allow":
                 entry["error"] = f"an observer cannot {opinion.verdict}: list it under checks"
+            elif opinion.rule:
+                entry["rule"] = opinion.rule
             self._add_context(opinion, entry)
 
     def _call(self, hook: Hook, entry: dict[str, Any]) -> Opinion | None:

@@ -63,7 +63,21 @@ def test_the_clock_of_these_tests_is_what_it_says() -> None:
     assert periods_of(NOW) == {"day": "day:2026-11-24", "week": "week:2026-W48", "month": "month:2026-11"}
     assert periods_of("2026-01-01T00:00:00Z")["week"] == "week:2026-W01"
     assert periods_of("2027-01-01T00:00:00Z")["week"] == "week:2026-W53"
-    assert periods_of("never") == {}
+    assert periods_of("never") == {} == periods_of("")
+
+
+def test_days_are_those_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        assert periods_of("2026-12-01T03:00:00Z") == {
+            "day": "day:2026-11-30",
+            "week": "week:2026-W49",
+            "month": "month:2026-11",
+        }
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_without_limits_nothing_is_held_up_and_nothing_is_read(gate: Gate, tmp_path: Path) -> None:
