@@ -229,6 +229,6 @@ def at_us(time: str) -> int | None:
     """The moment of a transcript's ISO time in microseconds since 1970, None for what is none."""
     try:
         moment = datetime.fromisoformat(time)
-        return round(moment.timestamp() * 1_000_000) if moment.tzinfo and moment.year > 1970 else None
+        return round(moment.timestamp() * 1_000_000) if moment.tzinfo and 1970 < moment.year < 9998 else None
     except (ValueError, OverflowError):
         return None

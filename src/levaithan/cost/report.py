@@ -5,7 +5,7 @@ What cannot be priced is in rows of its own with its tokens and no USD, never in
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from levaithan.hot.prices import USD
@@ -27,7 +27,7 @@ def day_of(known: Known) -> str:
     """The day of a call in local time, as `--since today` means it."""
     if known.at_us is None:
         return NOWHERE
-    return datetime.fromtimestamp(known.at_us / 1_000_000).astimezone().date().isoformat()
+    return date.fromtimestamp(known.at_us / 1_000_000).isoformat()
 
 
 _KEYS: dict[str, Callable[[Known], tuple[str, ...]]] = {

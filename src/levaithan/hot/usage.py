@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SYNTHETIC = "<synthetic>"
 """The client's own messages, such as errors: no model was called."""
+_INSIDE = ("compaction", "advisor_message")
+"""Calls that the API makes by itself inside of one: billed, but in `usage.iterations` only."""
 _MOST_TOKENS = 10**12
 _MOST_TEXT = 256
 _MOST_AGENTS = 10_000
@@ -185,13 +187,14 @@ class Tail:
         changed = self._client(data, begin, end, loads)
         for line in _lines_with(b'"usage"', data, begin, end):
             try:
-                call = call_of(loads(line))
+                found = calls_of(loads(line))
             except Exception:  # whatever is there: it is counted, and no reason to fail
                 self.skipped += 1
                 continue
-            if call is not None and self.calls.get(call.message_id) != call:
-                self.calls[call.message_id] = call
-                changed = True
+            for call in found:
+                if self.calls.get(call.message_id) != call:
+                    self.calls[call.message_id] = call
+                    changed = True
         return changed
 
     def _client(self, data: bytes, begin: int, end: int, loads: Loads) -> bool:
@@ -211,19 +214,26 @@ class Tail:
         return changed
 
 
-def call_of(line: Any) -> Call | None:
-    """The call that a line of a transcript tells of, None where it tells of none. Raises ValueError for nonsense."""
+def calls_of(line: Any) -> list[Call]:
+    """The calls that a line of a transcript tells of: none, one, or it and those inside it that its usage leaves out.
+
+    Raises ValueError, and what else nonsense may raise.
+    """
     message = line.get("message")
     if line.get("type") != "assistant" or type(message) is not dict or type(message.get("usage")) is not dict:
-        return None
+        return []
     usage = message["usage"]
     model, message_id = _text(message.get("model")), _text(message.get("id"))
     if not message_id:
         raise ValueError("a call without an id")
-    if model == SYNTHETIC:
-        return Call(
-            message_id, model, _text(line.get("sessionId")), _text(line.get("agentId")), _text(line.get("timestamp"))
-        )
+    found = [_call(message_id, model, line, {} if model == SYNTHETIC else usage)]
+    for number, inside in enumerate(usage.get("iterations") or ()):
+        if inside.get("type") in _INSIDE:
+            found.append(_call(f"{message_id}/{number}", _text(inside.get("model")) or model, line, inside))
+    return found
+
+
+def _call(message_id: str, model: str, line: dict[str, Any], usage: dict[str, Any]) -> Call:
     short, long = 0, 0
     created = usage.get("cache_creation")
     if created is not None:

@@ -198,7 +198,8 @@ def test_names_that_no_database_takes_are_kept_readable(projects: Path, scanned:
     ("time", "expected"),
     [("1970-01-02T00:00:00Z", None), ("2026-11-23T14:32:46.534Z", 1795444366534000),
      ("2026-11-23T15:32:46.534+01:00", 1795444366534000),
-     ("2026-11-23T14:32:46", None), ("", None), ("soon", None), ("0001-01-01T00:00:00+23:00", None)],
+     ("2026-11-23T14:32:46", None), ("", None), ("soon", None), ("0001-01-01T00:00:00+23:00", None),
+     ("9999-12-31T23:59:59-23:00", None)],
 )  # fmt: skip
 def test_moments(time: str, expected: int | None) -> None:
     assert calls.at_us(time) == expected

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.hot.test_usage import RECORDED, calls_of, read
+from tests.unit.hot.test_usage import RECORDED, calls_in, read
 
 from levaithan.hot import kept, prices
 from levaithan.hot.paths import Home
@@ -27,7 +27,7 @@ def call(model: str = "claude-opus-5-5", **more: Any) -> Call:
 def test_the_sum_is_the_client_s_to_the_cent(transcript: Path) -> None:
     client = read(transcript).client
     assert client is not None
-    costs = [BUILT_IN.price(one) for one in calls_of(transcript).values()]
+    costs = [BUILT_IN.price(one) for one in calls_in(transcript).values()]
     if client["hasUnknownModelCost"]:
         assert costs == [None]
         return

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levaithan.hot import plain_json
-from levaithan.hot.usage import SYNTHETIC, Call, Tail, call_of, files
+from levaithan.hot.usage import SYNTHETIC, Call, Tail, calls_of, files
 
 DATA = Path(__file__).parents[2] / "data" / "transcripts"
 RECORDED = sorted(path for path in DATA.rglob("*.jsonl") if path.parent.name != "subagents")
@@ -43,7 +43,7 @@ def read(path: Path, **more: Any) -> Tail:
     return tail
 
 
-def calls_of(transcript: Path) -> dict[str, Call]:
+def calls_in(transcript: Path) -> dict[str, Call]:
     found: dict[str, Call] = {}
     for name in files(str(transcript)):
         found |= read(Path(name)).calls
@@ -60,7 +60,7 @@ def test_the_tokens_are_those_that_the_client_counted(transcript: Path) -> None:
     }  # fmt: skip
     client = read(transcript).client
     assert client is not None
-    calls = calls_of(transcript).values()
+    calls = calls_in(transcript).values()
     assert {call.model for call in calls} == set(client["modelUsage"])
     for model, told in client["modelUsage"].items():
         for ours, theirs in names.items():
@@ -71,8 +71,8 @@ def test_the_recorded_sessions_hold_what_is_hard() -> None:
     """A message on several lines, and subagents: without them the test above would prove little."""
     assert len(RECORDED) == 11
     lines = sum(path.read_bytes().count(b'"usage"') for path in DATA.rglob("*.jsonl"))
-    assert lines > sum(len(calls_of(path)) for path in RECORDED)
-    agents = [call for path in RECORDED for call in calls_of(path).values() if call.agent_id]
+    assert lines > sum(len(calls_in(path)) for path in RECORDED)
+    agents = [call for path in RECORDED for call in calls_in(path).values() if call.agent_id]
     assert len(agents) == 4 and all(call.session_id for call in agents)
 
 
@@ -94,16 +94,30 @@ def test_every_class_of_tokens_is_kept_apart(tmp_path: Path) -> None:
     ],
 )
 def test_a_cache_write_of_unknown_length_is_a_short_one(usage: dict[str, Any], short: int, long: int) -> None:
-    call = call_of(line(**usage))
-    assert call is not None and (call.cache_write_5m, call.cache_write_1h) == (short, long)
+    [call] = calls_of(line(**usage))
+    assert (call.cache_write_5m, call.cache_write_1h) == (short, long)
 
 
 @pytest.mark.parametrize(
     ("usage", "mode"), [({"speed": "fast"}, "fast"), ({"service_tier": "batch"}, "batch"), ({"speed": None}, "")]
 )
 def test_the_mode_that_changes_the_price_is_kept(usage: dict[str, Any], mode: str) -> None:
-    call = call_of(line(**usage))
-    assert call is not None and call.mode == mode
+    [call] = calls_of(line(**usage))
+    assert call.mode == mode
+
+
+def test_calls_inside_of_a_call_count_beside_it() -> None:
+    """Summaries and advice are billed, and the call's own usage leaves them out; its own steps are in it."""
+    inside = [
+        {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3500},
+        {"type": "message", "input_tokens": 1, "output_tokens": 2},
+        {"type": "advisor_message", "model": "claude-fable-5-2", "input_tokens": 7, "cache_creation_input_tokens": 8},
+    ]
+    own, summary, advice = calls_of(line(iterations=inside))
+    assert own == calls_of(line())[0] == calls_of(line(iterations=[]))[0]
+    assert (summary.message_id, summary.model, summary.tokens) == ("m1/0", "claude-opus-5-5", 183_500)
+    assert (advice.message_id, advice.model, advice.row()[6:]) == ("m1/2", "claude-fable-5-2", [7, 0, 0, 8, 0, 0])
+    assert (advice.session_id, advice.time) == (own.session_id, own.time)
 
 
 def test_of_the_lines_of_a_message_the_last_counts(tmp_path: Path) -> None:
@@ -116,7 +130,9 @@ HOSTILE: list[dict[str, Any]] = [
     {"input_tokens": 10**30}, {"input_tokens": True}, {"output_tokens": [1]}, {"output_tokens": {"a": 1}},
     {"cache_creation": [1]},
     {"cache_creation": "x"}, {"cache_creation": {"ephemeral_5m_input_tokens": -5}}, {"server_tool_use": 3},
-    {"server_tool_use": {"web_search_requests": "many"}}, {"cache_read_input_tokens": float("inf")},
+    {"server_tool_use": {"web_search_requests": "many"}},
+    {"iterations": 5}, {"iterations": ["x"]}, {"iterations": [{"type": "compaction", "input_tokens": -1}]},
+    {"cache_read_input_tokens": float("inf")},
 ]  # fmt: skip
 
 
@@ -160,8 +176,8 @@ def test_what_is_no_call_is_none(tmp_path: Path, other: dict[str, Any]) -> None:
 def test_the_client_s_own_messages_are_calls_without_tokens() -> None:
     given = line(input_tokens=0)
     given["message"]["model"] = SYNTHETIC
-    call = call_of(given)
-    assert call is not None and (call.model, call.tokens) == (SYNTHETIC, 0)
+    [call] = calls_of(given)
+    assert (call.model, call.tokens) == (SYNTHETIC, 0)
 
 
 @given(
