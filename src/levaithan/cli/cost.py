@@ -176,7 +176,7 @@ def prices(
 
     fmt = output.pick(format, json)
     home = STATE.home()
-    made = prices_table.update(home) if update else _prices()
+    made = _updated() if update else _prices()
     rows = prices_table.listed(home, made)
     columns = ["model", "mode", "from", "above", *TOKENS, "web_search", "origin"]
     shown = [name for name in columns if any(row[name] is not None for row in rows)]
@@ -186,6 +186,23 @@ def prices(
             row |= {name: f"{row[name]:.6f}".rstrip("0").rstrip(".") for name in shown if type(row[name]) is float}
     output.emit(rows, shown, fmt)
     output.say(f"in force: {made.version}")
+
+
+def _updated() -> Prices:
+    """The table made anew; when it became another, the journal says who did it: budgets are held by it."""
+    from levaithan.cli import person, recording
+    from levaithan.cost import table as prices_table
+    from levaithan.hot.prices import Prices
+
+    home = STATE.home()
+    before = Prices.load(home).version
+    made = prices_table.update(home)
+    if made.version != before:
+        body = {"action": "update", "by": person.name(), "prices": {"before": before, "version": made.version}}
+        problem = recording.note(home, "prices", body)
+        if problem:
+            output.say(f"note: the table is in force, but could not be recorded in the journal: {problem}")
+    return made
 
 
 def _prices() -> Prices:

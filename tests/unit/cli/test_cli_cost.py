@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import pwd
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,17 @@ def test_the_prices_in_force_are_shown_in_full(used: Any) -> None:
     ]
     assert row["origin"] == "genai-prices" and row["version"].startswith("genai-prices ")
     assert "0.0625" in used("cost", "prices", env={"COLUMNS": "200"}).stdout
+
+
+def test_another_table_is_in_the_journal_with_who_made_it(used: Any) -> None:
+    used("cost", "prices", "--update")
+    (used.home / "context" / "prices.toml").write_text('[[price]]\nmodel = "m"\nin = 4\nout = 20\n')
+    for _ in range(2):
+        used("cost", "prices", "--update")
+    lines = [line for path in (used.home / "logs/journal").glob("journal-*.log") for line in path.open()]
+    notes = [note for line in lines if (note := json.loads(line[65:]))["kind"] == "prices"]
+    assert [note["prices"]["version"].partition(" with ")[2][:15] for note in notes] == ["", "own prices.toml"]
+    assert {note["by"] for note in notes} == {pwd.getpwuid(os.getuid()).pw_name}
 
 
 def test_a_forecast_says_how_it_was_made(used: Any) -> None:
