@@ -97,6 +97,10 @@ def reserve(event: Event, context: Context) -> Opinion | None:
     in_force = _in_force(context, project)
     if not in_force or not session:
         return None
+    if event.name == "PreToolUse" and _kept(context, lambda spend: _near(event, context, spend, in_force)):
+        from levaithan.hot import flush
+
+        flush.wait(event, context.memory)
     return _kept(context, lambda spend: _reserve(event, context, spend, in_force))
 
 
@@ -116,6 +120,23 @@ def _reserve(event: Event, context: Context, spend: Spend, in_force: list[Limit]
         if event.name == "UserPromptSubmit":
             spend.under_way(holder)
     return strongest
+
+
+def _near(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -> bool:
+    """Whether a call or two like the dearest so far would bring a limit to where something follows."""
+    _settle(event, spend)
+    session, periods = event.session_id or "", _periods(context.now_us)
+    more = 2 * max(spend.dearest_call(session), _estimate(event, spend, context))
+    for limit in in_force:
+        bucket = limit.bucket(event, spend.task(session), periods)
+        least = min(
+            (share for name, share in limit.shares.items() if share is not None and name != "warn"), default=None
+        )
+        if bucket and least is not None:
+            used = spend.spent(bucket) + spend.reserved(bucket, context.now_us)
+            if limit.nano * least - more <= used:
+                return True
+    return False
 
 
 def give_back(event: Event, context: Context) -> None:

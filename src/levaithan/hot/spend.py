@@ -169,6 +169,11 @@ class Spend:
         sql = "SELECT AVG(nano) FROM calls WHERE session = ? AND agent = ?"
         return int(self._db.execute(sql, (session, agent)).fetchone()[0] or 0)
 
+    def dearest_call(self, session: str) -> int:
+        """Nano-USD of the session's dearest call so far."""
+        sql = "SELECT MAX(nano) FROM calls WHERE session = ?"
+        return int(self._db.execute(sql, (session,)).fetchone()[0] or 0)
+
     def tell_once(self, what: str, now_us: int) -> bool:
         """Whether `what` was never told before; it is from now on."""
         return bool(self._db.execute("INSERT OR IGNORE INTO told VALUES (?, ?)", (what, now_us)).rowcount)

@@ -73,7 +73,7 @@ class Decider:
         taken = Taken(owner, event.id, body, SILENCE, outcome)
         taken.name = event.name
         taken.guard = event.guard
-        if decision.verdict != "allow" or outcome.notices or decision.context:
+        if decision.verdict != "allow" or outcome.notices or decision.context or decision.granted:
             taken.answer = packed(contract.render(event.name, decision, outcome.notices))
         return taken
 
