@@ -69,18 +69,18 @@ def step(
         return [mark, 0, 1, 1.0, 1, 1.0, now_us], None
     last, before, times, score, turns, turned, last_us = run
     leaked = max(now_us - last_us, 0) / _LEAK_US
-    if mark == last:
+    most = pace["pingpong_deny"]
+    in_turn = max(turned - leaked, 0.0) + 1
+    held = most and mark == last and in_turn >= most - _SLACK  # its turn was refused: the other one is no way out
+    if mark == last and not held:
         grown = max(score - leaked, 0.0) + 1
         fresh = [mark, last, times + 1, grown, 1, 1.0, now_us]
         limits = (pace["repeats_warn"], pace["repeats_deny"])
         return _judged(fresh, score, grown, limits, _same(event, times + 1))
-    in_turn = mark == before
-    previous = turned if in_turn else 1.0
-    grown = max(previous - leaked, 0.0) + 1
-    turns = turns + 1 if in_turn else 2
-    fresh = [mark, last, 1, 1.0, turns, grown, now_us]
-    most = pace["pingpong_deny"]
-    return _judged(fresh, previous, grown, (most // 2, most), _turns(turns))
+    if mark not in (before, last):
+        turns, turned, in_turn = 1, 1.0, max(1.0 - leaked, 0.0) + 1
+    fresh = [mark, last, 1, 1.0, turns + 1, in_turn, now_us]
+    return _judged(fresh, turned, in_turn, (most // 2, most), _turns(turns + 1))
 
 
 def _judged(
