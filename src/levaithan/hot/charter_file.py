@@ -17,6 +17,7 @@ EFFECTS = ("deny", "ask", "warn", "off")
 SCOPES = ("session", "task", "agent", "project", "day", "week", "month")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 366 * 86400
+_MOST = 10**12
 
 
 class CharterError(Exception):
@@ -184,15 +185,15 @@ _BUDGET = _table(
     "usd",
 )
 _PACE: dict[str, Callable[[str, Any], Any]] = {
-    "calls_per_minute": _whole(0, 1_000_000),
-    "calls_per_minute_by_agent": _whole(0, 1_000_000),
-    "calls_per_minute_by_tool": _whole(0, 1_000_000),
-    "calls_per_minute_by_project": _whole(0, 1_000_000),
-    "tokens_per_minute": _whole(0, 1_000_000_000),
-    "denials_per_minute": _whole(0, 1_000_000),
-    "repeats_warn": _whole(0, 10_000),
-    "repeats_deny": _whole(0, 10_000),
-    "pingpong_deny": _whole(0, 10_000),
+    "calls_per_minute": _whole(0, _MOST),
+    "calls_per_minute_by_agent": _whole(0, _MOST),
+    "calls_per_minute_by_tool": _whole(0, _MOST),
+    "calls_per_minute_by_project": _whole(0, _MOST),
+    "tokens_per_minute": _whole(0, _MOST),
+    "denials_per_minute": _whole(0, _MOST),
+    "repeats_warn": _whole(0, _MOST),
+    "repeats_deny": _whole(0, _MOST),
+    "pingpong_deny": _whole(0, _MOST),
 }
 _HOME: dict[str, Callable[[str, Any], Any]] = {
     "directive": _several(
