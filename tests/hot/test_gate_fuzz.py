@@ -12,6 +12,7 @@ import pytest
 from hook_process import ROOT, make_home, oneshot, run, sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import homes
 
 from levaithan.hot import contract, hotconf, paths, plain_json
 from levaithan.hot.catalogue import EVENTS
@@ -30,6 +31,7 @@ VALUES = st.recursive(
 def gates(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Gate, Any]]:
     """The gate as the one-shot has it and as the service has it."""
     home = paths.home_at(str(make_home(tmp_path_factory.mktemp("fuzz") / "home")))
+    homes.out_of_reach(Path(home.root))
     conf = hotconf.read(home.hot_conf)
     return [(Gate(home, conf), plain_json.loads), (Gate(home, conf, orjson.loads, orjson.dumps), orjson.loads)]
 

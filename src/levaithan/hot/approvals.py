@@ -131,8 +131,8 @@ def _settle(value: dict[str, Any], event: Event, context: Context, fresh: Ticket
 def _held(ticket: Ticket, asked: Decision) -> Opinion:
     who = " or ".join(ticket["approvers"]) or "a person"
     said = (
-        f"{(asked.reason or '').rstrip(' .')}. It waits for {who} as ticket {ticket['id']}: tell the user to run `levaithan approval approve "
-        f"{ticket['id']}` in a terminal; after that the very same call passes once"
+        f"{(asked.reason or '').rstrip(' .')}. It waits for {who} as ticket {ticket['id']}: tell the user to run "
+        f"`levaithan approval approve {ticket['id']}` in a terminal; after that the very same call passes once"
     )
     return Opinion("deny", said, asked.rule, answers=True)
 
