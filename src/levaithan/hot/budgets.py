@@ -12,7 +12,6 @@ import time
 
 from levaithan.hot import charter
 from levaithan.hot.opinion import Opinion
-from levaithan.hot.prices import USD
 from levaithan.hot.state_file import StateFile
 
 TYPE_CHECKING = False
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     Made = TypeVar("Made")
 
+USD = 10**9
+"""Nano-USD in a USD, as in prices.py, which most events need not load."""
 SCOPES = ("session", "task", "agent", "project", "day", "week", "month")
 SHARES = {"warn": 0.8, "ask": None, "deny": 1.0, "halt": None}
 """At which share of a limit what follows, where the limit does not say."""

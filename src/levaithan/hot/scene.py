@@ -7,13 +7,14 @@ programs. Standard library only; each reader is imported when an event needs it.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed
+from levaithan.hot.simple import MAX_LINE, Line, plain
 from levaithan.hot.where import Where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
-    from levaithan.hot.shell import Simple
+    from levaithan.hot.simple import Simple
 
 _DEEPEST = 3
 _SHORTEST_SECRET = 16
@@ -62,15 +63,24 @@ class Scene:
         return found
 
     def _shell(self, command: str, cwd: str | None) -> list[Deed]:
-        from levaithan.hot import shell
-
-        known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
-        line = shell.split(command, cwd, self.user_home, known)
-        found = self._of_line(line.commands, command[: shell.MAX_LINE])
+        line = self._split(command, cwd)
+        found = self._of_line(line.commands, command[:MAX_LINE])
         found += self._secrets(command, command[:2000])
         if line.unsure:
             found.append(Deed("unsure", line.unsure, cwd, command[:2000]))
         return found
+
+    def _split(self, command: str, cwd: str | None) -> Line:
+        one = plain(command, cwd)
+        if one is not None:
+            from levaithan.hot.shell_wrap import runs_nothing_else
+
+            if runs_nothing_else(one):
+                return Line([one])
+        from levaithan.hot import shell
+
+        known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
+        return shell.split(command, cwd, self.user_home, known)
 
     def _of_line(self, commands: list[Simple], text: str, depth: int = 0) -> list[Deed]:
         """What the commands of one text do, each alone and together, and what the files do that they run."""

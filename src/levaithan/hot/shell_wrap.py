@@ -41,6 +41,14 @@ def look_into(made: Simple, reader: Reader) -> None:
             _again(made, rest, reader)
 
 
+def runs_nothing_else(made: Simple) -> bool:
+    """Whether look_into() has nothing to do with `made`."""
+    name = made.name
+    return not (
+        name in _SPECIAL or name in WRAPPERS or name.startswith(INTERPRETERS) or name in ELSEWHERE or name in RUNNERS
+    )
+
+
 def _program(made: Simple, reader: Reader) -> None:
     from levaithan.hot import shell_code  # it compiles patterns that most lines do not need
 

@@ -9,7 +9,6 @@ waits.
 from __future__ import annotations
 
 import os
-from binascii import crc32
 
 from levaithan.hot.paths import regular
 
@@ -286,6 +285,8 @@ def _lines_with(word: bytes, data: bytes, begin: int, end: int) -> Iterator[byte
 
 
 def _mark(data: bytes) -> str:
+    from binascii import crc32  # a library of its own: not for who reads nothing
+
     return f"{len(data)}:{crc32(data)}"
 
 
