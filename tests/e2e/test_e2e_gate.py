@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.messages_api_imitation import MessagesApiImitation, Turn, bash, say, use
-from tests.e2e.stage import Stage
+from tests.e2e.stage import Ran, Stage
 from tests.support import homes
 
 pytestmark = pytest.mark.e2e
@@ -94,3 +94,35 @@ def test_an_agent_that_edits_its_settings_or_its_charter_is_refused(stage: Stage
     assert {path: path.read_bytes() for path in before} == before
     assert [row["decision"] for row in audit.values()] == ["deny"] * 4
     assert {row["rule"].partition(".")[0] for row in audit.values()} == {"self"}
+
+
+def test_two_clients_at_once_do_not_change_the_same_file(stage: Stage, api: MessagesApiImitation) -> None:
+    """The second client runs while the first, which has changed the file, waits for the model."""
+    shared = stage.project / "shared.txt"
+    ran: list[Ran] = []
+    api.play(
+        "second",
+        [use("Write", "toolu_e2e_second", file_path=str(shared), content="second\n")],
+        [bash("toolu_e2e_second_shell", "echo second >> shared.txt")],
+        [say("it is taken")],
+    )
+    api.play(
+        "first",
+        [use("Write", "toolu_e2e_first", file_path=str(shared), content="first\n")],
+        Turn([say("done")], before=lambda: ran.append(stage.run("second"))),
+    )
+    api.play("third", [bash("toolu_e2e_third", "echo third >> shared.txt")], [say("done")])
+    with homes.serving(stage.root):
+        first = stage.run("first")
+        assert shared.read_text() == "first\n"
+        third = stage.run("third")
+        homes.sync(stage.root)
+        audit = {row["tool_use_id"]: row for one in (first, ran[0], third) for row in stage.audit(one.session)
+                 if row["event"] == "PreToolUse"}  # fmt: skip
+
+    assert shared.read_text() == "first\nthird\n", "the turn is over, and so is its lease"
+    for one in ("toolu_e2e_second", "toolu_e2e_second_shell"):
+        assert (audit[one]["decision"], audit[one]["rule"]) == ("deny", "lease.held")
+        told = api.told(one) or ""
+        assert f"is held by session {first.session[:8]}" in told and "levaithan lease release" in told
+    assert audit["toolu_e2e_third"]["decision"] == "allow"

@@ -41,7 +41,18 @@ _PROJECTS = 64
 class Policy:
     """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
-    __slots__ = ("_beyond_paths", "_by_deed", "_runs", "conf", "home", "problems", "protected", "rules", "user_home")
+    __slots__ = (
+        "_beyond_paths",
+        "_by_deed",
+        "_last",
+        "_runs",
+        "conf",
+        "home",
+        "problems",
+        "protected",
+        "rules",
+        "user_home",
+    )
 
     def __init__(
         self, home: Home, conf: HotConf, rules: list[Rule] | None, problems: list[str], user_home: str | None = None
@@ -61,6 +72,7 @@ class Policy:
             for kind, found in self._by_deed.items()
         }
         self._runs = RunRules(self._by_deed.get("run", ()))
+        self._last: tuple[str, list[Deed]] = ("", [])
 
     def judge(self, event: Event) -> Opinion | None:
         """What the strictest rule that fits says; None when none does.
@@ -74,6 +86,10 @@ class Policy:
         """What `event` would do, for whoever wants to see it."""
         return Scene(self.protected, self.user_home, event).deeds()
 
+    def deeds_of(self, event: Event) -> list[Deed]:
+        """The same for who asks after the rules were: the event that was judged last is not read again."""
+        return self._last[1] if event.id and self._last[0] == event.id else self.deeds(event)
+
     def opinions(self, event: Event) -> list[Opinion]:
         """What every rule that fits says, each rule once."""
         if self.rules is None:
@@ -82,7 +98,9 @@ class Policy:
             return []
         scene = Scene(self.protected, self.user_home, event)
         seen: dict[str, Opinion] = {}
-        for deed in scene.deeds():
+        deeds = scene.deeds()
+        self._last = (event.id, deeds)
+        for deed in deeds:
             for rule in self._rules_on(deed, scene):
                 if rule["id"] not in seen and _tool_fits(rule["tools"], event.tool_name or event.name):
                     place = scene.where.fits(rule, deed)

@@ -144,3 +144,30 @@ def test_the_charter_is_shown_and_validated(cli: Any, home: paths.Home, tmp_path
     Path(home.context, "charter.toml").unlink()
     (project / ".claude" / "levaithan.toml").write_text('[policy.rules]\n"fs.*" = "off"\n')
     assert "cannot loosen" in cli("charter", "validate", code=5, cwd=str(project)).stderr
+
+
+def test_leases_are_listed_and_released_by_a_person(cli: Any, home: paths.Home, tmp_path: Path) -> None:
+    assert cli.rows("lease", "list") == []
+    gate = Gate(home, hotconf.HotConf(), json.loads)
+
+    def edit(session: str, name: str) -> str | None:
+        payload = {"session_id": session, "hook_event_name": "PreToolUse", "cwd": str(tmp_path), "tool_name": "Edit"}
+        payload["tool_input"] = {"file_path": str(tmp_path / name)}  # type: ignore[assignment]
+        header = {"event": "PreToolUse", "path": "native", "project": str(tmp_path)}
+        return gate.decide(parse(header, json.dumps(payload).encode()))[0].decision.rule
+
+    assert [edit("one", "a"), edit("one", "b"), edit("two", "c"), edit("two", "a")] == ["lease.taken"] * 3 + [
+        "lease.held"
+    ]
+    rows = {Path(row["path"]).name: row for row in cli.rows("lease", "list")}
+    assert {name: row["session"] for name, row in rows.items()} == {"a": "one", "b": "one", "c": "two"}
+    assert rows["a"]["waiting"] == 1 and rows["a"]["longest_wait_s"] >= 0 and rows["b"]["waiting"] == 0
+    assert "Nobody is there" in cli("lease", "release", str(tmp_path / "a"), code=2, input="").stderr
+    (ended,) = cli.rows("lease", "release", "a", "--yes", cwd=str(tmp_path))
+    assert (ended["session"], ended["path"]) == ("one", str(tmp_path / "a"))
+    assert edit("two", "a") == "lease.taken"
+    assert len(cli.rows("lease", "release", "--session", "two", "--yes")) == 2
+    assert [Path(row["path"]).name for row in cli.rows("lease", "release", "--all", "--yes")] == ["b"]
+    assert [kind for kind in _kinds(home) if kind[0] == "lease"] == [("lease", "release", ME)] * 3
+    assert "lease list" in cli("lease", "release", "nowhere", "--yes", code=1).stderr
+    assert "Name one file" in cli("lease", "release", code=2).stderr
