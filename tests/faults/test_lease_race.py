@@ -27,8 +27,7 @@ KILLS = 12
 EXPIRES_S = 2
 FILES = 5
 
-WORKER = (
-    """
+WORKER = """
 import json, os, random, sys, time
 from levaithan.hot import hotconf, leases, paths
 from levaithan.hot.event import parse
@@ -47,7 +46,7 @@ def event(kind, **given):
 
 print("up", flush=True)
 while taken < wanted:
-    path = os.path.join(project, f"f{chance.randrange(%d)}")
+    path = os.path.join(project, f"f{chance.randrange(int(sys.argv[5]))}")
     said = leases.reserve(event("PreToolUse", file_path=path), context)
     if said is not None and said.verdict == "deny":
         assert said.rule == "lease.held", said
@@ -73,12 +72,10 @@ while taken < wanted:
     leases.keep(event("Stop"), context)
 print(json.dumps({"taken": taken}), flush=True)
 """
-    % FILES
-)
 
 
 def _start(root: str, project: Path, name: str, wanted: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WORKER, root, str(project), name, str(wanted)]
+    command = [sys.executable, "-c", WORKER, root, str(project), name, str(wanted), str(FILES)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

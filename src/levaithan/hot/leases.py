@@ -200,7 +200,7 @@ def _lost(event: Event, context: Context, leases: dict[str, Lease]) -> Opinion |
         if held is not None and held["session"] != event.session_id and held["until_us"] > context.now_us:
             text = (
                 f"The lease on {path} had ended and session {held['session'][:8]} took it (fence {held['fence']}) "
-                "while you changed it [rule lease.lost]: read it again before you go on, and tell the user if work is lost."
+                "while you changed it [rule lease.lost]: read it again before you go on; tell the user if work is lost."
             )
             return Opinion("allow", text, "lease.lost", text)
     return None

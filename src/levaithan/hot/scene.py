@@ -72,11 +72,8 @@ class Scene:
 
     def _split(self, command: str, cwd: str | None) -> Line:
         one = plain(command, cwd)
-        if one is not None:
-            from levaithan.hot.shell_wrap import runs_nothing_else
-
-            if runs_nothing_else(one):
-                return Line([one])
+        if one is not None and runs_nothing_else(one):
+            return Line([one])
         from levaithan.hot import shell
 
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
@@ -128,3 +125,12 @@ class Scene:
         from levaithan.hot import secret_deeds
 
         return list(secret_deeds.of_text(text, self.event.cwd, seen))
+
+
+def runs_nothing_else(made: Simple) -> bool:
+    """Whether shell_wrap.look_into() has nothing to do with `made`."""
+    from levaithan.hot import shell_wrap
+
+    name = made.name
+    known = (shell_wrap.SPECIAL, shell_wrap.WRAPPERS, shell_wrap.ELSEWHERE, shell_wrap.RUNNERS)
+    return not (name.startswith(shell_wrap.INTERPRETERS) or any(name in table for table in known))

@@ -25,7 +25,7 @@ def look_into(made: Simple, reader: Reader) -> None:
     """Adds what `made` runs inside itself to the reader's result, and follows `cd` and `export`."""
     if not made.words:
         return
-    special = _SPECIAL.get(made.name)
+    special = SPECIAL.get(made.name)
     if special:
         special(made, reader)
     elif made.name in WRAPPERS:
@@ -39,14 +39,6 @@ def look_into(made: Simple, reader: Reader) -> None:
         rest = operands_on(made.words[at:], RUNNER_VALUES)
         if rest:
             _again(made, rest, reader)
-
-
-def runs_nothing_else(made: Simple) -> bool:
-    """Whether look_into() has nothing to do with `made`."""
-    name = made.name
-    return not (
-        name in _SPECIAL or name in WRAPPERS or name.startswith(INTERPRETERS) or name in ELSEWHERE or name in RUNNERS
-    )
 
 
 def _program(made: Simple, reader: Reader) -> None:
@@ -291,7 +283,7 @@ def _change_folder(made: Simple, reader: Reader) -> None:
         reader.cwd = joined(reader.cwd, place)
 
 
-_SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
+SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(("cd", "pushd", "chdir"), _change_folder),
     **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
     **dict.fromkeys(SHELLS, _shell),

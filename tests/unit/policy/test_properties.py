@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.policy.test_cases import ALL, HELD, rules
 
-from levaithan.hot import policy_pack, shell, shell_wrap, simple
+from levaithan.hot import policy_pack, scene, shell, simple
 from levaithan.hot.policy import Policy
 
 __all__ = ("rules",)
@@ -112,7 +112,7 @@ def test_judging_never_fails(rules: Policy, line: str) -> None:
 def test_a_plain_line_is_read_like_any_other(words: list[str], cwd: str | None) -> None:
     line = " ".join(words)
     one = simple.plain(line, cwd)
-    if one is None or not shell_wrap.runs_nothing_else(one):
+    if one is None or not scene.runs_nothing_else(one):
         return
     (same,) = shell.split(line, cwd).commands
     assert (one.words, one.redirects, one.cwd, one.stdin, one.name) == (same.words, [], same.cwd, None, same.name)
@@ -162,4 +162,4 @@ def test_what_a_shell_makes_something_of_is_not_plain(line: str) -> None:
 )
 def test_what_runs_others_is_looked_into(line: str) -> None:
     one = simple.plain(line, None)
-    assert one is not None and not shell_wrap.runs_nothing_else(one)
+    assert one is not None and not scene.runs_nothing_else(one)
