@@ -129,8 +129,9 @@ class Scene:
 
 def runs_nothing_else(made: Simple) -> bool:
     """Whether shell_wrap.look_into() has nothing to do with `made`."""
-    from levaithan.hot import shell_wrap
+    from levaithan.hot.shell_options import INTERPRETERS
+    from levaithan.hot.shell_wrap import SPECIAL
+    from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS
 
     name = made.name
-    known = (shell_wrap.SPECIAL, shell_wrap.WRAPPERS, shell_wrap.ELSEWHERE, shell_wrap.RUNNERS)
-    return not (name.startswith(shell_wrap.INTERPRETERS) or any(name in table for table in known))
+    return not (name.startswith(INTERPRETERS) or any(name in each for each in (SPECIAL, WRAPPERS, ELSEWHERE, RUNNERS)))
