@@ -24,7 +24,7 @@ Section = dict[str, "Any"]
 FILE = "/charter.toml"
 PROJECT_FILE = "/.claude/levaithan.toml"
 _FORMAT = 1
-_MOST = 1 << 20
+_MOST = 256 << 10
 _PROJECTS = 256
 FIXED_PACKS = ("base", "guard")
 """Without these the guard does not guard itself: no charter switches them off."""
@@ -131,11 +131,13 @@ def _file(home: Home, path: str, problems: list[str], *, of_project: bool = Fals
         good = None
     try:
         with open(path, "rb", opener=regular) as file:
-            data = file.read(_MOST)
+            data = file.read(_MOST + 1)
     except FileNotFoundError:
         return {}
     except OSError as error:
         return _last_good(good, problems, f"{path} cannot be read ({error.strerror})")
+    if len(data) > _MOST:
+        return _last_good(good, problems, f"{path} has more than {_MOST >> 10} KiB")
     digest = sha256_hex(data)
     if good and good["hash"] == digest:
         return dict(good["charter"])

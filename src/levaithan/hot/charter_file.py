@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+PROJECT_PACK = "project"
+"""The name under which a project's own rules count as a pack."""
 EFFECTS = ("deny", "ask", "warn", "off")
 SCOPES = ("session", "task", "agent", "project", "day", "week", "month")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -46,10 +48,25 @@ def compiled(path: str, data: bytes, *, of_project: bool = False) -> dict[str, A
         line = message.rpartition("at line ")[2].partition(",")[0] if "at line " in message else "1"
         raise CharterError(f"{path}:{line}: {message.partition(' (at ')[0]}") from None
     try:
-        return _checked(given, _PROJECT if of_project else _HOME)
+        made = _checked(given, _PROJECT if of_project else _HOME)
     except _WrongError as wrong:
         at = text.find(wrong.near) if wrong.near else -1
         raise CharterError(f"{path}:{text.count(chr(10), 0, max(at, 0)) + 1}: {wrong}") from None
+    if "rule" in made:
+        made["rule"] = _rules(path, text, made["rule"])
+    return made
+
+
+def _rules(path: str, text: str, tables: Any) -> list[dict[str, Any]]:
+    """A project's own rules, compiled and held against their own examples like every other."""
+    from levaithan.hot.policy_pack import PackError, compile_tables
+
+    if not isinstance(tables, list):
+        raise CharterError(f"{path}:1: write [[rule]], once a rule")
+    try:
+        return [{**rule, "pack": PROJECT_PACK} for rule in compile_tables(path, text, tables)]
+    except PackError as error:
+        raise CharterError(str(error)) from None
 
 
 def _checked(given: dict[str, Any], sections: dict[str, Callable[[str, Any], Any]]) -> dict[str, Any]:
@@ -167,7 +184,7 @@ def _overrides(where: str, value: Any) -> dict[str, dict[str, str]]:
 
 
 def _as_is(_: str, value: Any) -> Any:
-    return value  # the project's own rules: the compiler of packs looks at them
+    return value  # rules: the compiler of packs looks at them
 
 
 _REQUIRED = _several(_table({"rules": _several(_text), "by": _several(_text)}, "rules"))

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from levaithan.hot.charter import Charter
 
 _STRENGTH = {"off": 0, "warn": 2, "ask": 4, "deny": 6}
-PROJECT_PACK = "project"
 
 
 def in_force(rules: list[dict[str, Any]], charter: Charter) -> tuple[list[dict[str, Any]], list[str]]:
@@ -28,7 +27,8 @@ def in_force(rules: list[dict[str, Any]], charter: Charter) -> tuple[list[dict[s
             problems.append(f"the charter changes {pattern}, and no rule is called so: see `levaithan policy list`")
         kept = [rule for rule in made if rule["effect"] != "off"]
     if charter.rules:
-        kept = [*kept, *_own(charter, {rule["id"] for rule in kept}, problems)]
+        taken = {rule["id"] for rule in kept}
+        kept = [*kept, *(rule for rule in charter.rules if rule["id"] not in taken)]
     return kept, problems
 
 
@@ -59,15 +59,3 @@ def _changed(rule: dict[str, Any], said: dict[str, str], by_project: bool, probl
 def _strength(rule: dict[str, Any]) -> int:
     strength: int = _STRENGTH[rule["effect"]] - (rule["mode"] == "shadow") * 5
     return strength
-
-
-def _own(charter: Charter, taken: set[str], problems: list[str]) -> list[dict[str, Any]]:
-    """The project's rules, held against their own examples like every other."""
-    from levaithan.hot.policy_pack import PackError, compile_tables
-
-    try:
-        made = compile_tables(PROJECT_PACK, "", charter.rules)
-    except PackError as error:
-        problems.append(f"a rule of the project's .claude/levaithan.toml is refused: {error}")
-        return []
-    return [rule for rule in made if rule["id"] not in taken]

@@ -169,7 +169,7 @@ def test_a_bad_rule_of_a_project_is_refused_and_said(scratch: Home, call: Call, 
     (tmp_path / ".claude").mkdir()
     (tmp_path / ".claude" / "levaithan.toml").write_text('[[rule]]\nid = "own.x"\n')
     loaded = policy.load(scratch, None, str(tmp_path))
-    assert any("is refused" in problem for problem in loaded.problems)
+    assert any("levaithan.toml:1: severity is missing" in problem for problem in loaded.problems)
     assert _said(scratch, call, "rm -rf /", project=str(tmp_path)).startswith("deny")
 
 
@@ -178,3 +178,20 @@ def test_an_agent_cannot_edit_charter_or_levaithan_toml(scratch: Home, call: Cal
         event = call(tool_name="Write", tool_input={"file_path": path, "content": "x"}, cwd=str(tmp_path))
         opinion = policy.load(scratch).judge(event)
         assert opinion is not None and opinion.verdict == "deny", path
+
+
+def test_a_charter_of_any_size_is_not_read_to_its_end(scratch: Home) -> None:
+    _write(scratch, "[pace]\ncalls_per_minute = 7\n" + "# more\n" * 100_000)
+    assert "more than 256 KiB" in charter.load(scratch).problems[0]
+
+
+def test_a_projects_rules_are_compiled_once(scratch: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / ".claude" / "levaithan.toml").write_text(
+        '[[rule]]\nid = "own.no-make"\nseverity = "low"\neffect = "deny"\nruns = ["make deploy"]\n'
+        'reason = "would deploy"\ninstead = "ask"\n[rule.examples]\ndeny = ["make deploy"]\nallow = ["make test"]\n'
+    )
+    assert [rule["pack"] for rule in charter.load(scratch, str(tmp_path)).rules] == ["project"]
+    charter._cache.clear()
+    monkeypatch.setattr("levaithan.hot.charter_file.compiled", lambda *_, **__: pytest.fail("it was compiled already"))
+    assert [rule["id"] for rule in charter.load(scratch, str(tmp_path)).rules] == ["own.no-make"]
