@@ -30,10 +30,11 @@ VALUES = st.recursive(
 @pytest.fixture(scope="module")
 def gates(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Gate, Any]]:
     """The gate as the one-shot has it and as the service has it."""
-    home = paths.home_at(str(make_home(tmp_path_factory.mktemp("fuzz") / "home")))
-    homes.out_of_reach(Path(home.root))
-    conf = hotconf.read(home.hot_conf)
-    return [(Gate(home, conf), plain_json.loads), (Gate(home, conf, orjson.loads, orjson.dumps), orjson.loads)]
+    made = [paths.home_at(str(make_home(tmp_path_factory.mktemp("fuzz") / "home"))) for _ in range(2)]
+    for home in made:
+        homes.out_of_reach(Path(home.root))
+    plain, fast = [(home, hotconf.read(home.hot_conf)) for home in made]
+    return [(Gate(*plain), plain_json.loads), (Gate(*fast, orjson.loads, orjson.dumps), orjson.loads)]
 
 
 def _holds(gates: list[tuple[Gate, Any]], name: str, raw: bytes) -> None:

@@ -32,6 +32,7 @@ def _denied(said: dict[str, Any] | None) -> str:
 
 def test_every_recorded_payload_is_answered_and_recorded(home: Path) -> None:
     files = sorted((DATA / "payloads").glob("*.json"))
+    (home / "context" / "charter.toml").write_text("[leases]\nenabled = false\n")  # sessions of many days, all at once
     asked = {"PreToolUse-5": "fs.read-outside"}  # that one reads a file beside its project
 
     def one(file: Path) -> None:

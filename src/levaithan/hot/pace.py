@@ -53,7 +53,7 @@ _WORDS = {
 
 
 def reserve(event: Event, context: Context) -> Opinion | None:
-    """What the pace says to `event`, which counts when it may pass. Raises OSError when a state cannot be written."""
+    """What the pace says to `event`, which counts when it may pass."""
     context.memory.pop("pace_taken", None)
     session = event.session_id
     if not session or event.canary:
@@ -198,7 +198,10 @@ def _bounded(table: dict[str, Any]) -> None:
 def _with_states(
     event: Event, context: Context, work: Callable[[State, State], bool], *, by_project: bool = False
 ) -> None:
-    """Calls `work` with the states of the event's session and project, which nobody else changes meanwhile."""
+    """Calls `work` with the states of the event's session and project, which nobody else changes meanwhile.
+
+    Where they cannot be written (a full disk) the pace is not kept: nobody is held up for that, and it is said.
+    """
     session = event.session_id or ""
     project = "project-" + fnv1a64((event.project or event.cwd or "").encode("utf-8", "surrogatepass"))
     if event.path != "oneshot":
@@ -207,10 +210,14 @@ def _with_states(
         return
     folder = context.home.state + "/pace"
     own = StateFile(f"{folder}/{file_name(session)}")
-    if by_project:
-        StateFile(f"{folder}/{project}.json").change(lambda shared: own.change(lambda state: work(state, shared)))
-    else:
-        own.change(lambda state: work(state, {}))
+    try:
+        if by_project:
+            StateFile(f"{folder}/{project}.json").change(lambda shared: own.change(lambda state: work(state, shared)))
+        else:
+            own.change(lambda state: work(state, {}))
+    except OSError as error:
+        context.complaints["pace_reserve"] = [f"calls cannot be counted, so the pace is not kept ({error})"]
+        return
     if event.id[-2:] == "00":  # one call in 256 looks after the folder
         sweep(folder, time.time())
 
