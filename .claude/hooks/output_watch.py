@@ -26,7 +26,7 @@ def watch(event: Event, context: Context) -> Opinion | None:
 
     payload = event.payload
     kinds = secret_deeds.in_output([payload.get("tool_response"), payload.get("error")])
-    if not kinds or charter.load(context.home, event.project or event.cwd).secrets.get("output") == "off":
+    if not kinds or charter.of(event, context).secrets.get("output") == "off":
         return None
     held = " and ".join(secret_deeds.named(kind) for kind in kinds[:5])
     text = (

@@ -53,7 +53,7 @@ def answer(event: Event, context: Context) -> Opinion | None:
     asked = context.decision
     if asked.verdict != "ask" or event.name != "PreToolUse":
         return None
-    laid_down = charter.load(context.home, event.project or event.cwd)
+    laid_down = charter.of(event, context)
     by, required = _approvers(laid_down, asked)
     if not required and not _headless(event):
         return None

@@ -75,12 +75,17 @@ class Limit:
 
 def limits(home: Home, project: str | None = None) -> list[Limit]:
     """The limits in force, those set at the terminal in the place of the charter's for the same scope and target."""
-    laid_down = charter.load(home, project).budgets
-    if not laid_down["enabled"]:
+    return _limits(charter.load(home, project), state_file(home).look())
+
+
+def _limits(laid_down: charter.Charter, terminal: dict[str, Any]) -> list[Limit]:
+    if not laid_down.budgets["enabled"]:
         return []
-    own = [Limit(values, "terminal") for values in state_file(home).look().get("limits", {}).values()]
+    own = [Limit(values, "terminal") for values in terminal.get("limits", {}).values()]
     taken = {limit.id for limit in own}
-    made = [Limit(values, "project" if values.get("by_project") else "charter") for values in laid_down["limit"]]
+    made = [
+        Limit(values, "project" if values.get("by_project") else "charter") for values in laid_down.budgets["limit"]
+    ]
     return own + [limit for limit in made if limit.by_project or limit.id not in taken]
 
 
@@ -94,9 +99,8 @@ def reserve(event: Event, context: Context) -> Opinion | None:
 
     Raises sqlite3.Error and OSError when what was spent cannot be known: the gate denies then.
     """
-    project, session = event.project or event.cwd, event.session_id
-    in_force = _in_force(context, project)
-    if not in_force or not session:
+    in_force = _in_force(event, context)
+    if not in_force or not event.session_id:
         return None
     if event.name == "PreToolUse" and _kept(context, lambda spend: _near(event, context, spend, in_force)):
         from levaithan.hot import flush
@@ -152,7 +156,7 @@ def watch(event: Event, context: Context) -> None:
         return
     if event.name in _SETTLED:
         _kept(context, lambda spend: _end(event, spend, context.now_us))
-    elif "spend" in context.memory or _in_force(context, event.project or event.cwd):
+    elif "spend" in context.memory or _in_force(event, context):
         _kept(context, lambda spend: spend.under_way(_holder(event)))
 
 
@@ -193,16 +197,15 @@ def opened(context: Context) -> Spend:
     return found
 
 
-def _in_force(context: Context, project: str | None) -> list[Limit]:
-    """The limits, read again when the charter or the terminal's file changed."""
+def _in_force(event: Event, context: Context) -> list[Limit]:
+    """The limits, made again when the charter or the terminal's file changed."""
     file = context.memory.get("budgets")
     if file is None:
         file = context.memory["budgets"] = state_file(context.home)
-    laid_down = charter.load(context.home, project)
-    own = file.look()
+    laid_down, own = charter.of(event, context), file.look()
     known = context.memory.get("limits")
     if known is None or known[0] is not laid_down or known[1] is not own:
-        known = context.memory["limits"] = (laid_down, own, limits(context.home, project))
+        known = context.memory["limits"] = (laid_down, own, _limits(laid_down, own))
     found: list[Limit] = known[2]
     return found
 
@@ -234,7 +237,7 @@ def _holder(event: Event) -> str:
 def _estimate(event: Event, spend: Spend, context: Context) -> int:
     """What the next call is taken to cost: like those of this agent so far, or as the charter says."""
     known = spend.usual_cost(event.session_id or "", event.agent_id or "")
-    default: float = charter.load(context.home, event.project or event.cwd).budgets["reserve_usd"]
+    default: float = charter.of(event, context).budgets["reserve_usd"]
     return known or round(default * USD)
 
 

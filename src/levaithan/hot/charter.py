@@ -18,7 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from levaithan.hot.event import Event
     from levaithan.hot.paths import Home
+    from levaithan.hot.workflow import Context
 
 Section = dict[str, "Any"]
 FILE = "/charter.toml"
@@ -26,6 +28,8 @@ PROJECT_FILE = "/.claude/levaithan.toml"
 _FORMAT = 1
 _MOST = 256 << 10
 _PROJECTS = 256
+FRESH_US = 250_000
+"""How long a file is taken to be as it was."""
 FIXED_PACKS = ("base", "guard")
 """Without these the guard does not guard itself: no charter switches them off."""
 LIMITS = ("budgets", "pace", "leases")
@@ -116,6 +120,19 @@ def load(home: Home, project: str | None = None) -> Charter:
     made = Charter(laid_down, added, problems)
     _cache[path, own] = (key, made)
     return made
+
+
+def of(event: Event, context: Context) -> Charter:
+    """The charter that counts for `event`; a change of its files does so within a quarter of a second."""
+    project = event.project or event.cwd or ""
+    fresh: dict[str, tuple[int, Charter]] = context.memory.setdefault("charter", {})
+    until, found = fresh.get(project, (0, None))
+    if found is None or not 0 <= until - context.now_us <= FRESH_US:
+        found = load(context.home, project or None)
+        if len(fresh) > _PROJECTS:
+            fresh.clear()
+        fresh[project] = (context.now_us + FRESH_US, found)
+    return found
 
 
 def has_own(project: str | None) -> bool:

@@ -192,7 +192,8 @@ class Gate:
             now = stamp(hook.path)
             if now != hook.seen or hook.error:
                 self._reload(key, hook, now)
-        self._context.memory.pop("policy", None)
+        for name in ("policy", "charter"):
+            self._context.memory.pop(name, None)
 
     def _reload(self, key: tuple[str, str], old: Hook, now: tuple[int, int, int] | None) -> None:
         self._limit.begin(self.conf.deadline_ms / 1000)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
+from levaithan.hot.ordinary import real_folder
 from levaithan.hot.protected import resolve
 
 TYPE_CHECKING = False
@@ -52,8 +53,8 @@ def of_tool(event: Event) -> list[str]:
     named = event.tool_input.get(_TOOLS.get(event.tool_name or "", ""))
     if not isinstance(named, str) or not named or "\x00" in named:
         return []
-    path = resolve(named, event.cwd, os.path.expanduser("~"))
-    return [path] if path is not None and _is_leased(path, event) else []
+    path = _leased(named, event.cwd, event, None)
+    return [path] if path is not None else []
 
 
 def _of_command(event: Event, context: Context) -> Iterator[str]:
@@ -64,22 +65,39 @@ def _of_command(event: Event, context: Context) -> Iterator[str]:
         return
     rules = known[1]
     for deed in rules.deeds_of(event):
-        if deed.kind in _CHANGES and deed.target and "\x00" not in deed.target:
-            path = resolve(deed.target, deed.cwd or event.cwd, rules.user_home)
-            if path is None or any(char in path for char in "*?[{$") or not _is_leased(path, event):
-                continue
-            if deed.kind == "write" or os.path.lexists(path):
+        if deed.kind in _CHANGES and deed.target and not any(char in deed.target for char in "\x00*?[{$"):
+            path = _leased(deed.target, deed.cwd or event.cwd, event, rules.user_home)
+            if path is not None and (deed.kind == "write" or os.path.lexists(path)):
                 yield path
 
 
-def _is_leased(path: str, event: Event) -> bool:
-    if path.startswith(_NO_FILES):
-        return False
-    if path.startswith(_TEMPORARY):
-        roots = [os.path.realpath(root) + "/" for root in (event.project, event.cwd) if root]
-        if not any(path.startswith(root) for root in roots if root not in _TEMPORARY):
-            return False
+def _leased(named: str, cwd: str | None, event: Event, user_home: str | None) -> str | None:
+    """The real path of the file `named`, seen from `cwd`; None for what needs no lease."""
+    if named[0] == "~":
+        named = resolve(named, cwd, user_home or os.path.expanduser("~")) or ""
+    if named[:1] != "/":
+        if not cwd or not named:
+            return None
+        named = f"{cwd}/{named}"
+    folder, _, name = named.rpartition("/")
+    if name in ("", ".", ".."):
+        return None  # a folder
+    path = f"{real_folder(folder or '/').rstrip('/')}/{name}"
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            path = os.path.realpath(path)
+            mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            return None
     except OSError:
-        return True  # it is about to be made
+        pass  # it is about to be made
+    return None if path.startswith(_NO_FILES) or _is_scratch(path, event) else path
+
+
+def _is_scratch(path: str, event: Event) -> bool:
+    """Whether it is in a temporary folder, and not in the project or working folder there."""
+    if not path.startswith(_TEMPORARY):
+        return False
+    roots = [real_folder(root) + "/" for root in (event.project, event.cwd) if root]
+    return not any(path.startswith(root) for root in roots if root not in _TEMPORARY)

@@ -41,7 +41,7 @@ def state_file(home: Home) -> StateFile:
 def reserve(event: Event, context: Context) -> Opinion | None:
     """Takes the leases that the event needs, all or none; what is said where another session holds one of them."""
     context.memory.pop("lease_taken", None)
-    session, laid_down = event.session_id, charter.load(context.home, event.project or event.cwd).leases
+    session, laid_down = event.session_id, charter.of(event, context).leases
     if not session or not laid_down["enabled"] or event.canary:
         return None
     from levaithan.hot.lease_targets import targets
@@ -99,7 +99,7 @@ def keep(event: Event, context: Context) -> Opinion | None:
         if not event.payload.get("background_tasks"):
             release(file, lambda _, lease: lease["session"] == session, now, waiting=session)
         return None
-    expires = charter.load(context.home, event.project or event.cwd).leases["expires"] * _SECOND
+    expires = charter.of(event, context).leases["expires"] * _SECOND
     mine = [lease for lease in leases.values() if lease["session"] == session and lease["until_us"] > now]
     if any(lease["until_us"] - now < expires // 2 for lease in mine):
         file.change(lambda kept: _renew(kept, session, now, expires))

@@ -25,6 +25,7 @@ _COSMETIC = "description"
 """Words of the model about a call: they do not change what it does."""
 _MOST_BYTES = 64 << 10
 _TAIL = 1024
+_SMALL = 8192
 _MOST_VALUES = 1000
 _LEAK_US = 60_000_000
 _FORGOTTEN_US = 600_000_000
@@ -35,9 +36,12 @@ _SLACK = 0.5
 def mark_of(event: Event) -> int:
     """What makes two calls the same: tool and input, as a CRC-32 that is the same in every process.
 
-    Of a long input the first 64 KiB, the end of each text and all lengths count, so that it costs the same whatever
-    the size. Two different calls are taken for the same once in 2**32.
+    Of a small input all counts as it is; of a long one the first 64 KiB, the end of each text and all lengths, so that
+    it costs the same whatever the size. Two different calls are taken for the same once in 2**32.
     """
+    if len(event.raw) <= _SMALL:
+        pairs = sorted((key, value) for key, value in event.tool_input.items() if key != _COSMETIC)
+        return crc32(repr((event.tool_name, pairs)).encode("utf-8", "surrogatepass"))
     mark, room, values = crc32((event.tool_name or "").encode("utf-8", "surrogatepass")), _MOST_BYTES, _MOST_VALUES
     given = event.tool_input
     waiting: list[Any] = [{key: given[key] for key in given if key != _COSMETIC} if _COSMETIC in given else given]

@@ -58,7 +58,7 @@ def reserve(event: Event, context: Context) -> Opinion | None:
     session = event.session_id
     if not session or event.canary:
         return None
-    pace = charter.load(context.home, event.project or event.cwd).pace
+    pace = charter.of(event, context).pace
     if not pace["enabled"]:
         return None
     if event.name != "PreToolUse" or event.tool_name in _STARTS:
@@ -108,7 +108,7 @@ def watch(event: Event, context: Context) -> None:
     if event.name in ("Stop", "StopFailure"):
         from levaithan.hot import backoff
 
-        pace = charter.load(context.home, event.project or event.cwd).pace
+        pace = charter.of(event, context).pace
         if pace["enabled"] and not event.canary:
             backoff.follow(event, context, pace)
         return
@@ -117,7 +117,7 @@ def watch(event: Event, context: Context) -> None:
         return
     if not event.session_id or event.canary:
         return
-    pace = charter.load(context.home, event.project or event.cwd).pace
+    pace = charter.of(event, context).pace
     if not pace["enabled"] or not pace["denials_per_minute"]:
         return
 
