@@ -19,6 +19,7 @@ import pytest
 from tests.support import homes
 
 from levaithan.hot import leases
+from levaithan.hot.lease_book import Book
 from levaithan.hot.paths import home_at
 
 PROCESSES = 16
@@ -51,7 +52,7 @@ while taken < wanted:
     if said is not None and said.verdict == "deny":
         assert said.rule == "lease.held", said
         continue
-    until = leases.state_file(context.home).look()["leases"][path]["until_us"]
+    until = leases._book(context).of(path)["until_us"]
     marker = path + ".held"
     try:
         os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -110,5 +111,7 @@ def test_a_file_never_has_two_holders_and_none_is_stuck(tmp_path: Path) -> None:
     home = home_at(root)
     left = leases.every(home)
     assert all(lease["until_us"] <= time.time_ns() // 1000 + EXPIRES_S * 1_000_000 for lease in left)
-    fence = leases.state_file(home).look()["fence"]
-    assert fence >= share * PROCESSES, "each taking had a token of its own"
+    book = Book(home)
+    fence = book.take("/the/last", {"session": "x", "agent": None, "project": None, "since_us": 0}, 0)
+    book.close()
+    assert fence > share * PROCESSES, "each taking had a token of its own"

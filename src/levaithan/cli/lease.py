@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,9 +24,7 @@ COLUMNS = ["path", "session", "agent", "since", "until", "fence", "waiting", "lo
 @app.command("list")
 def list_(json: options.Json = False, format: options.Format = None) -> None:
     """The leases in force, by path: who holds a file since when and until when, and who waits for it."""
-    from levaithan.hot import leases
-
-    rows = [_row(lease) for lease in leases.every(STATE.home())]
+    rows = [_row(lease) for lease in _in_force()]
     output.emit(rows, COLUMNS, output.pick(format, json), nothing="no leases in force")
 
 
@@ -44,24 +43,34 @@ def release(
     if [path is not None, session is not None, every].count(True) != 1:
         raise UsageProblem("Name one file, or --session, or --all.", fix="`levaithan lease list` shows what is held")
     real = os.path.realpath(path) if path else None
-    meant = [
-        lease for lease in leases.every(STATE.home()) if every or real == lease["path"] or session == lease["session"]
-    ]
+    meant = [one for one in _in_force() if every or real == one["path"] or session == one["session"]]
     if not meant and not every:
         raise NotFound(what="lease", name=path or session or "", fix="`levaithan lease list` shows those in force")
     if meant and not yes:
         _confirm(meant)
-    paths = {lease["path"] for lease in meant}
     try:
-        ended = leases.release(leases.state_file(STATE.home()), lambda held, _: held in paths, time.time_ns() // 1000)
-    except OSError as problem:
-        raise LevaithanError(f"The leases cannot be changed: {problem}.", fix="run `levaithan doctor`") from None
-    rows = [_row(lease) for lease in ended]
+        leases.release(STATE.home(), [lease["path"] for lease in meant])
+    except (OSError, sqlite3.Error) as problem:
+        raise _unusable(problem) from None
+    rows = [_row(lease) for lease in meant]
     if rows:
         wrong = recording.note(STATE.home(), "lease", {"action": "release", "by": person.name(), "leases": rows})
         if wrong:
             output.say(f"note: they are ended, but that could not be recorded in the journal: {wrong}")
     output.emit(rows, COLUMNS, output.pick(None, json), nothing="no leases in force")
+
+
+def _in_force() -> list[Lease]:
+    from levaithan.hot import leases
+
+    try:
+        return leases.every(STATE.home())
+    except (OSError, sqlite3.Error) as problem:
+        raise _unusable(problem) from None
+
+
+def _unusable(problem: Exception) -> LevaithanError:
+    return LevaithanError(f"The leases cannot be used: {problem}.", fix="free its disk, or run `levaithan doctor`")
 
 
 def _confirm(meant: list[Lease]) -> None:

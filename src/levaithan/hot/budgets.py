@@ -156,7 +156,7 @@ def watch(event: Event, context: Context) -> None:
         return
     if event.name in _SETTLED:
         _kept(context, lambda spend: _end(event, spend, context.now_us))
-    elif "spend" in context.memory or _in_force(event, context):
+    elif _in_force(event, context):
         _kept(context, lambda spend: spend.under_way(_holder(event)))
 
 
@@ -170,21 +170,9 @@ def _end(event: Event, spend: Spend, now_us: int) -> None:
 
 
 def _kept(context: Context, work: Callable[[Spend], Made]) -> Made:
-    """What `work` makes of the sums, as one step; those that are damaged are set aside and begun anew."""
-    import sqlite3
-
-    from levaithan.hot.spend import damaged, set_aside
-
-    try:
-        with (spend := opened(context)).at_once():
-            return work(spend)
-    except sqlite3.DatabaseError as error:
-        context.memory.pop("spend", None)
-        if not damaged(error):
-            raise
-        set_aside(context.home.state + "/spend.sqlite")
-    with (spend := opened(context)).at_once():
-        return work(spend)
+    """What `work` makes of the sums, as one step."""
+    spend = opened(context)
+    return spend.one_step(lambda: work(spend))
 
 
 def opened(context: Context) -> Spend:

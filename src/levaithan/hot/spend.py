@@ -8,28 +8,28 @@ every event.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import time
 
 from levaithan.hot import usage
+from levaithan.hot.database import Database
 from levaithan.hot.prices import Prices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
 
     from levaithan.hot.paths import Home
 
     Loads = Callable[[bytes], Any]
+    Made = TypeVar("Made")
 
 SCHEMA = 1
+FILE = "/spend.sqlite"
 _KEPT_DAYS = 100
 _AT_ONCE = 4 << 20
 """Bytes of one transcript that are read while Claude Code waits; the rest at the next event."""
-_WAIT_S = 0.5
 _UNDER_WAY = " under way"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS calls (id TEXT PRIMARY KEY, session TEXT, agent TEXT, day TEXT, nano INTEGER, buckets TEXT)
@@ -52,47 +52,28 @@ class Spend:
     aside and made anew from the transcripts that come along."""
 
     def __init__(self, home: Home, loads: Loads) -> None:
-        self.path = home.state + "/spend.sqlite"
         self._home = home
         self._loads = loads
         self._prices: tuple[object, Prices] | None = None
-        self._db = self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        os.makedirs(self._home.state, mode=0o700, exist_ok=True)
-        try:
-            return _connected(self.path)
-        except sqlite3.DatabaseError as error:
-            if not damaged(error):
-                raise
-            set_aside(self.path)
-            return _connected(self.path)
+        self._db = Database(home.state + FILE, _TABLES, SCHEMA)
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
 
-    @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """What happens inside is one step: nobody else's comes between, and it is undone if it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def one_step(self, work: Callable[[], Made]) -> Made:
+        """What `work` makes of the sums, as one step."""
+        return self._db.one_step(work)
 
     def settle(self, session: str, transcript: str, project: str | None) -> set[str]:
-        """Take up what the session's transcripts tell of by now; inside at_once(). The agents ("" is the main thread)
+        """Take up what the session's transcripts tell of by now; inside one_step(). The agents ("" is the main thread)
         that have made calls since."""
         moved: set[str] = set()
         task = self.task(session)
         for path in usage.files(transcript):
             kept = self._db.execute("SELECT offset, inode, mark FROM tails WHERE file = ?", (path,)).fetchone()
             tail = usage.Tail(path, *(kept or ()))
-            if not tail.read(self._loads, _AT_ONCE) and tail.place() == tuple(kept or ()):
+            if not tail.read(self._loads, _AT_ONCE) and (kept is None or tail.place() == kept):
                 continue
             for call in tail.calls.values():
                 if self._take(call, session, project, task):
@@ -201,25 +182,13 @@ class Spend:
         return self._db.execute("SELECT model, calls, tokens FROM unpriced ORDER BY model").fetchall()
 
     def sweep(self, now_us: int) -> None:
-        """Drop what no period reaches back to any more; inside at_once()."""
+        """Drop what no period reaches back to any more; inside one_step()."""
         oldest = time.strftime("%Y-%m-%d", time.gmtime(now_us / 1e6 - _KEPT_DAYS * 86_400))
         self._db.execute("DELETE FROM reserved WHERE until_us <= ?", (now_us,))
         self._db.execute("DELETE FROM calls WHERE day < ?", (oldest,))
         month_ago = now_us - _KEPT_DAYS * 86_400_000_000
         self._db.execute("DELETE FROM told WHERE at_us < ?", (month_ago,))
         self._db.execute("DELETE FROM tasks WHERE at_us < ?", (month_ago,))
-
-
-def damaged(error: BaseException) -> bool:
-    """Whether SQLite says that the file is none of its own, or not whole: not that it is busy or cannot be written."""
-    return type(error) is sqlite3.DatabaseError
-
-
-def set_aside(path: str) -> None:
-    """Keep a file that cannot be used, for a person to look at, and make room for a new one."""
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(path + suffix, f"{path}.damaged{suffix}")
 
 
 def buckets_of(when: str, session: str, agent: str, project: str | None, task: str | None) -> list[str]:
@@ -248,21 +217,6 @@ def periods_of(when: str) -> dict[str, str]:
         return {}
     year, week, _ = here.isocalendar()
     return {"day": f"day:{here:%Y-%m-%d}", "week": f"week:{year}-W{week:02}", "month": f"month:{here:%Y-%m}"}
-
-
-def _connected(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-    try:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
-            os.chmod(path, 0o600)
-        db.execute("PRAGMA synchronous = OFF")  # what a power cut takes comes back from the transcripts
-    except BaseException:
-        db.close()
-        raise
-    return db
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

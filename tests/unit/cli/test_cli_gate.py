@@ -83,8 +83,7 @@ def test_budgets_are_set_shown_frozen_and_removed(cli: Any, home: paths.Home, tm
     one = Transcript(tmp_path, "s-1")
     one.spend(8.5, at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     spend = Spend(home, json.loads)
-    with spend.at_once():
-        spend.settle("s-1", str(one.path), "/srv/demo")
+    spend.one_step(lambda: spend.settle("s-1", str(one.path), "/srv/demo"))
     spend.close()
     cli.rows("budget", "set", "--scope", "session", "--usd", "5")
     day, session = cli.rows("budget", "show")

@@ -343,9 +343,7 @@ def test_old_calls_are_swept_and_the_sums_stay(scratch: Home, tmp_path: Path) ->
     one.spend(3, at="2026-01-05T10:00:00Z")
     one.spend(1)
     spend = Spend(scratch, json.loads)
-    with spend.at_once():
-        spend.settle("s-1", str(one.path), None)
-        spend.sweep(NOW_NS // 1000)
+    spend.one_step(lambda: (spend.settle("s-1", str(one.path), None), spend.sweep(NOW_NS // 1000)))
     assert spend.spent("session:s-1") == 4 * 10**9
     assert [row[0] for row in spend._db.execute("SELECT day FROM calls")] == ["2026-11-24"]
     spend.close()
@@ -356,7 +354,6 @@ def test_the_model_is_one_with_a_known_price(tmp_path: Path, scratch: Home) -> N
     one = Transcript(tmp_path, "s-1")
     one.spend(0.123456)
     spend = Spend(scratch, json.loads)
-    with spend.at_once():
-        spend.settle("s-1", str(one.path), None)
+    spend.one_step(lambda: spend.settle("s-1", str(one.path), None))
     assert spend.spent("session:s-1") == 123_460_000, "tokens are whole"
     spend.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -236,36 +237,55 @@ def test_folders_devices_and_odd_names_need_none(ask: Any, project: Path, scratc
 
 
 def test_leases_that_cannot_be_kept_hold_nobody_up_and_are_said(
-    gate: Gate, ask: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, ask: Any, project: Path, scratch: Home
 ) -> None:
-    monkeypatch.setattr("levaithan.hot.kept.write", lambda *_: False)
+    book = Path(scratch.state, "leases.sqlite")
+    book.mkdir()
     assert ask("one", "Edit", file_path=str(project / "a.py")).verdict == "allow"
     assert any("leases cannot be kept" in problem for problem in gate.problems)
-    monkeypatch.undo()
+    book.rmdir()
     assert ask("one", "Edit", file_path=str(project / "a.py")).rule == "lease.taken"
     assert gate.problems == []
 
 
-def test_a_damaged_file_is_set_aside(gate: Gate, project: Path, scratch: Home) -> None:
-    path = str(project / "a.py")
+def test_a_damaged_book_is_set_aside(gate: Gate, project: Path, scratch: Home) -> None:
+    path, book = str(project / "a.py"), Path(scratch.state, "leases.sqlite")
     run(gate, project, "one", "Edit", file_path=path)
-    Path(scratch.state, "leases.json").write_text("{")
-    assert (
-        run(Gate(scratch, hotconf.HotConf(), json.loads), project, "two", "Edit", file_path=path).decision.rule
-        == "lease.taken"
-    )
-    assert Path(scratch.state, "leases.json.damaged").exists()
+    gate._context.memory.pop("leases").close()
+    book.write_bytes(b"\x00damage" * 2000)
+    assert run(gate, project, "two", "Edit", file_path=path).decision.rule == "lease.taken"
+    assert Path(str(book) + ".damaged").exists()
 
 
-def test_what_is_held_already_is_not_written_again(gate: Gate, ask: Any, project: Path, scratch: Home) -> None:
+def test_what_is_held_already_is_not_written_again(ask: Any, project: Path, scratch: Home) -> None:
     path = str(project / "a.py")
-    ask("one", "Edit", file_path=path)
-    before = os.stat(scratch.state + "/leases.json").st_mtime_ns
+    assert ask("one", "Edit", file_path=path).rule == "lease.taken"
     for minute in (0, 1, 4.9):
-        ask("one", "Edit", minute=minute, file_path=path)
-    assert os.stat(scratch.state + "/leases.json").st_mtime_ns == before
+        assert ask("one", "Edit", minute=minute, file_path=path).rule is None
+    assert held(scratch, 10) == {}
     ask("one", "Edit", minute=5.1, file_path=path)
     assert held(scratch, 15) == {"a.py": "one"}
+
+
+def test_without_a_service_the_book_is_opened_when_nobody_has_for_a_while(project: Path, scratch: Home) -> None:
+    def alone(event: str, minute: float, **given: Any) -> Gate:
+        gate = Gate(scratch, hotconf.HotConf(), json.loads)
+        payload = {"session_id": "one", "hook_event_name": event, "cwd": str(project), "tool_name": "Edit"}
+        header = {"event": event, "path": "oneshot", "project": str(project)}
+        made = parse(header, json.dumps(payload | {"tool_input": given}).encode())
+        made.received_ns = int(now + minute * MINUTE) * 1000
+        gate.decide(made)
+        return gate
+
+    now = time.time_ns() // 1000
+    path = str(project / "a.py")
+    alone("PreToolUse", 0, file_path=path)
+    assert "leases" not in alone("PostToolUse", 1, file_path=path)._context.memory
+    assert "leases" in alone("PostToolUse", 6, file_path=path)._context.memory
+    (lease,) = leases.every(scratch, now)
+    assert lease["until_us"] == now + 16 * MINUTE
+    alone("Stop", 7)
+    assert leases.every(scratch, now) == []
 
 
 def test_whatever_happens_a_file_has_one_holder_and_the_model_agrees(scratch: Home, project: Path) -> None:
