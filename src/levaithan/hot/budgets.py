@@ -155,17 +155,18 @@ def watch(event: Event, context: Context) -> None:
     if not event.session_id or event.canary:
         return
     if event.name in _SETTLED:
-        _kept(context, lambda spend: _end(event, spend, context.now_us))
+        reserved = bool(_in_force(event, context))
+        _kept(context, lambda spend: _end(event, spend, context.now_us, reserved=reserved))
     elif _in_force(event, context):
         _kept(context, lambda spend: spend.under_way(_holder(event)))
 
 
-def _end(event: Event, spend: Spend, now_us: int) -> None:
+def _end(event: Event, spend: Spend, now_us: int, *, reserved: bool) -> None:
     _settle(event, spend)
     if event.name == "SessionEnd":
         spend.release(f"{event.session_id}/")
         spend.sweep(now_us)
-    else:
+    elif reserved:
         spend.release(_holder(event))
 
 

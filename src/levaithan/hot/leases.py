@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 FILE = "/leases.sqlite"
 _SECOND = 1_000_000
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
+_SESSIONS = 4096
 _ENDS = frozenset(("Stop", "StopFailure", "SessionEnd"))
 
 
@@ -72,17 +73,27 @@ def keep(event: Event, context: Context) -> Opinion | None:
     session, now = event.session_id, context.now_us
     if not session or ("leases" not in context.memory and not _worth_opening(event, context)):
         return None
-    book = _book(context)
+    book, ends = _book(context), _ends(context)
+    if session not in ends:
+        ends[session] = book.soonest(session, now) or 0
     if event.name in _ENDS:
-        if not event.payload.get("background_tasks"):
+        if ends[session] and not event.payload.get("background_tasks"):
             book.one_step(lambda: book.leave(session))
+            ends[session] = 0
         return None
-    soonest = book.soonest(session, now)
-    if soonest is not None:
-        expires = charter.of(event, context).leases["expires"] * _SECOND
-        if soonest - now < expires // 2:
-            book.one_step(lambda: book.prolong(session, now, now + expires))
+    expires = charter.of(event, context).leases["expires"] * _SECOND
+    if ends[session] and ends[session] - now < expires // 2:
+        book.one_step(lambda: book.prolong(session, now, now + expires))
+        ends[session] = book.soonest(session, now) or 0
     return _lost(event, context, book) if event.name == "PostToolUse" else None
+
+
+def _ends(context: Context) -> dict[str, int]:
+    """When the first lease of each session ends (us), 0 where it holds none: what this process has done or seen."""
+    ends: dict[str, int] = context.memory.setdefault("lease_ends", {})
+    if len(ends) > _SESSIONS:
+        ends.clear()
+    return ends
 
 
 def _worth_opening(event: Event, context: Context) -> bool:
@@ -160,6 +171,7 @@ def _all_or_none(event: Event, context: Context, paths: list[str], expires: int)
     holder = {"session": session, "agent": event.agent_id, "project": event.project, "since_us": now}
     taken = [(path, book.take(path, holder, now + expires)) for path in paths if path not in held]
     context.memory["lease_taken"] = (event.id, taken)
+    _ends(context).pop(session, None)
     if not taken:
         return None
     return Opinion("allow", f"holds {', '.join(path for path, _ in taken)[:500]} (fence {taken[-1][1]})", "lease.taken")
