@@ -56,12 +56,16 @@ class Database:
             self._lock = -1
 
     def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
-        """Run one statement."""
-        return self._db.execute(sql, values)
+        """Run one statement. Text that is no Unicode (half a surrogate pair, from JSON) is kept as its escapes."""
+        try:
+            return self._db.execute(sql, values)
+        except UnicodeEncodeError:
+            return self._db.execute(sql, _escaped(values))
 
     def executemany(self, sql: str, rows: Any) -> None:
         """Run one statement for each of the rows."""
-        self._db.executemany(sql, rows)
+        for row in rows:
+            self.execute(sql, row)
 
     def one_step(self, work: Callable[[], Made]) -> Made:
         """What `work` makes; nobody else's change comes between, and it is undone if it raises. A damaged file is set
@@ -115,6 +119,10 @@ class Database:
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self.path + suffix, f"{self.path}.damaged{suffix}")
+
+
+def _escaped(values: Any) -> list[Any]:
+    return [one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values]
 
 
 def _damaged(error: sqlite3.DatabaseError) -> bool:

@@ -98,8 +98,9 @@ class Book:
         self._db.execute("DELETE FROM leases WHERE session = ?", (session,))
         self._db.execute("DELETE FROM waiting WHERE session = ?", (session,))
 
-    def reap(self, now: int) -> None:
-        """Drop what is over."""
+    def reap(self, now: int, expires: int) -> None:
+        """Drop what is over; what ends later than it could (the clock was ahead) ends after `expires` from now."""
         self._db.execute("DELETE FROM leases WHERE until_us <= ?", (now,))
+        self._db.execute("UPDATE leases SET until_us = ? WHERE until_us > ?", (now + expires, now + expires))
         old = "DELETE FROM waiting WHERE since_us <= ? OR path NOT IN (SELECT path FROM leases)"
         self._db.execute(old, (now - _WAITS_US,))

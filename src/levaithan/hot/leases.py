@@ -154,7 +154,9 @@ def _ended(book: Book, paths: Sequence[str]) -> list[Lease]:
 def _taken(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
     book, now, session = _book(context), context.now_us, event.session_id or ""
     held = [book.of(path) for path in paths]
-    if all(lease and lease["session"] == session and lease["until_us"] - now > expires // 2 for lease in held):
+    if all(
+        lease and lease["session"] == session and expires >= lease["until_us"] - now > expires // 2 for lease in held
+    ):
         return None  # nothing needs to be written
     return book.one_step(lambda: _all_or_none(event, context, paths, expires))
 
@@ -162,7 +164,7 @@ def _taken(event: Event, context: Context, paths: list[str], expires: int) -> Op
 def _all_or_none(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
     """What was free is held now; or what stands in the way."""
     book, now, session = _book(context), context.now_us, event.session_id or ""
-    book.reap(now)
+    book.reap(now, expires)
     held = {path: lease for path in paths if (lease := book.of(path))}
     for path, lease in held.items():
         if lease["session"] != session:

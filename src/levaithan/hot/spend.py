@@ -31,6 +31,8 @@ _KEPT_DAYS = 100
 _AT_ONCE = 4 << 20
 """Bytes of one transcript that are read while Claude Code waits; the rest at the next event."""
 _UNDER_WAY = " under way"
+_LONGEST_US = 3_600_000_000
+"""No reservation lasts longer: one that seems to was made when the clock was ahead."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS calls (id TEXT PRIMARY KEY, session TEXT, agent TEXT, day TEXT, nano INTEGER, buckets TEXT)
     WITHOUT ROWID;
@@ -123,8 +125,8 @@ class Spend:
 
     def reserved(self, bucket: str, now_us: int, besides: str = "") -> int:
         """Nano-USD that calls under way may still cost in `bucket`, without what the holder `besides` reserved."""
-        sql = "SELECT COALESCE(SUM(nano), 0) FROM reserved WHERE bucket = ? AND until_us > ? AND holder != ?"
-        return int(self._db.execute(sql, (bucket, now_us, besides)).fetchone()[0])
+        sql = "SELECT COALESCE(SUM(nano), 0) FROM reserved WHERE bucket = ? AND until_us > ? AND until_us < ? AND holder != ?"
+        return int(self._db.execute(sql, (bucket, now_us, now_us + _LONGEST_US, besides)).fetchone()[0])
 
     def reserve(self, holder: str, buckets: Sequence[str], nano: int, until_us: int) -> None:
         """Set `nano` aside in each bucket for the next call of `holder`, in place of what it had reserved."""

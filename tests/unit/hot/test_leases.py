@@ -318,3 +318,17 @@ def test_whatever_happens_a_file_has_one_holder_and_the_model_agrees(scratch: Ho
             max([one["fence"] for one in leases.every(scratch, int(START + minute * MINUTE))], default=fences[-1])
         ]
     assert fences[-1] > 20
+
+
+def test_a_clock_that_was_ahead_leaves_nothing_stuck(ask: Any, project: Path, scratch: Home) -> None:
+    path, year = str(project / "a.py"), 366 * 24 * 60
+    ask("one", "Edit", minute=year, file_path=path)
+    assert ask("two", "Edit", file_path=path).rule == "lease.held"
+    assert "until 12:10:00Z" in (ask("two", "Edit", file_path=path).reason or "")
+    assert ask("two", "Edit", minute=10, file_path=path).rule == "lease.taken"
+
+
+def test_text_that_is_no_unicode_is_held_like_any_other(ask: Any, project: Path, scratch: Home) -> None:
+    assert ask("\ud800", "Edit", file_path=str(project / "a.py")).rule == "lease.taken"
+    assert ask("two", "Edit", file_path=str(project / "a.py")).rule == "lease.held"
+    assert held(scratch) == {"a.py": "\\ud800"}
