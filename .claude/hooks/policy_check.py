@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 
 
 _FRESH_US = 250_000
+_PROJECTS = 256
 
 
 def judge(event: Event, context: Context) -> Opinion | None:
     """What the strictest rule that fits the event says; None when none does."""
-    until, rules = context.memory.get("policy", (0, None))
+    by_project: dict[str, tuple[int, policy.Policy]] = context.memory.setdefault("policy", {})
+    project = event.project or event.cwd or ""
+    until, rules = by_project.get(project, (0, None))
     if rules is None or not 0 <= until - context.now_us <= _FRESH_US:  # a change counts within a quarter of a second
-        rules = policy.load(context.home, context.conf)
-        context.memory["policy"] = (context.now_us + _FRESH_US, rules)
+        rules = policy.load(context.home, context.conf, project)
+        if len(by_project) > _PROJECTS:
+            by_project.clear()
+        by_project[project] = (context.now_us + _FRESH_US, rules)
         context.complaints["policy_check"] = rules.problems
     opinion: Opinion | None = rules.judge(event)
     return opinion

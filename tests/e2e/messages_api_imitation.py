@@ -25,11 +25,13 @@ _SIDE_ANSWER = '{"title": "imitation"}'
 
 @dataclass
 class Turn:
-    """One answer of the model: its content blocks; `before` runs before the answer is sent (to set a halt, to kill)."""
+    """One answer of the model: its content blocks; `before` runs before the answer is sent (to set a halt, to kill);
+    `output_tokens`: what it says that it used."""
 
     content: Sequence[dict[str, Any]]
     before: Callable[[], object] | None = None
     status: int = 200
+    output_tokens: int = 20
 
 
 @dataclass
@@ -167,7 +169,7 @@ def message_of(body: dict[str, Any], turn: Turn) -> dict[str, Any]:
             "input_tokens": 100,
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
-            "output_tokens": 20,
+            "output_tokens": turn.output_tokens,
         },
     }
 

@@ -60,7 +60,7 @@ class Stage:
         for place in (self.user, self.project / ".claude"):
             place.mkdir(parents=True)
         self.recorder.write_text(_RECORDER, encoding="utf-8")
-        self.root = homes.make_home(folder / "home")
+        self.root = homes.make_home(folder / "home", paced=True)
 
     @property
     def settings_file(self) -> Path:

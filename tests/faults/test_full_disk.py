@@ -20,9 +20,12 @@ pytestmark = pytest.mark.faults
 
 
 def fill_the_rest(root: str) -> int:
-    """Send events until one cannot be recorded: the last page of a file has room on a disk without a free block."""
-    for _ in range(40):
-        if not calls.call(root, "oneshot").recorded:
+    """Send events until one cannot be recorded: the last page of a file has room on a disk without a free block.
+
+    They are as small as an event can be: what is left must not be enough for the record of a gap either.
+    """
+    for number in range(40):
+        if not calls.call(root, "oneshot", {"hook_event_name": "Unheard", "tool_use_id": f"u{number}"}).recorded:
             return 1
     raise AssertionError("forty events found room on a full disk")
 

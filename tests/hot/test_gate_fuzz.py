@@ -12,6 +12,7 @@ import pytest
 from hook_process import ROOT, make_home, oneshot, run, sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support import homes
 
 from levaithan.hot import contract, hotconf, paths, plain_json
 from levaithan.hot.catalogue import EVENTS
@@ -29,9 +30,11 @@ VALUES = st.recursive(
 @pytest.fixture(scope="module")
 def gates(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Gate, Any]]:
     """The gate as the one-shot has it and as the service has it."""
-    home = paths.home_at(str(make_home(tmp_path_factory.mktemp("fuzz") / "home")))
-    conf = hotconf.read(home.hot_conf)
-    return [(Gate(home, conf), plain_json.loads), (Gate(home, conf, orjson.loads, orjson.dumps), orjson.loads)]
+    made = [paths.home_at(str(make_home(tmp_path_factory.mktemp("fuzz") / "home"))) for _ in range(2)]
+    for home in made:
+        homes.out_of_reach(Path(home.root))
+    plain, fast = [(home, hotconf.read(home.hot_conf)) for home in made]
+    return [(Gate(*plain), plain_json.loads), (Gate(*fast, orjson.loads, orjson.dumps), orjson.loads)]
 
 
 def _holds(gates: list[tuple[Gate, Any]], name: str, raw: bytes) -> None:

@@ -32,6 +32,7 @@ def _denied(said: dict[str, Any] | None) -> str:
 
 def test_every_recorded_payload_is_answered_and_recorded(home: Path) -> None:
     files = sorted((DATA / "payloads").glob("*.json"))
+    (home / "context" / "charter.toml").write_text("[leases]\nenabled = false\n")  # sessions of many days, all at once
     asked = {"PreToolUse-5": "fs.read-outside"}  # that one reads a file beside its project
 
     def one(file: Path) -> None:
@@ -129,7 +130,8 @@ def test_a_repeated_event_is_answered_as_it_was_recorded(home: Path, tool_call: 
 
 def test_sixteen_at_once_are_all_recorded(home: Path, tool_call: Payload) -> None:
     with ThreadPoolExecutor(16) as pool:
-        done = list(pool.map(lambda n: run(oneshot(home, "PreToolUse"), tool_call(tool_use_id=f"t{n}")), range(32)))
+        calls = [tool_call(f"echo {n}", tool_use_id=f"t{n}") for n in range(32)]
+        done = list(pool.map(lambda call: run(oneshot(home, "PreToolUse"), call), calls))
     assert all(sound(one) is None for one in done)
     assert {record["tool_use_id"] for record in journal(home)} == {f"t{n}" for n in range(32)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -35,10 +36,11 @@ def plain_environment(**more: str) -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(foreign)} | more
 
 
-def make_home(folder: Path | str, *, native: bool = True, **settings: object) -> str:
+def make_home(folder: Path | str, *, native: bool = True, paced: bool = False, **settings: object) -> str:
     """A home with the shipped context and hooks, hot.conf of `settings`, and the native client where one can be built.
 
-    Gives the root folder (absolute, real). `settings` are named as in config/settings.py.
+    Gives the root folder (absolute, real). `settings` are named as in config/settings.py. Unless `paced`, the limits of
+    pace are counted as ever and out of reach: tests send the same call more often than any agent may.
     """
     from levaithan.config import hotconf
     from levaithan.config import settings as settings_of
@@ -46,6 +48,8 @@ def make_home(folder: Path | str, *, native: bool = True, **settings: object) ->
     root = Path(os.path.realpath(folder))
     shutil.copytree(ROOT / ".claude" / "context", root / "context")
     shutil.copytree(ROOT / ".claude" / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
+    if not paced:
+        out_of_reach(root)
     home = paths.home_at(str(root))
     for place in (home.root, home.state, home.logs, home.keys, home.bin, home.run):
         paths.ensure_private(place)
@@ -55,6 +59,17 @@ def make_home(folder: Path | str, *, native: bool = True, **settings: object) ->
     if native:
         _put_client(home.root)
     return home.root
+
+
+def out_of_reach(root: Path) -> None:
+    """Put the limits of pace in the charter of the home `root` where no test gets."""
+    charter = root / "context" / "charter.toml"
+    text = charter.read_text(encoding="utf-8")
+    raised, count = re.subn(
+        r"(?m)^((?:calls|denials)_per_minute|repeats_\w+|pingpong_deny) = \d+", r"\1 = 1000000000", text
+    )
+    assert count == 5, "the charter names its limits otherwise by now"
+    charter.write_text(raised, encoding="utf-8")
 
 
 def _put_client(root: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import options, output
+from levaithan.cli import options, output, person
 from levaithan.cli.state import STATE
 from levaithan.errors import LevaithanError, NotFound, UsageProblem
 
@@ -47,7 +46,7 @@ def set_(
         target = os.curdir
     lasts = span(expires, "--expires").total_seconds() if expires else None
     try:
-        made = halts.set_halt(STATE.home(), scope, target or "", reason, person(), lasts_s=lasts)
+        made = halts.set_halt(STATE.home(), scope, target or "", reason, person.name(), lasts_s=lasts)
     except ValueError as problem:
         raise UsageProblem(f"{problem}.", fix="see `levaithan halt set --help`") from None
     except halts.HaltError as problem:
@@ -100,16 +99,6 @@ def in_force() -> list[Halt]:
         raise _failed(problem) from None
 
 
-def person() -> str:
-    """Who does this, as the operating system has it: not a matter of options or of the environment."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return getpass.getuser() if os.environ.get("USER") else f"uid {os.getuid()}"
-
-
 def _confirm(meant: list[Halt]) -> None:
     for halt in meant:
         output.say(f"{halt.id}  {halt.scope} {halt.target}  by {halt.by}: {halt.reason}")
@@ -132,7 +121,7 @@ def _record(action: str, halt: Halt) -> None:
     """Put it in the journal. A journal that cannot be written does not undo a halt, but is said."""
     from levaithan.cli import recording
 
-    body: dict[str, Any] = {"action": action, "by": person(), "halt": halt.as_dict()}
+    body: dict[str, Any] = {"action": action, "by": person.name(), "halt": halt.as_dict()}
     problem = recording.note(STATE.home(), "halt", body)
     if problem:
         output.say(f"note: it is in force, but could not be recorded in the journal: {problem}")

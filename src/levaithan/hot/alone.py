@@ -12,10 +12,11 @@ from levaithan.hot import contract, hotconf, paths, plain_json
 from levaithan.hot.bounded import encode
 from levaithan.hot.event import parse
 from levaithan.hot.gate import machine_id
+from levaithan.hot.hook_file import Hook, say
 from levaithan.hot.shot import read_stdin
 from levaithan.hot.timelimit import TimeLimit
 from levaithan.hot.wire import ENVIRONMENT
-from levaithan.hot.workflow import Context, Flow, Hook, Outcome, Runner, say
+from levaithan.hot.workflow import Context, Flow, Outcome, Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

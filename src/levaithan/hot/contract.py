@@ -7,7 +7,8 @@ Standard library only, and lean: the one-shot path loads this while Claude Code 
 from __future__ import annotations
 
 from levaithan.hot.catalogue import EVENTS, GUARDS
-from levaithan.hot.event import CANARY, VERDICTS, Answer, Decision, Event, Opinion, parse
+from levaithan.hot.event import CANARY, Event, parse
+from levaithan.hot.opinion import VERDICTS, Answer, Decision, Opinion
 from levaithan.hot.plain_json import dumps, loads
 
 TYPE_CHECKING = False
@@ -51,7 +52,9 @@ def recorded(body: bytes, loads: Callable[[bytes], Any] = loads) -> tuple[str, D
     if not isinstance(record, dict) or record.get("decision") not in VERDICTS:
         raise ValueError("the record has no decision")
     decision = Decision(record["decision"], record.get("reason"), record.get("rule"), record.get("hook"))
-    said = [hook["context"] for hook in record.get("hooks") or () if hook.get("context")]
+    hooks = record.get("hooks") or ()
+    said = [hook["context"] for hook in hooks if hook.get("context")]
+    decision.granted = any(hook.get("granted") and hook.get("hook") == decision.hook for hook in hooks)
     decision.context = "\n".join(said) or None
     return record.get("event") or "", decision
 
@@ -59,16 +62,18 @@ def recorded(body: bytes, loads: Callable[[bytes], Any] = loads) -> tuple[str, D
 def render(event_name: str, decision: Decision, notices: Sequence[str] = ()) -> Answer:
     """What Claude Code must be given for `decision` on `event_name`; `notices` are shown to the user.
 
-    allow without context or notices is silence: never a permission that the user would have been asked for.
+    allow without context or notices is silence, never a permission that the user would have been asked for; but what a
+    person has granted (Decision.granted) is said, or the client would ask or refuse once more.
     """
     verdict = decision.verdict
-    if verdict == "allow" and not notices and not decision.context:
+    if verdict == "allow" and not notices and not decision.context and not decision.granted:
         return Answer()
     spec = EVENTS.get(event_name)
     way = spec.answer if spec else "none"
     if way == "exit2" and verdict in ("deny", "ask"):  # a halt is said in JSON: exit 2 would keep a teammate working
         return Answer(2, b"", _plain(decision.reason or "denied"))
-    output = _WAYS[way](event_name, verdict, _bounded(decision.reason or verdict)) if verdict != "allow" else {}
+    said = verdict != "allow" or (decision.granted and way == "permission")
+    output = _WAYS[way](event_name, verdict, _bounded(decision.reason or verdict)) if said else {}
     if verdict == "halt":
         output["continue"] = False
         output["stopReason"] = _bounded(decision.reason or "halted")
@@ -81,7 +86,7 @@ def render(event_name: str, decision: Decision, notices: Sequence[str] = ()) -> 
 
 
 def _permission(event_name: str, verdict: str, reason: str) -> dict[str, Any]:
-    permission = "ask" if verdict == "ask" else "deny"
+    permission = verdict if verdict in ("ask", "allow") else "deny"
     return {
         "hookSpecificOutput": {
             "hookEventName": event_name,

@@ -6,8 +6,6 @@ Standard library only.
 
 from __future__ import annotations
 
-import re
-
 from levaithan.hot.deed import Deed, shown
 from levaithan.hot.shell_options import operands, operands_on, values_of
 
@@ -93,7 +91,7 @@ def _defaults(made: Simple) -> Iterator[Deed]:
         yield _stays("a login hook", made)
 
 
-_RUNS = re.compile(
+_RUNS = (
     r"(?i)(?:core\.(?:fsmonitor|sshcommand|hookspath|gitproxy|askpass|editor|pager)|credential(?:\..*)?\.helper|"
     r"(?:diff|merge|filter)\..*\.(?:command|driver|textconv|clean|smudge|process)|diff\.external|gpg\.program|"
     r"sequence\.editor|uploadpack\.packobjectshook|init\.templatedir|include\.path|includeif\..*\.path|"
@@ -102,7 +100,7 @@ _RUNS = re.compile(
 _HARMLESS_VALUES = frozenset(
     ("true", "false", "cat", "less", "vim", "nano", "vi", "code", "delta", "bat", "osxkeychain", "manager")
 )
-_USUAL_VALUES = re.compile(
+_USUAL_VALUES = (
     r"(?:less|delta|code|vim|nano|cat|bat|subl|emacs|diff-so-fancy)\b[^;|&`$]*|cache(?:\s--timeout.*)?|"
     r"(?:manager|osxkeychain|libsecret|wincred|manager-core|!gh auth git-credential|"
     r"!/usr/bin/gh auth git-credential|)|git-lfs .*"
@@ -133,8 +131,14 @@ def _git(made: Simple) -> Iterator[Deed]:
         if len(words) >= 2 and not reading & set(rest):
             settings.append((words[0], words[1]))
     for name, value in settings:
-        if _RUNS.fullmatch(name) and not _is_usual(name.lower(), value):
+        if _fits(_RUNS, name) and not _is_usual(name.lower(), value):
             yield _stays(f"{name}={value}"[:100], made)
+
+
+def _fits(pattern: str, text: str) -> bool:
+    import re  # most git commands set nothing
+
+    return re.fullmatch(pattern, text) is not None
 
 
 def _is_usual(name: str, value: str) -> bool:
@@ -147,7 +151,7 @@ def _is_usual(name: str, value: str) -> bool:
         return "github.com" in name or "gitlab.com" in name
     if name == "http.sslverify":
         return value.lower() not in ("false", "0", "no", "off")
-    return value.lower() in _HARMLESS_VALUES or bool(_USUAL_VALUES.fullmatch(value))
+    return value.lower() in _HARMLESS_VALUES or _fits(_USUAL_VALUES, value)
 
 
 def _rows() -> dict[str, Reader]:

@@ -6,7 +6,6 @@ hash, counts lines, or uses a key for what keys are for (ssh -i, source .env) re
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
 from levaithan.hot.deed import Deed, shown
@@ -50,7 +49,13 @@ _VALUED: dict[str, str] = {
     "rsync": "e rsh exclude include filter",
     "tar": "fCTX file directory files-from exclude",
 }
-_QUIET_SEARCH = re.compile(r"-[a-zA-Z]*[qclL][a-zA-Z]*|--(?:quiet|silent|count|files-with-matches|files-without-match)")
+_QUIET = frozenset(("--quiet", "--silent", "--count", "--files-with-matches", "--files-without-match"))
+
+
+def _is_quiet(word: str) -> bool:
+    """-q, -c, -l and what they stand together with."""
+    letters = word[1:]
+    return word[:1] == "-" and letters.isascii() and letters.isalpha() and any(one in letters for one in "qclL")
 
 
 def _shows(made: Simple) -> Iterator[Deed]:
@@ -61,7 +66,7 @@ def _shows(made: Simple) -> Iterator[Deed]:
 def _searches(made: Simple) -> Iterator[Deed]:
     """grep PATTERN FILES: the pattern is no file."""
     words = made.words
-    if any(_QUIET_SEARCH.fullmatch(word) for word in words[1:]):
+    if any(word in _QUIET or _is_quiet(word) for word in words[1:]):
         return
     valued = _VALUED["rg" if made.name in ("rg", "ag", "ripgrep") else "grep"]
     found = operands(words, valued)

@@ -1,4 +1,4 @@
-"""What goes through the gate: the Event as Claude Code sent it, the Opinions on it, the Decision, the Answer.
+"""What goes into the gate: the Event as Claude Code sent it.
 
 Parsing never raises: what cannot be read becomes an Event with a `problem`, which the gate denies where the event is a
 guard. Standard library only, and lean: the one-shot path loads this while Claude Code waits.
@@ -22,62 +22,6 @@ MAX_VALUES = 1_000_000
 _HEX = frozenset("0123456789abcdef")
 CANARY = "levaithan-canary"
 """A session whose id begins so is a probe of ours (doctor, service): recorded with `canary`, shown apart."""
-VERDICTS = ("allow", "ask", "deny", "halt")
-"""From the weakest to the strongest: the strongest opinion on an event wins."""
-
-
-class Opinion:
-    """What one atomic hook thinks: verdict "halt", "deny", "ask" or "allow"; why; which rule; text for the model."""
-
-    __slots__ = ("context", "reason", "rule", "verdict")
-
-    def __init__(
-        self, verdict: str = "allow", reason: str | None = None, rule: str | None = None, context: str | None = None
-    ) -> None:
-        self.verdict = verdict
-        self.reason = reason
-        self.rule = rule
-        self.context = context
-
-    def __repr__(self) -> str:
-        return f"Opinion({self.verdict!r}, {self.reason!r}, rule={self.rule!r}, context={self.context!r})"
-
-
-class Decision:
-    """What the gate decided: verdict, reason, rule, the hook that said so, and text for the model's context."""
-
-    __slots__ = ("context", "hook", "reason", "rule", "verdict")
-
-    def __init__(
-        self,
-        verdict: str = "allow",
-        reason: str | None = None,
-        rule: str | None = None,
-        hook: str | None = None,
-        context: str | None = None,
-    ) -> None:
-        self.verdict = verdict
-        self.reason = reason
-        self.rule = rule
-        self.hook = hook
-        self.context = context
-
-    def __repr__(self) -> str:
-        return f"Decision({self.verdict!r}, {self.reason!r}, rule={self.rule!r}, hook={self.hook!r})"
-
-
-class Answer:
-    """What a hook process gives Claude Code: exit_code (0 or 2), stdout and stderr as bytes."""
-
-    __slots__ = ("exit_code", "stderr", "stdout")
-
-    def __init__(self, exit_code: int = 0, stdout: bytes = b"", stderr: bytes = b"") -> None:
-        self.exit_code = exit_code
-        self.stdout = stdout
-        self.stderr = stderr
-
-    def __repr__(self) -> str:
-        return f"Answer({self.exit_code}, {self.stdout!r}, {self.stderr!r})"
 
 
 class Event:

@@ -10,12 +10,13 @@ import os
 
 from levaithan.hot import bounded, flows, record
 from levaithan.hot.contract import bad_input
-from levaithan.hot.event import Decision
+from levaithan.hot.hook_file import Hook, load_hook, say, stamp
+from levaithan.hot.opinion import Decision
 from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps as plain_dumps
 from levaithan.hot.plain_json import loads as plain_loads
 from levaithan.hot.timelimit import Overrun, TimeLimit
-from levaithan.hot.workflow import Context, Flow, Hook, Outcome, Runner, load_hook, say, stamp
+from levaithan.hot.workflow import Context, Flow, Outcome, Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ class Gate:
             now = stamp(hook.path)
             if now != hook.seen or hook.error:
                 self._reload(key, hook, now)
-        self._context.memory.pop("policy", None)
+        for name in ("policy", "charter"):
+            self._context.memory.pop(name, None)
 
     def _reload(self, key: tuple[str, str], old: Hook, now: tuple[int, int, int] | None) -> None:
         self._limit.begin(self.conf.deadline_ms / 1000)

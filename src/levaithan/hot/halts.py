@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from levaithan.hot.event import Opinion
+from levaithan.hot.opinion import Opinion
 from levaithan.hot.paths import regular
 from levaithan.hot.plain_json import dumps, loads
 
@@ -35,6 +35,8 @@ _KEPT_US = 30 * 86_400_000_000
 _LAST_US = 253_402_300_799_000_000
 """The last second of the year 9999: a longer one would no longer compare as text."""
 _cache: dict[str, tuple[tuple[int, ...], list[Halt] | HaltError]] = {}
+_absent: dict[str, float] = {}
+_ABSENT_S = 0.05  # how long it is taken for granted that a missing file is no dead link either
 
 
 class HaltError(Exception):
@@ -178,10 +180,8 @@ def stamp(time_us: int) -> str:
 def _say(halt: Halt) -> str:
     scope = "everything" if halt.scope == "all" else f"{halt.scope} {halt.target}"
     until = f"until {halt.expires_at[:19]}Z" if halt.expires_at else "until it is released"
-    return (
-        f"Halted by {halt.by} ({scope}, {until}): {halt.reason}. Stop working and tell the user; "
-        f"only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
-    )
+    whose = f"Halted by {halt.by} ({scope}, {until}): {halt.reason}. Stop working and tell the user; "
+    return whose + f"only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
 
 
 def _real(folder: str) -> str:
@@ -195,10 +195,13 @@ def _read(path: str) -> list[Halt]:
     try:
         seen = os.stat(path)
     except FileNotFoundError:
+        if time.monotonic() < _absent.get(path, 0.0):
+            return []
         _cache.pop(path, None)
         folder = os.path.dirname(path)
         if os.path.islink(path) or (os.path.islink(folder) and not os.path.isdir(folder)):
             raise _unreadable(path, "it is a link, and what it leads to is gone") from None
+        _absent[path] = time.monotonic() + _ABSENT_S
         return []
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from None
@@ -266,9 +269,7 @@ def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
             text = dumps({"version": 1, "halts": [halt.as_dict() for halt in kept]})
             data = text.encode() if isinstance(text, str) else text
             if len(data) > _MAX_BYTES:
-                raise HaltError(
-                    f"{home.halts} holds too many halts: release some of them (`levaithan halt list`) first"
-                )
+                raise HaltError(f"{home.halts} holds too many halts: release some (`levaithan halt list`) first")
             _write(temporary, data)
             os.rename(temporary, home.halts)
             _sync_folder(home.state)
@@ -277,9 +278,8 @@ def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
     except OSError as error:
         if os.path.exists(temporary):
             os.unlink(temporary)
-        raise HaltError(
-            f"{home.halts} cannot be written ({error.strerror}): free space or mend its folder, then try again"
-        ) from error
+        why = f"{home.halts} cannot be written ({error.strerror}): free space or mend its folder, then try again"
+        raise HaltError(why) from error
     _cache.pop(home.halts, None)
 
 

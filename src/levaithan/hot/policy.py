@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
-from levaithan.hot import hotconf
+from levaithan.hot import charter, hotconf, policy_charter
 from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed, shown
-from levaithan.hot.event import Opinion
+from levaithan.hot.opinion import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
 from levaithan.hot.scene import Scene
@@ -34,13 +34,25 @@ Rule = dict[str, "Any"]
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _STRENGTH = {"allow": 0, "ask": 1, "deny": 2}
 _SEEN = 120
-_loaded: dict[str, tuple[list[object], Policy]] = {}
+_loaded: dict[tuple[str, str], tuple[list[object], Policy]] = {}
+_PROJECTS = 64
 
 
 class Policy:
     """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
-    __slots__ = ("_beyond_paths", "_by_deed", "_runs", "conf", "home", "problems", "protected", "rules", "user_home")
+    __slots__ = (
+        "_beyond_paths",
+        "_by_deed",
+        "_last",
+        "_runs",
+        "conf",
+        "home",
+        "problems",
+        "protected",
+        "rules",
+        "user_home",
+    )
 
     def __init__(
         self, home: Home, conf: HotConf, rules: list[Rule] | None, problems: list[str], user_home: str | None = None
@@ -60,6 +72,7 @@ class Policy:
             for kind, found in self._by_deed.items()
         }
         self._runs = RunRules(self._by_deed.get("run", ()))
+        self._last: tuple[str, list[Deed]] = ("", [])
 
     def judge(self, event: Event) -> Opinion | None:
         """What the strictest rule that fits says; None when none does.
@@ -73,6 +86,10 @@ class Policy:
         """What `event` would do, for whoever wants to see it."""
         return Scene(self.protected, self.user_home, event).deeds()
 
+    def deeds_of(self, event: Event) -> list[Deed]:
+        """The same for who asks after the rules were: the event that was judged last is not read again."""
+        return self._last[1] if event.id and self._last[0] == event.id else self.deeds(event)
+
     def opinions(self, event: Event) -> list[Opinion]:
         """What every rule that fits says, each rule once."""
         if self.rules is None:
@@ -81,7 +98,9 @@ class Policy:
             return []
         scene = Scene(self.protected, self.user_home, event)
         seen: dict[str, Opinion] = {}
-        for deed in scene.deeds():
+        deeds = scene.deeds()
+        self._last = (event.id, deeds)
+        for deed in deeds:
             for rule in self._rules_on(deed, scene):
                 if rule["id"] not in seen and _tool_fits(rule["tools"], event.tool_name or event.name):
                     place = scene.where.fits(rule, deed)
@@ -108,21 +127,29 @@ class Policy:
         return Opinion("deny", reason, "policy.unloadable")
 
 
-def load(home: Home, conf: HotConf | None = None) -> Policy:
-    """The policy of `home`, read again only when a file of it changed. Never raises: see Policy.problems.
+def load(home: Home, conf: HotConf | None = None, project: str | None = None) -> Policy:
+    """The policy of `home`, and of `project` where that has rules of its own; read again only when a file of it
+    changed. Never raises: see Policy.problems.
 
     A pack that is refused (file, line and reason in `problems`) leaves the last good set in force.
     """
     folder = home.context + "/policies"
-    key: list[object] = [*stamps(folder), _stamp(home.hot_conf), _stamp(home.installs)]
-    known = _loaded.get(home.root)
+    own = project if charter.has_own(project) else None
+    laid_down = charter.load(home, own)
+    key: list[object] = [*stamps(folder), _stamp(home.hot_conf), _stamp(home.installs), laid_down]
+    known = _loaded.get((home.root, own or ""))
     if known is not None and known[0] == key:
         return known[1]
     from levaithan.hot import policy_cache
 
     rules, problems = policy_cache.rules(folder, home.state + "/cache")
+    if rules is not None:
+        rules, more = policy_charter.in_force(rules, laid_down)
+        problems = [*problems, *laid_down.problems, *more]
     made = Policy(home, conf or hotconf.read(home.hot_conf), rules, problems)
-    _loaded[home.root] = (key, made)
+    if len(_loaded) > _PROJECTS:
+        _loaded.clear()
+    _loaded[home.root, own or ""] = (key, made)
     return made
 
 

@@ -61,15 +61,22 @@ def compile_packs(packs: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
     rules: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
     for path, data in packs:
-        text, tables = _parse(path, data)
-        for number, table in enumerate(tables):
-            where = f"{path}:{_line(text, number)}"
-            rule = _rule(where, table)
-            if rule["id"] in seen:
-                raise PackError(f"{where}: the rule {rule['id']} stands in {seen[rule['id']]} already; rename one")
-            seen[rule["id"]] = path
-            _try_examples(where, rule, table.get("examples", {}))
-            rules.append(rule)
+        rules += compile_tables(path, *_parse(path, data), seen)
+    return rules
+
+
+def compile_tables(path: str, text: str, tables: list[Any], seen: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """The rules of one pack, `tables` of the TOML in `text`, each tested. `seen`: the file of every rule id there is
+    already, added to. Raises PackError."""
+    seen, rules = {} if seen is None else seen, []
+    for number, table in enumerate(tables):
+        where = f"{path}:{_line(text, number)}"
+        rule = _rule(where, table)
+        if rule["id"] in seen:
+            raise PackError(f"{where}: the rule {rule['id']} stands in {seen[rule['id']]} already; rename one")
+        seen[rule["id"]] = path
+        _try_examples(where, rule, table.get("examples", {}))
+        rules.append({**rule, "pack": path.rpartition("/")[2].removesuffix(".toml")})
     return rules
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 _OWN = ("context", "hooks", "state", "run", "keys", "bin", "logs")
-_SETTINGS_NAMES = ("settings.json", "settings.local.json")
+_SETTINGS_NAMES = ("settings.json", "settings.local.json", "levaithan.toml")
 _SETTINGS = tuple("/.claude/" + name for name in _SETTINGS_NAMES)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
 _OUR_NAMES = ["levaithan serve", "levaithan.service", "levaithan.projector", "levaithan-hook"]

@@ -7,13 +7,14 @@ programs. Standard library only; each reader is imported when an event needs it.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed
+from levaithan.hot.simple import MAX_LINE, Line, plain
 from levaithan.hot.where import Where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
-    from levaithan.hot.shell import Simple
+    from levaithan.hot.simple import Simple
 
 _DEEPEST = 3
 _SHORTEST_SECRET = 16
@@ -62,15 +63,21 @@ class Scene:
         return found
 
     def _shell(self, command: str, cwd: str | None) -> list[Deed]:
-        from levaithan.hot import shell
-
-        known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
-        line = shell.split(command, cwd, self.user_home, known)
-        found = self._of_line(line.commands, command[: shell.MAX_LINE])
+        line = self._split(command, cwd)
+        found = self._of_line(line.commands, command[:MAX_LINE])
         found += self._secrets(command, command[:2000])
         if line.unsure:
             found.append(Deed("unsure", line.unsure, cwd, command[:2000]))
         return found
+
+    def _split(self, command: str, cwd: str | None) -> Line:
+        one = plain(command, cwd)
+        if one is not None and runs_nothing_else(one):
+            return Line([one])
+        from levaithan.hot import shell
+
+        known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
+        return shell.split(command, cwd, self.user_home, known)
 
     def _of_line(self, commands: list[Simple], text: str, depth: int = 0) -> list[Deed]:
         """What the commands of one text do, each alone and together, and what the files do that they run."""
@@ -118,3 +125,13 @@ class Scene:
         from levaithan.hot import secret_deeds
 
         return list(secret_deeds.of_text(text, self.event.cwd, seen))
+
+
+def runs_nothing_else(made: Simple) -> bool:
+    """Whether shell_wrap.look_into() has nothing to do with `made`."""
+    from levaithan.hot.shell_options import INTERPRETERS
+    from levaithan.hot.shell_wrap import SPECIAL
+    from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS
+
+    name = made.name
+    return not (name.startswith(INTERPRETERS) or any(name in each for each in (SPECIAL, WRAPPERS, ELSEWHERE, RUNNERS)))

@@ -19,15 +19,42 @@ _WRITTEN = ("content", "new_string", "new_source")
 _WEAK = frozenset(("url-password", "mailchimp", "discord"))
 """Shapes that other texts have as well."""
 _MOST = 4 << 20
+_MOST_TEXTS = 2000
 
 
 def of_text(text: str, cwd: str | None, seen: str) -> Iterator[Deed]:
     """A deed a kind of secret in `text`."""
+    for kind in kinds(text):
+        yield Deed("secret", named(kind), cwd, seen)
+
+
+def kinds(text: str) -> list[str]:
+    """The kinds of secret in `text`, each once."""
     if len(text) < 16 or not suspicious(text[:_MOST].encode("utf-8", "surrogatepass")):
-        return
-    for kind in dict.fromkeys(_kinds(text[:_MOST])):
-        article = "an" if kind[0] in "aeiou" else "a"
-        yield Deed("secret", f"{article} {kind} secret" if "key" not in kind else f"{article} {kind}", cwd, seen)
+        return []
+    return list(dict.fromkeys(_kinds(text[:_MOST])))
+
+
+def named(kind: str) -> str:
+    """A kind of secret in words."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    return f"{article} {kind}" if "key" in kind else f"{article} {kind} secret"
+
+
+def in_output(value: Any) -> list[str]:
+    """The kinds of secret in what a tool gave back, whatever its shape; of very many texts the first ones."""
+    found: dict[str, None] = {}
+    left, seen = [value], 0
+    while left and seen < _MOST_TEXTS:
+        one = left.pop()
+        if isinstance(one, str):
+            seen += 1
+            found.update(dict.fromkeys(kinds(one)))
+        elif isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return list(found)
 
 
 def of_tool(given: dict[str, Any], cwd: str | None, name: str) -> Iterator[Deed]:

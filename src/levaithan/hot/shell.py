@@ -13,8 +13,10 @@ import re
 from levaithan.hot import shell_wrap
 from levaithan.hot.shell_text import UNKNOWN, Document, captured, output_of
 from levaithan.hot.shell_words import MAX_DEPTH, Words
+from levaithan.hot.simple import MAX_LINE, Line, Simple
 
-MAX_LINE = 256 << 10
+__all__ = ("MAX_LINE", "Line", "Reader", "Simple", "split")
+
 MAX_COMMANDS = 2000
 
 _ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[[^]]*\])?(\+?)=(.*)", re.DOTALL)
@@ -26,35 +28,6 @@ _REDIRECT = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<|>")
 _LEADING = frozenset(
     ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "fi", "done", "}", "esac", "coproc", "function")
 )
-
-
-class Simple:
-    """One simple command: `words` (words[0] the program as written), its redirections, folder, known input, and
-    `upstream`, the command whose output it is piped, `origin`, the file it stands in."""
-
-    __slots__ = ("cwd", "name", "origin", "redirects", "stdin", "upstream", "words")
-
-    def __init__(self, words: list[str], redirects: list[tuple[str, str]], cwd: str | None, stdin: str | None) -> None:
-        self.words = words
-        self.redirects = redirects
-        self.cwd = cwd
-        self.stdin = stdin
-        self.upstream: Simple | None = None
-        self.origin = ""
-        self.name = words[0].rsplit("/", 1)[-1] if words else ""
-
-    def __repr__(self) -> str:
-        return f"Simple({self.words!r}, {self.redirects!r}, cwd={self.cwd!r})"
-
-
-class Line:
-    """What a command line runs. `unsure` is None, or why it could not be read to the end."""
-
-    __slots__ = ("commands", "unsure")
-
-    def __init__(self) -> None:
-        self.commands: list[Simple] = []
-        self.unsure: str | None = None
 
 
 def split(line: str, cwd: str | None = None, home: str = "~", known: dict[str, str] | None = None) -> Line:

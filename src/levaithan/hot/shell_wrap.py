@@ -25,7 +25,7 @@ def look_into(made: Simple, reader: Reader) -> None:
     """Adds what `made` runs inside itself to the reader's result, and follows `cd` and `export`."""
     if not made.words:
         return
-    special = _SPECIAL.get(made.name)
+    special = SPECIAL.get(made.name)
     if special:
         special(made, reader)
     elif made.name in WRAPPERS:
@@ -283,7 +283,7 @@ def _change_folder(made: Simple, reader: Reader) -> None:
         reader.cwd = joined(reader.cwd, place)
 
 
-_SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
+SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(("cd", "pushd", "chdir"), _change_folder),
     **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
     **dict.fromkeys(SHELLS, _shell),

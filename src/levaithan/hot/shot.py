@@ -11,7 +11,8 @@ import time
 
 from levaithan.hot import contract, hotconf, paths
 from levaithan.hot.catalogue import GUARDS
-from levaithan.hot.event import Decision, parse
+from levaithan.hot.event import parse
+from levaithan.hot.opinion import Decision
 from levaithan.hot.wire import ENVIRONMENT, TRUNCATED_PAYLOAD
 
 try:
@@ -23,8 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from levaithan.hot.event import Answer, Event
+    from levaithan.hot.event import Event
     from levaithan.hot.gate import Gate
+    from levaithan.hot.opinion import Answer
     from levaithan.hot.paths import Home
 
 _TOTAL_S = 8.0

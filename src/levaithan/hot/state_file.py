@@ -31,11 +31,15 @@ class StateFile:
     __slots__ = ("_lock", "_seen", "_value", "found", "path")
 
     def __init__(self, path: str) -> None:
+        self._lock = -1
         self.path = path
         self.found = ""
-        self._lock = -1
         self._seen: tuple[int, int, int] | None = None
         self._value: dict[str, Any] = {}
+
+    def __del__(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
 
     def look(self) -> dict[str, Any]:
         """The object as it is now, without waiting for who changes it. Not to be changed. Raises nothing."""

@@ -8,19 +8,16 @@ Standard library only.
 
 from __future__ import annotations
 
-import os
-import sys
 from time import perf_counter
 
-from levaithan.hot.bounded import short
 from levaithan.hot.contract import NEXT_STEP
-from levaithan.hot.event import VERDICTS, Decision, Opinion
+from levaithan.hot.hook_file import Hook, HookError, say
+from levaithan.hot.opinion import VERDICTS, Decision, Opinion
 from levaithan.hot.timelimit import Overrun, TimeLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, TracebackType
     from typing import Any
 
     from levaithan.hot.event import Event
@@ -30,16 +27,16 @@ if TYPE_CHECKING:
 _STRENGTH = {verdict: strength for strength, verdict in enumerate(VERDICTS)}
 _REFUSED = ("deny", "halt")
 _UNDO_LIMIT_S = 0.3
-_MAX_SAID = 400
 _now = perf_counter
 
 
 class Context:
     """What a hook may use: home, conf, now_us (wall clock, microseconds), machine, memory (lives as long as the
     process; a hook keeps its things under its own name), complaints (what a hook found wrong with the installation,
-    under its name; shown to the user), loads and dumps (the fastest JSON there is)."""
+    under its name; shown to the user), loads and dumps (the fastest JSON there is), decision (as it stands when a
+    reservation or an observer runs; not to be changed)."""
 
-    __slots__ = ("complaints", "conf", "dumps", "home", "loads", "machine", "memory", "now_us")
+    __slots__ = ("complaints", "conf", "decision", "dumps", "home", "loads", "machine", "memory", "now_us")
 
     def __init__(
         self, home: Home, conf: HotConf, loads: Callable[[Any], Any], dumps: Callable[[Any], Any], machine: str = ""
@@ -51,6 +48,7 @@ class Context:
         self.machine = machine
         self.memory: dict[str, Any] = {}
         self.complaints: dict[str, list[str]] = {}
+        self.decision = Decision()
         self.now_us = 0
 
 
@@ -66,24 +64,6 @@ class Outcome:
         self.notices: list[str] = []
 
 
-class HookError(Exception):
-    """A hook that could not be loaded, or gave what is no opinion."""
-
-
-class Hook:
-    """One atomic hook, loaded: its function, its undo, or why it cannot be used (`error`)."""
-
-    __slots__ = ("error", "function", "name", "path", "seen", "undo")
-
-    def __init__(self, name: str, path: str) -> None:
-        self.name = name
-        self.path = path
-        self.error: str | None = None
-        self.function: Callable[..., Any] = _missing
-        self.undo: Callable[..., Any] | None = None
-        self.seen = stamp(path)
-
-
 class Flow:
     """The loaded hooks of one event, by part."""
 
@@ -96,78 +76,6 @@ class Flow:
         self.record = parts["record"]
 
 
-def _missing(*_: Any) -> None:
-    raise HookError("it was never loaded")
-
-
-def stamp(path: str) -> tuple[int, int, int] | None:
-    """What tells two versions of a file apart, or None when there is none (but a folder, a pipe, a device, say)."""
-    try:
-        seen = os.stat(path)
-    except OSError:
-        return None
-    return (seen.st_mtime_ns, seen.st_size, seen.st_ino) if (seen.st_mode & 0o170000) == 0o100000 else None
-
-
-def load_hook(name: str, path: str, entry: str, *, fresh: bool = False) -> Hook:
-    """The hook in the file `path`, whose function is `entry` ("hook" or "record"). Never raises, see Hook.error.
-
-    `fresh` compiles the source even where a compiled form is kept: for a file that has just been changed.
-    """
-    hook = Hook(name, path)
-    if hook.seen is None:
-        hook.error = f"{path} is missing, or no file"
-        return hook
-    module = type(sys)("levaithan_hook_" + name)
-    module.__file__ = path
-    try:
-        code = _code(module.__name__, path, fresh=fresh)
-        sys.modules[module.__name__] = module
-        exec(code, module.__dict__)  # noqa: S102 - the installation's own hooks are code
-        function = module.__dict__.get(entry)
-        if not callable(function):
-            raise HookError(f"{path} defines no function {entry}()")
-        hook.function = function
-        undo = module.__dict__.get("undo")
-        hook.undo = undo if callable(undo) else None
-    except Overrun:
-        raise
-    except BaseException as error:  # whatever a hook file does while it is loaded, it must not end the gate
-        hook.error = say(error, path)
-    return hook
-
-
-def _code(name: str, path: str, *, fresh: bool) -> CodeType:
-    if fresh:
-        with open(path, "rb") as file:
-            return compile(file.read(), path, "exec", dont_inherit=True)
-    try:
-        from _frozen_importlib_external import SourceFileLoader
-    except ImportError:
-        from importlib.machinery import SourceFileLoader
-    code = SourceFileLoader(name, path).get_code(name)
-    if code is None:
-        raise HookError(f"{path} holds no code")
-    return code
-
-
-def say(error: BaseException, path: str) -> str:
-    """An exception in one bounded line, with the line of the hook file it came from."""
-    line = error.lineno if isinstance(error, SyntaxError) else None
-    trace: TracebackType | None = error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == path and not isinstance(error, SyntaxError):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    try:
-        text = str(error)
-    except Exception:
-        text = "an error without words"
-    text = short(text if isinstance(error, HookError) else f"{type(error).__name__}: {text}", _MAX_SAID)
-    text = text.replace("\n", " ")
-    return f"{text} ({path}, line {line})" if line else text
-
-
 class Runner:
     """Runs one event; made anew for each."""
 
@@ -178,6 +86,7 @@ class Runner:
         self.context = context
         self.limit = limit
         self.outcome = Outcome()
+        context.decision = self.outcome.decision
         self.taken: list[Hook] = []
 
     def run(self, flow: Flow) -> Outcome:
@@ -217,7 +126,11 @@ class Runner:
             entry["reason"] = opinion.reason
         self._add_context(opinion, entry)
         decision = self.outcome.decision
-        if _STRENGTH[opinion.verdict] > _STRENGTH[decision.verdict] or decision.hook is None:
+        answers = opinion.answers and reserve and decision.verdict == "ask"
+        if answers or _STRENGTH[opinion.verdict] > _STRENGTH[decision.verdict] or decision.hook is None:
+            decision.granted = answers and opinion.verdict == "allow"
+            if decision.granted:
+                entry["granted"] = True
             decision.verdict = opinion.verdict
             decision.reason = opinion.reason
             decision.rule = opinion.rule
@@ -230,6 +143,8 @@ class Runner:
         if opinion is not None:
             if opinion.verdict != "allow":
                 entry["error"] = f"an observer cannot {opinion.verdict}: list it under checks"
+            elif opinion.rule:
+                entry["rule"] = opinion.rule
             self._add_context(opinion, entry)
 
     def _call(self, hook: Hook, entry: dict[str, Any]) -> Opinion | None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from levaithan.cost import table
+from levaithan.hot import prices
 from levaithan.install import demo, home_files, home_folders, hooks
 
 if TYPE_CHECKING:
@@ -50,11 +53,22 @@ def plan(home: Home, options: Options) -> list[Step]:
         ("files", "put the shipped rules and hooks into it", home_files.stale_files, home_files.copy_files),
         ("env", f"write {home_files.env_path(home)} from its template", home_files.env_missing, home_files.make_env),
         ("client", "build the native hook client", home_files.client_stale, home_files.make_client),
+        ("prices", "compile the table of prices for budgets", prices_missing, make_prices),
         ("conf", "compile the settings for the hooks", home_files.conf_differs, home_files.make_conf),
         ("key", "make the key that signs the journal's checkpoints", home_files.key_missing, home_files.make_key),
     ]
     steps = [Step(name, words, partial(_truth, look, home), partial(make, home)) for name, words, look, make in todo]
     return [*steps, *(_hooks_step(home, place, options) for place in places_of(options))]
+
+
+def prices_missing(home: Home) -> bool:
+    """Whether budgets would go by the prices that are built in; a table that is there is kept up to date by `cost`."""
+    return not Path(home.state + prices.FILE).exists()
+
+
+def make_prices(home: Home) -> str:
+    """Compile the table of prices. Raises LevaithanError for a prices.toml that cannot be used."""
+    return table.update(home).version
 
 
 def _truth(look: Callable[[Home], object], home: Home) -> bool:

@@ -11,7 +11,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from levaithan.hot import flows, policy_cache, workflow
+from levaithan.hot import flows, hook_file, policy_cache
+from levaithan.hot.charter_file import CharterError
+from levaithan.hot.charter_file import compiled as compiled_charter
 from levaithan.hot.policy_pack import PackError, compile_packs
 from levaithan.hot.timelimit import Overrun, TimeLimit
 from levaithan.install import home_files, home_folders
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 FLOWS = "context/workflows.toml"
 _PACKS = "context/policies/"
+_CHARTER = "context/charter.toml"
 _RECORDS = ("audit_record",)
 _LOAD_S = 1.5
 
@@ -45,7 +48,7 @@ def _why(name: str, path: Path, shipped: Path) -> str:
         return "" if data == shipped.read_bytes() else _refused(name, path, data)
     except OSError as error:
         return f"{path} cannot be read ({error.strerror})"
-    except (flows.FlowError, PackError) as error:
+    except (flows.FlowError, PackError, CharterError) as error:
         return str(error)
     except (SyntaxError, ValueError) as error:
         return f"{path}: {error}"
@@ -55,7 +58,9 @@ def _refused(name: str, path: Path, data: bytes) -> str:
     """What its reader says against a file; raises what that raises."""
     if name == FLOWS:
         return _missing_hook(path, flows.compile_file(str(path)))
-    if name.startswith(_PACKS):
+    if name == _CHARTER:
+        compiled_charter(str(path), data)
+    elif name.startswith(_PACKS):
         compile_packs([(str(path), data)])
     elif path.stem.startswith("_"):
         compile(data, str(path), "exec", dont_inherit=True)
@@ -78,7 +83,7 @@ def _hook(path: Path) -> str:
     try:
         limit.inside = True
         return (
-            workflow.load_hook(path.stem, str(path), "record" if path.stem in _RECORDS else "hook", fresh=True).error
+            hook_file.load_hook(path.stem, str(path), "record" if path.stem in _RECORDS else "hook", fresh=True).error
             or ""
         )
     except Overrun:
@@ -91,6 +96,8 @@ def replaceable(home: Home, name: str) -> bool:
     """Whether the shipped file in the place of the unusable `name` gives back what was in force, or what never was."""
     if home_files.is_shipped_home(home):
         return False
+    if name == _CHARTER:
+        return False  # what people laid down is theirs to mend; the last good one stays in force
     shipped = home_files.shipped()
     if name == FLOWS:
         good = flows.last_good(home)

@@ -36,7 +36,7 @@ def changes(
     """A row for each event whose decision or rule would be another under `rules`; `totals` is counted along.
 
     A row: at, id, session_id, tool_name, was, was_rule, now, now_rule, reason. Events that another hook than the rules
-    decided (a halt, a budget) are left out: rules would not have been asked, or not alone.
+    decided (a halt, a budget, a person's approval) are left out: rules would not have been asked, or not alone.
     """
     policy = Policy(home, hotconf.read(home.hot_conf), rules, [])
     for record in records:
@@ -44,7 +44,7 @@ def changes(
         if record.get("event") not in JUDGED or not isinstance(payload, dict) or record.get("canary"):
             continue
         was = record.get("decision", "allow")
-        if was != "allow" and record.get("hook") != "policy_check":
+        if record.get("hook") == "approval_reserve" or (was != "allow" and record.get("hook") != "policy_check"):
             continue
         totals.events += 1
         row = _change(record, payload, policy, was)

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from levaithan.hot import charter, policy_charter
 from levaithan.hot.policy_pack import PackError, compile_packs
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def _row(path: Path) -> dict[str, Any]:
 
 
 def compiled(home: Home, also: Iterable[Path]) -> list[dict[str, Any]]:
-    """The rules of `home` with those of the packs `also`; one of the same file name takes the other's place.
+    """The rules of `home`, as its charter wants them, with those of the packs `also`; one of the same file name takes
+    the other's place.
 
     Raises PackError (file, line and reason) and OSError.
     """
     chosen = {path.name: path for path in files(home)} | {path.name: path for path in also}
-    return compile_packs([(str(path), path.read_bytes()) for path in chosen.values()])
+    rules = compile_packs([(str(path), path.read_bytes()) for path in chosen.values()])
+    return policy_charter.in_force(rules, charter.load(home))[0]

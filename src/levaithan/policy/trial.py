@@ -10,7 +10,7 @@ from levaithan.hot import policy
 from levaithan.hot.event import Event
 
 if TYPE_CHECKING:
-    from levaithan.hot.event import Opinion
+    from levaithan.hot.opinion import Opinion
     from levaithan.hot.paths import Home
 
 HELD = ("deny", "ask")

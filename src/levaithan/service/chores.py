@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from levaithan.hot import hotconf, sessions
-from levaithan.hot.workflow import stamp as file_stamp
+from levaithan.hot.hook_file import stamp as file_stamp
 from levaithan.service.pruning import Pruner
 from levaithan.service.supervisor import every, in_thread, stamp
 

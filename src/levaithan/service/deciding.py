@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from levaithan.hot import contract, plain_json
-from levaithan.hot.event import Decision, parse
+from levaithan.hot.event import parse
+from levaithan.hot.opinion import Decision
 from levaithan.hot.wire import pack_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from levaithan.hot.event import Answer
     from levaithan.hot.gate import Gate
+    from levaithan.hot.opinion import Answer
     from levaithan.hot.workflow import Outcome
 
 _ZERO_DIGITS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
@@ -72,7 +73,7 @@ class Decider:
         taken = Taken(owner, event.id, body, SILENCE, outcome)
         taken.name = event.name
         taken.guard = event.guard
-        if decision.verdict != "allow" or outcome.notices or decision.context:
+        if decision.verdict != "allow" or outcome.notices or decision.context or decision.granted:
             taken.answer = packed(contract.render(event.name, decision, outcome.notices))
         return taken
 

@@ -10,11 +10,17 @@ from typing import Any
 
 import pytest
 
-from levaithan.hot import hotconf, paths
+from levaithan.hot import charter, hotconf, paths
 from levaithan.hot.event import Event, parse
 from levaithan.hot.gate import Gate
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed charter counts at once: a test's clock often stands still."""
+    monkeypatch.setattr(charter, "FRESH_US", -1)
 
 
 @pytest.fixture

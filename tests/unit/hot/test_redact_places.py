@@ -136,7 +136,7 @@ def _base() -> bytes:
 
 
 def test_a_hook_that_fails_with_the_event_in_its_words_says_no_secret(tmp_path: Any) -> None:
-    from levaithan.hot.workflow import say
+    from levaithan.hot.hook_file import say
 
     for shift in range(0, 60, 3):
         said = say(ValueError("x" * (360 - shift) + f" {TOKEN} " + "y" * 500), "hook.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,10 @@ def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     file = StateFile(str(tmp_path / "a.json"))
     file.change(lambda value: None)
     assert not Path(file.path).exists()
+
+
+def test_a_state_file_that_is_gone_has_let_go_of_its_lock(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(50):
+        StateFile(str(tmp_path / f"{number}.json")).change(lambda value: value.update(a=1) or True)
+    assert len(os.listdir("/proc/self/fd")) <= before + 1

@@ -265,7 +265,7 @@ def test_what_is_broken_is_found_and_mended(
 
 def test_what_a_person_made_good_is_not_replaced_by_a_machine(set_up: Home) -> None:
     flows, pack = Path(set_up.context, "workflows.toml"), Path(set_up.context, "policies", "base.toml")
-    flows.write_text(flows.read_text() + '\n[workflow.Stop]\nchecks = ["halt_check"]\n')
+    flows.write_text(flows.read_text() + '\n[workflow.Setup]\nchecks = ["halt_check"]\n')
     more = GOOD_RULE.replace("fs.test", "fs.mine")
     Path(set_up.context, "policies", "mine.toml").write_text(more)
     pack.write_text(pack.read_text().replace("rules = 8", "rules = 9") + GOOD_RULE)

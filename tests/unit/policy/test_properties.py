@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.policy.test_cases import ALL, HELD, rules
 
-from levaithan.hot import policy_pack, shell
+from levaithan.hot import policy_pack, scene, shell, simple
 from levaithan.hot.policy import Policy
 
 __all__ = ("rules",)
@@ -103,3 +103,63 @@ def test_reading_never_fails(line: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_judging_never_fails(rules: Policy, line: str) -> None:
     assert verdict(rules, line) in ("allow", "ask", "deny")
+
+
+@given(
+    st.lists(st.text(alphabet="abgitlsR019_./:=@%,+- ", max_size=12), min_size=1, max_size=6),
+    st.sampled_from(["/w", None]),
+)
+def test_a_plain_line_is_read_like_any_other(words: list[str], cwd: str | None) -> None:
+    line = " ".join(words)
+    one = simple.plain(line, cwd)
+    if one is None or not scene.runs_nothing_else(one):
+        return
+    (same,) = shell.split(line, cwd).commands
+    assert (one.words, one.redirects, one.cwd, one.stdin, one.name) == (same.words, [], same.cwd, None, same.name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        " ",
+        "A=1",
+        "A=1 ls",
+        "if x",
+        "ls *",
+        "ls ~",
+        "a\nb",
+        "a;b",
+        "a&",
+        "a|b",
+        "a>b",
+        "'a'",
+        "$a",
+        "(a)",
+        "{a",
+        "!a",
+        "#a",
+        "a\tb",
+    ],
+)
+def test_what_a_shell_makes_something_of_is_not_plain(line: str) -> None:
+    assert simple.plain(line, None) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sudo ls",
+        "env ls",
+        "bash x.sh",
+        "cd /",
+        "xargs rm",
+        "python3 x.py",
+        "ssh host ls",
+        "find . -delete",
+        "poetry run x",
+    ],
+)
+def test_what_runs_others_is_looked_into(line: str) -> None:
+    one = simple.plain(line, None)
+    assert one is not None and not scene.runs_nothing_else(one)

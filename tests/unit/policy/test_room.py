@@ -153,3 +153,16 @@ def test_the_commands_of_the_command_line(home: Home, tmp_path: Path) -> None:
     shown = json.loads(homes.cli(home.root, "policy", "explain", "sudo rm -rf /", "--json").stdout)["rows"][0]
     assert (shown["decision"], shown["rule"]) == ("deny", "fs.delete-root")
     assert "rm -rf /" in shown["commands"]
+
+
+def test_a_replay_goes_by_the_charter_as_the_hook_does(tmp_path: Path) -> None:
+    home = home_at(homes.make_home(tmp_path / "h", native=False))
+    record = _record("git push --force origin main", decision="deny", hook="policy_check", rule="git.force-push")
+    held = packs.compiled(home, [])
+    Path(home.context, "charter.toml").write_text('[policy]\noff = ["git"]\n')
+    totals = backtest.Totals()
+    (row,) = backtest.changes([record], home, packs.compiled(home, []), totals)
+    assert (row["was"], row["now"], totals.looser) == ("deny", "allow", 1)
+    assert len(packs.compiled(home, [])) < len(held)
+    granted = _record("git push --force origin main", hook="approval_reserve", rule="approval.granted")
+    assert list(backtest.changes([granted], home, held, backtest.Totals())) == []

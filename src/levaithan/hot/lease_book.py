@@ -1,0 +1,106 @@
+"""Who holds which file, as rows: `state/leases.sqlite`. Times in microseconds. Standard library only."""
+
+from __future__ import annotations
+
+from levaithan.hot.database import Database
+from levaithan.hot.leases import FILE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
+
+    from levaithan.hot.paths import Home
+
+    Made = TypeVar("Made")
+    Lease = dict[str, Any]
+
+SCHEMA = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS leases (path TEXT PRIMARY KEY, session TEXT, agent TEXT, project TEXT, since_us INTEGER,
+    until_us INTEGER, fence INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS leases_by_session ON leases (session);
+CREATE TABLE IF NOT EXISTS waiting (path TEXT, session TEXT, since_us INTEGER, PRIMARY KEY (path, session))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fences (last INTEGER);
+INSERT INTO fences SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM fences);
+"""
+_NAMES = ("path", "session", "agent", "project", "since_us", "until_us", "fence")
+_ALL = f"SELECT {', '.join(_NAMES)} FROM leases "  # noqa: S608 - names of our own
+_WAITS_US = 15 * 60 * 1_000_000
+"""How long a session that was refused is said to wait, when it does not ask again."""
+
+
+class Book:
+    """The leases of one home. Raises sqlite3.Error and OSError where they cannot be had."""
+
+    def __init__(self, home: Home) -> None:
+        self._db = Database(home.state + FILE, _TABLES, SCHEMA)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def one_step(self, work: Callable[[], Made]) -> Made:
+        """What `work` makes of the book, as one step."""
+        return self._db.one_step(work)
+
+    def of(self, path: str) -> Lease | None:
+        """The lease on `path`, over or not."""
+        row = self._db.execute(_ALL + "WHERE path = ?", (path,)).fetchone()
+        return dict(zip(_NAMES, row, strict=True)) if row else None
+
+    def every(self, now: int) -> list[Lease]:
+        """The leases in force, by path, each with `waiting`: {session: since_us}."""
+        rows = self._db.execute(_ALL + "WHERE until_us > ? ORDER BY path", (now,)).fetchall()
+        found = [{**dict(zip(_NAMES, row, strict=True)), "waiting": {}} for row in rows]
+        for path, session, since in self._db.execute("SELECT path, session, since_us FROM waiting"):
+            for lease in found:
+                if lease["path"] == path:
+                    lease["waiting"][session] = since
+        return found
+
+    def take(self, path: str, holder: Lease, until: int) -> int:
+        """Hold `path` for `holder` (session, agent, project, since_us) until then; its new fencing token."""
+        self._db.execute("UPDATE fences SET last = last + 1")
+        fence = int(self._db.execute("SELECT last FROM fences").fetchone()[0])
+        row = (path, holder["session"], holder["agent"], holder["project"], holder["since_us"], until, fence)
+        self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.execute("DELETE FROM waiting WHERE path = ? AND session = ?", (path, holder["session"]))
+        return fence
+
+    def prolong(self, session: str, now: int, until: int, paths: Sequence[str] | None = None) -> None:
+        """What `session` holds (of `paths`, or all that is in force) is held until then."""
+        if paths is None:
+            self._db.execute("UPDATE leases SET until_us = ? WHERE session = ? AND until_us > ?", (until, session, now))
+        else:
+            rows = [(until, session, path) for path in paths]
+            self._db.executemany("UPDATE leases SET until_us = ? WHERE session = ? AND path = ?", rows)
+
+    def soonest(self, session: str, now: int) -> int | None:
+        """When the first lease of `session` ends, None where it holds none."""
+        sql = "SELECT MIN(until_us) FROM leases WHERE session = ? AND until_us > ?"
+        found: int | None = self._db.execute(sql, (session, now)).fetchone()[0]
+        return found
+
+    def wait(self, path: str, session: str, now: int) -> int:
+        """Since when `session` waits for `path`: from now on, if it did not."""
+        self._db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?, ?)", (path, session, now))
+        sql = "SELECT since_us FROM waiting WHERE path = ? AND session = ?"
+        return int(self._db.execute(sql, (path, session)).fetchone()[0])
+
+    def drop_all(self, taken: Sequence[tuple[str, int]]) -> None:
+        """End the leases on these paths, where they still are those with these tokens."""
+        self._db.executemany("DELETE FROM leases WHERE path = ? AND fence = ?", taken)
+
+    def leave(self, session: str) -> None:
+        """`session` holds nothing and waits for nothing any more."""
+        self._db.execute("DELETE FROM leases WHERE session = ?", (session,))
+        self._db.execute("DELETE FROM waiting WHERE session = ?", (session,))
+
+    def reap(self, now: int, expires: int) -> None:
+        """Drop what is over; what ends later than it could (the clock was ahead) ends after `expires` from now."""
+        self._db.execute("DELETE FROM leases WHERE until_us <= ?", (now,))
+        self._db.execute("UPDATE leases SET until_us = ? WHERE until_us > ?", (now + expires, now + expires))
+        old = "DELETE FROM waiting WHERE since_us <= ? OR path NOT IN (SELECT path FROM leases)"
+        self._db.execute(old, (now - _WAITS_US,))

@@ -1,0 +1,51 @@
+"""What a command line comes to: simple commands; and the reader of those lines that are one already.
+
+Most of what agents run is a program and plain words. Such a line needs none of what shell.py knows, nor `re`, whose
+import costs the one-shot path as much as the rest of the reading. Standard library only.
+"""
+
+from __future__ import annotations
+
+MAX_LINE = 256 << 10
+_SHORT = 4096
+_PLAIN = dict.fromkeys(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%,+- ")
+_KEYWORDS = frozenset("if then elif else fi for while until do done case esac select function coproc in time".split())
+
+
+class Simple:
+    """One simple command: `words` (words[0] the program as written), its redirections, folder, known input, and
+    `upstream`, the command whose output it is piped, `origin`, the file it stands in."""
+
+    __slots__ = ("cwd", "name", "origin", "redirects", "stdin", "upstream", "words")
+
+    def __init__(self, words: list[str], redirects: list[tuple[str, str]], cwd: str | None, stdin: str | None) -> None:
+        self.words = words
+        self.redirects = redirects
+        self.cwd = cwd
+        self.stdin = stdin
+        self.upstream: Simple | None = None
+        self.origin = ""
+        self.name = words[0].rsplit("/", 1)[-1] if words else ""
+
+    def __repr__(self) -> str:
+        return f"Simple({self.words!r}, {self.redirects!r}, cwd={self.cwd!r})"
+
+
+class Line:
+    """What a command line runs. `unsure` is None, or why it could not be read to the end."""
+
+    __slots__ = ("commands", "unsure")
+
+    def __init__(self, commands: list[Simple] | None = None) -> None:
+        self.commands: list[Simple] = commands or []
+        self.unsure: str | None = None
+
+
+def plain(line: str, cwd: str | None) -> Simple | None:
+    """The one command of a line that consists of plain words; None where shell.py must read it."""
+    if len(line) > _SHORT or line.translate(_PLAIN):
+        return None
+    words = line.split()
+    if not words or "=" in words[0] or words[0] in _KEYWORDS:
+        return None
+    return Simple(words, [], cwd, None)
