@@ -153,10 +153,8 @@ def _ended(book: Book, paths: Sequence[str]) -> list[Lease]:
 
 def _taken(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
     book, now, session = _book(context), context.now_us, event.session_id or ""
-    held = [book.of(path) for path in paths]
-    if all(
-        lease and lease["session"] == session and expires >= lease["until_us"] - now > expires // 2 for lease in held
-    ):
+    mine = [lease for path in paths if (lease := book.of(path)) and lease["session"] == session]
+    if len(mine) == len(paths) and all(expires >= lease["until_us"] - now > expires // 2 for lease in mine):
         return None  # nothing needs to be written
     return book.one_step(lambda: _all_or_none(event, context, paths, expires))
 

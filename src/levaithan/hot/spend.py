@@ -125,8 +125,10 @@ class Spend:
 
     def reserved(self, bucket: str, now_us: int, besides: str = "") -> int:
         """Nano-USD that calls under way may still cost in `bucket`, without what the holder `besides` reserved."""
-        sql = "SELECT COALESCE(SUM(nano), 0) FROM reserved WHERE bucket = ? AND until_us > ? AND until_us < ? AND holder != ?"
-        return int(self._db.execute(sql, (bucket, now_us, now_us + _LONGEST_US, besides)).fetchone()[0])
+        sql = (
+            "SELECT COALESCE(SUM(nano), 0) FROM reserved WHERE bucket = ? AND until_us BETWEEN ? AND ? AND holder != ?"
+        )
+        return int(self._db.execute(sql, (bucket, now_us + 1, now_us + _LONGEST_US, besides)).fetchone()[0])
 
     def reserve(self, holder: str, buckets: Sequence[str], nano: int, until_us: int) -> None:
         """Set `nano` aside in each bucket for the next call of `holder`, in place of what it had reserved."""
