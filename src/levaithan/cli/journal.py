@@ -10,25 +10,31 @@ from levaithan.cli import options, output
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.errors import FindingsFound, UsageProblem
+from levaithan.stores import registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="The record itself.")
 
-STORES = ("ledger", "search")
 Store = Annotated[
     str,
-    typer.Option("--store", help="ledger, search, or all.", metavar="STORE", autocompletion=lambda: [*STORES, "all"]),
+    typer.Option(
+        "--store",
+        help="ledger, search, graph, memory, counters, or all.",
+        metavar="STORE",
+        autocompletion=lambda: [*registry.known(), "all"],
+    ),
 ]
 
 
 def chosen(store: str) -> Sequence[str]:
     """The stores that --store names. Raises UsageProblem."""
+    known = registry.known()
     if store == "all":
-        return STORES
-    if store not in STORES:
-        raise UsageProblem(f"--store {store!r} is no store.", fix="choose ledger, search or all")
+        return [name for name in known if registry.in_use(name, STATE.settings())]
+    if store not in known:
+        raise UsageProblem(f"--store {store!r} is no store.", fix=f"choose {', '.join(known)} or all")
     return (store,)
 
 

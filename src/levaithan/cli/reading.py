@@ -49,9 +49,10 @@ def opened(name: str, *, fresh: bool = True, optional: bool = False) -> Iterator
     home = STATE.home()
     _home_there(home)
     settings = lean.load(STATE.home_argument)
-    store: Any = registry.open_search(settings, home) if name == "search" else registry.open_ledger(settings, home)
+    store: Any = registry.open_store(name, settings, home)
     if store is None and not optional:
-        raise NotConfigured("The search is switched off.", fix="set LEVAITHAN_SEARCH=on, then `levaithan restart`")
+        fix = f"set LEVAITHAN_{name.upper()}=on (or LEVAITHAN_{name.upper()}_URL), then `levaithan restart`"
+        raise NotConfigured(f"The {name} is switched off.", fix=fix)
     try:
         if fresh and store is not None:
             catch_up(home, store)

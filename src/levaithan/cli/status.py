@@ -109,9 +109,10 @@ def _journal(home: Home) -> Iterator[Row]:
 
 def _stores(home: Home) -> Iterator[Row]:
     from levaithan.projector import feed
+    from levaithan.stores import registry
 
     head = feed.last_seq(home.journal)
-    for name in ("ledger", "search"):
+    for name in registry.known():
         with reading.opened(name, fresh=False, optional=True) as store:
             if store is None:
                 yield row(name, "ok", "switched off")

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PREFIX = "LEVAITHAN_"
-SECRETS = ("ledger_url", "checkpoint_export")
+STORES = ("ledger", "search", "graph", "memory", "counters")
+SECRETS = (
+    "checkpoint_export",
+    *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
+)
 """Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""
 
 NOT_SETTINGS = frozenset({"debug", "require_stores"})

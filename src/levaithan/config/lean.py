@@ -7,7 +7,7 @@ written to a store or a file is always made with the full `settings`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from levaithan.config import layers as layers_of
 from levaithan.errors import NotConfigured
@@ -23,12 +23,16 @@ _WORDS |= {"off": False, "false": False, "0": False, "no": False, "n": False, "f
 
 @dataclass(slots=True, frozen=True)
 class ReadSettings:
-    """What opening a store for reading needs; the same names and meanings as in config.settings.Settings."""
+    """What opening a store for reading needs; the same names and meanings as in config.settings.Settings.
+
+    stores: every setting of a store (`<role>`, `<role>_url`, ...) that is given, a switch as bool, the rest as text.
+    """
 
     home: str
     ledger_url: str | None
     search: bool
     ledger_max_field_bytes: int = 1 << 20
+    stores: Mapping[str, object] = field(default_factory=dict)
 
 
 def load(home_argument: str | None = None, environ: Mapping[str, str] | None = None) -> ReadSettings:
@@ -37,11 +41,19 @@ def load(home_argument: str | None = None, environ: Mapping[str, str] | None = N
     root = paths.find_home(home_argument, env).root
     values, places = layers_of.merge(layers_of.collect(root, {}, env))
     url = values.get("ledger_url")
-    search = values.get("search", True)
-    chosen = search if isinstance(search, bool) else _WORDS.get(str(search).lower())
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        role = name.partition("_")[0]
+        if role in layers_of.STORES or role == "store":
+            found[name] = _switch(name, value, places) if name == role else str(value)
+    return ReadSettings(root, None if url is None else str(url), bool(found.get("search", True)), stores=found)
+
+
+def _switch(name: str, value: object, places: Mapping[str, str]) -> bool:
+    chosen = value if isinstance(value, bool) else _WORDS.get(str(value).lower())
     if chosen is None:
         raise NotConfigured(
-            f"search = {search!r} is not allowed ({places['search']}). Allowed: on, off.",
-            fix="correct LEVAITHAN_SEARCH there; `levaithan config template` explains each setting",
+            f"{name} = {value!r} is not allowed ({places[name]}). Allowed: on, off.",
+            fix=f"correct LEVAITHAN_{name.upper()} there; `levaithan config template` explains each setting",
         )
-    return ReadSettings(root, None if url is None else str(url), chosen)
+    return chosen

@@ -50,7 +50,7 @@ def dotenv() -> str:
         text = f"{info.description}. Allowed: {allowed(name)}."
         if name in layers.SECRETS:
             text += f" Or {layers.PREFIX}{name.upper()}_FILE: a file that holds it."
-        comment = textwrap.fill(text, 116, initial_indent="# ", subsequent_indent="# ")
+        comment = textwrap.fill(text, 116, initial_indent="# ", subsequent_indent="#   ")
         parts.append(f"\n{comment}\n# {layers.PREFIX}{name.upper()}={default_text(name)}\n")
     return "".join(parts)
 

@@ -132,8 +132,7 @@ def lost(asked: Asked) -> Iterator[Result]:
 
 def stores(asked: Asked) -> Iterator[Result]:
     settings = lean.load(asked.home.root)
-    for name, opened in (("ledger", registry.open_ledger), ("search", registry.open_search)):
-        store = opened(settings, asked.home)
+    for name, store in registry.each(settings, asked.home):
         if store is None:
             yield Result(name, "ok", "switched off")
             continue

@@ -15,7 +15,7 @@ from levaithan.errors import LevaithanError
 from levaithan.hot.paths import home_at
 from levaithan.projector.process import Projector
 from levaithan.projector.replay import replay
-from levaithan.stores.roles import LEDGER, SEARCH
+from levaithan.stores.registry import each
 
 if TYPE_CHECKING:
     from levaithan.config.settings import Settings
@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _harmless(home: Home, settings: Settings, last: str) -> int:
-    for store in (LEDGER, SEARCH):
+    for store, known in each(settings, home):
+        if known is None:
+            continue
         done = replay(home, settings, store, sanitize=True, last=last)
         for name, why in done.waiting:
             sys.stderr.write(f"{name}: {why}\n")

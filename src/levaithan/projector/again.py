@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from levaithan.errors import LevaithanError
-from levaithan.hot import segments
+from levaithan.journal.identity import beginning
 from levaithan.projector import feed as feeds
-from levaithan.projector.segments import segments as present
 from levaithan.stores.roles import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from levaithan.stores.roles import DeadLetter
 
@@ -81,7 +79,7 @@ def older(ledger: Any, directory: str) -> Iterator[list[Delivery]]:
     They were pruned when every store had them: nobody else has them any more. Raises StoreError for a ledger that
     cannot be read; nothing when nothing was pruned.
     """
-    journal, first = _beginning(present(directory)[:1])
+    journal, first = beginning(directory)
     for after in range(0, first - 1, _WINDOW):
         until = min(after + _WINDOW, first - 1)
         rows = ledger.rows(_OLDER, {"journal": journal, "after": after, "until": until})
@@ -91,17 +89,7 @@ def older(ledger: Any, directory: str) -> Iterator[list[Delivery]]:
 
 def pruned(directory: str) -> bool:
     """Whether the journal does not begin with its first record any more."""
-    return _beginning(present(directory)[:1])[1] > 1
-
-
-def _beginning(oldest: list[Path]) -> tuple[str, int]:
-    """The journal's id and the number of its first record, as its oldest segment says; ("", 0) when it says neither."""
-    for path in oldest:
-        with path.open("rb") as file:
-            header = segments.decode(file.readline(1 << 16).rstrip(b"\n")[segments.HASH + 1 :]) or {}
-        if isinstance(header.get("journal"), str) and type(header.get("first")) is int:
-            return header["journal"], header["first"]
-    return "", 0
+    return beginning(directory)[1] > 1
 
 
 def _delivery(journal: str, seq: int, digest: str, body: str, sanitized: int) -> Delivery:

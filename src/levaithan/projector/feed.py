@@ -12,6 +12,7 @@ from typing import IO
 import orjson
 
 from levaithan.journal import read
+from levaithan.journal.identity import journal_id
 from levaithan.projector.segments import segments
 from levaithan.stores import poison
 from levaithan.stores.roles import Cursor, Delivery
@@ -32,6 +33,10 @@ class Feed:
         self.directory = directory
         self.note = ""
 
+    def journal(self) -> str:
+        """The id of the journal that is there now; "" before it is begun."""
+        return journal_id(self.directory)
+
     def batch(self, cursor: Cursor | None, limit_bytes: int) -> tuple[list[Delivery], Cursor | None]:
         """What follows `cursor` (None = from the oldest segment), about `limit_bytes` of it, and the cursor after it.
 
@@ -43,7 +48,7 @@ class Feed:
             after = read.Position(segment, offset, cursor.seq, cursor.hash)
         lines, end = read.read_batch(self.directory, after, limit_bytes)
         self.note = end.note if end is not None else ""
-        journal = cursor.journal if cursor else ""
+        journal = cursor.journal if cursor else self.journal()
         batch = []
         for line in lines:
             if isinstance(line, read.Damage):

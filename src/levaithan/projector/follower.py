@@ -83,6 +83,8 @@ class Follower:
             if self.store.heal():
                 self._damages.append(time.monotonic())
             self._opened = True
+        if self.store.shared:
+            self.store.journal = self.feed.journal()
         self.store.migrate()
         before, self.position = self.position, self.store.cursor()
         if self.position is not None and self.position != before and (why := self.feed.doubt(self.position)):

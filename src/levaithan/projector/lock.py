@@ -1,4 +1,6 @@
-"""One projector at a time: an advisory lock on a file of the home. Standard library only.
+"""One projector of a store at a time: advisory locks on files of the home. Standard library only.
+
+The embedded stores have one lock together; a store on a server has its own, for it may hold it until a time-out.
 
 It is held for a stretch of work, never while waiting, so that a rebuild or a catching-up command gets its turn.
 """
@@ -15,13 +17,15 @@ from levaithan.hot.lockfile import open_lock
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
+    from levaithan.stores.roles import Projected
 
 
 class ProjectionLock:
-    """flock on `state/projector.lock`; released by the system when the process dies. Its content means nothing."""
+    """flock on `state/projector.lock`, or on `state/projector-<store>.lock` for the `store` of a server; the system
+    releases it when the process dies. Its content means nothing."""
 
-    def __init__(self, home: Home) -> None:
-        self.path = Path(home.state, "projector.lock")
+    def __init__(self, home: Home, store: str = "") -> None:
+        self.path = Path(home.state, f"projector-{store}.lock" if store else "projector.lock")
         self._fd: int | None = None
 
     @property
@@ -69,3 +73,8 @@ class ProjectionLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def lock_of(home: Home, store: Projected) -> ProjectionLock:
+    """The lock that whoever writes into `store` must hold."""
+    return ProjectionLock(home, store.name if store.remote else "")

@@ -11,34 +11,30 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from levaithan.projector import segments
-from levaithan.projector.lock import ProjectionLock
-from levaithan.stores.registry import open_ledger, open_search
-from levaithan.stores.roles import LEDGER, SEARCH
+from levaithan.projector.lock import lock_of
+from levaithan.stores.registry import each
+from levaithan.stores.roles import LEDGER, ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from levaithan.hot.paths import Home
     from levaithan.projector.follower import Follower
+    from levaithan.projector.lock import ProjectionLock
 
 
-def opened(home: Home, settings: Any, stores: Sequence[str] = (LEDGER, SEARCH)) -> list[Any]:
-    """The stores of `stores` that the settings have, the ledger first. Touches nothing. Raises NotConfigured."""
-    chosen: list[Any] = []
-    if LEDGER in stores:
-        chosen.append(open_ledger(settings, home))
-    if SEARCH in stores:
-        chosen.append(open_search(settings, home))
-    return [store for store in chosen if store is not None]
+def opened(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Any]:
+    """The stores of `stores` that are in use, in the order of ROLES. Touches nothing. Raises NotConfigured."""
+    chosen = tuple(role for role in ROLES if role in stores)
+    return [store for _, store in each(settings, home, chosen) if store is not None]
 
 
-def followers(home: Home, settings: Any, stores: Sequence[str] = (LEDGER, SEARCH)) -> list[Follower]:
-    """A follower for each of `stores` that the settings have. Touches nothing yet. Raises NotConfigured."""
+def followers(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Follower]:
+    """A follower for each of `stores` that is in use. Touches nothing yet. Raises NotConfigured."""
     from levaithan.projector.feed import Feed  # noqa: PLC0415 - see the module's docstring
     from levaithan.projector.follower import Follower  # noqa: PLC0415
 
-    feed = Feed(home.journal)
-    return [Follower(store, feed) for store in opened(home, settings, stores)]
+    return [Follower(store, Feed(home.journal)) for store in opened(home, settings, stores)]
 
 
 @dataclass(slots=True)
@@ -85,35 +81,42 @@ def catch_up(
     if stop_when_idle and is_current(home, settings, stores):
         return done
     until = time.monotonic() + (timeout_s if timeout_s is not None else 1e9)
-    with ProjectionLock(home) as lock:
-        if not _taken(lock, wait_s, stores, done):
-            return done
-        for one in followers(home, written_with(home, settings), stores):
-            left = segments.bytes_left(home.journal, None)
-            while time.monotonic() < until:
-                moved = one.step()
-                if progress and moved:
-                    progress(one.store.name, left - segments.bytes_left(home.journal, one.position), left)
-                if one.error and not moved:
-                    done.errors[one.store.name] = one.error["message"]
-                    break
-                if not moved and stop_when_idle:
-                    break
-                if not moved:
-                    time.sleep(0.05)
-            done.delivered += one.delivered
-            done.notes += [*one.store.found, *one.notes]
-            one.store.close()
+    for one in followers(home, written_with(home, settings), stores):
+        with lock_of(home, one.store) as lock:
+            if _taken(lock, wait_s, one.store.name, done):
+                _follow(one, until, stop_when_idle, progress, done)
+        one.store.close()
     return done
 
 
-def _taken(lock: ProjectionLock, wait_s: float, stores: Sequence[str], done: CaughtUp) -> bool:
+def _follow(
+    one: Follower, until: float, stop_when_idle: bool, progress: Callable[[str, int, int], None] | None, done: CaughtUp
+) -> None:
+    left = segments.bytes_left(one.feed.directory, None)
+    while time.monotonic() < until:
+        moved = one.step()
+        if progress and moved:
+            progress(one.store.name, left - segments.bytes_left(one.feed.directory, one.position), left)
+        if one.error and not moved:
+            done.errors[one.store.name] = one.error["message"]
+            break
+        if not moved and stop_when_idle:
+            break
+        if not moved:
+            time.sleep(0.05)
+    done.delivered += one.delivered
+    done.notes += [*one.store.found, *one.notes]
+
+
+def _taken(lock: ProjectionLock, wait_s: float, store: str, done: CaughtUp) -> bool:
     """Whether the lock is ours now; if not, `done` says why."""
     try:
-        done.busy = not lock.take(wait_s)
+        if lock.take(wait_s):
+            return True
+        done.busy = True
     except OSError as error:  # a home that cannot be written
-        done.errors = dict.fromkeys(stores, f"{lock.path}: {error.strerror}")
-    return not done.busy and not done.errors
+        done.errors[store] = f"{lock.path}: {error.strerror}"
+    return False
 
 
 def written_with(home: Home, settings: Any) -> Any:

@@ -1,7 +1,8 @@
 """The projector's process: every store along the journal, the ledger first, told of news through a pipe.
 
-Loads no Alembic (a migration does) and not the service. Under load the ledger goes first and search gets one batch
-every SEARCH_SHARE_S seconds; a store that fails waits by itself, the other goes on.
+Loads no Alembic (a migration does) and not the service. The embedded stores take turns in the main thread: under load
+the ledger goes first and each of the others gets one batch every SEARCH_SHARE_S seconds. A store on a server has a
+thread of its own (see worker). A store that fails waits by itself, the others go on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import followers
 from levaithan.projector.status import Status
+from levaithan.projector.worker import Worker
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -25,6 +27,8 @@ LOOK_S = 1.0
 """How often the journal is looked at without being told: a one-shot tells nobody."""
 STRETCH_S = 1.0
 """How long the lock is kept under load before another process may take a turn."""
+LEAVE_S = 1.0
+"""How long a store on a server may take to end its last batch; it is put again at the next start."""
 YIELD_S = 0.015
 """How long the lock is left alone between two stretches: who waits for it looks every 10 ms."""
 COLLECT_EVERY = 256
@@ -38,6 +42,8 @@ class Projector:
         self.home = home
         self.wake = wake
         self.followers = followers(home, settings)
+        self.local = [one for one in self.followers if not one.store.remote]
+        self.workers = [Worker(home, one) for one in self.followers if one.store.remote]
         self.status = Status(home, self.followers)
         self.lock = ProjectionLock(home)
         self._search_at = 0.0
@@ -48,6 +54,8 @@ class Projector:
         gc.collect()
         gc.freeze()
         gc.disable()
+        for worker in self.workers:
+            worker.start()
         try:
             while Path(self.home.root).is_dir():
                 self.turn()
@@ -56,7 +64,9 @@ class Projector:
         finally:
             gc.enable()
             self.lock.release()
-            for one in self.followers:
+            for worker in self.workers:
+                worker.stop(LEAVE_S)
+            for one in self.local:
                 one.store.close()
             self.status.doing = "stopped"
             if Path(self.home.root).is_dir():
@@ -72,7 +82,7 @@ class Projector:
             self._say(f"waiting: {error}")
             return
         try:
-            for one in self.followers:
+            for one in self.local:
                 one.forget()
             until = time.monotonic() + STRETCH_S
             busy = True
@@ -86,13 +96,14 @@ class Projector:
             self._say("idle")
 
     def _round(self) -> bool:
-        """One batch for the ledger, and one for the others when it is their turn."""
-        now, busy, first = time.monotonic(), False, self.followers[0]
-        if first.ready(now):
-            busy = first.step()
+        """One batch for the first, and one for the others when it is their turn."""
+        now, busy = time.monotonic(), False
+        for first in self.local[:1]:
+            if first.ready(now):
+                busy = first.step()
         if not busy or now - self._search_at >= SEARCH_SHARE_S:
             self._search_at = now
-            for one in self.followers[1:]:
+            for one in self.local[1:]:
                 if one.ready(now):
                     busy = one.step() or busy
         self._batches += 1
@@ -112,10 +123,15 @@ class Projector:
             time.sleep(YIELD_S)
         else:
             now = time.monotonic()
-            tries = [one.retry_at - now for one in self.followers if one.error]
+            tries = [one.retry_at - now for one in self.local if one.error]
             pause = max(0.01, min([LOOK_S, *tries]))
         if self.wake is None:
             time.sleep(pause)
             return True
         readable, _, _ = select.select([self.wake], [], [], pause)
-        return not readable or os.read(self.wake, 65_536) != b""
+        if readable and os.read(self.wake, 65_536) == b"":
+            return False
+        if readable:
+            for worker in self.workers:
+                worker.news.set()
+        return True

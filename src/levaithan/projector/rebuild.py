@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import StoreError
+from levaithan.journal.identity import journal_id
 from levaithan.projector import again, segments
 from levaithan.projector.feed import Feed
 from levaithan.projector.follower import Follower
-from levaithan.projector.lock import ProjectionLock
+from levaithan.projector.lock import ProjectionLock, lock_of
 from levaithan.projector.loop import followers, written_with
 from levaithan.stores.registry import open_ledger
-from levaithan.stores.roles import LEDGER, SEARCH, StoreDamagedError
+from levaithan.stores.roles import LEDGER, ROLES, StoreDamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ class Rebuilt:
 def rebuild(
     home: Home,
     settings: Any,
-    stores: Sequence[str] = (LEDGER, SEARCH),
+    stores: Sequence[str] = ROLES,
     *,
     progress: Callable[[str, int, int], None] | None = None,
     wait_s: float = WAIT_S,
@@ -74,9 +75,50 @@ def rebuild(
         full = written_with(home, settings)
         ledger = open_ledger(full, home)
         try:
-            return [_rebuild(home, one.store, ledger, progress) for one in followers(home, full, stores)]
+            return [
+                _again(home, one.store, ledger, progress, wait_s) if one.store.remote
+                else _rebuild(home, one.store, ledger, progress)
+                for one in followers(home, full, stores)
+            ]  # fmt: skip
         finally:
             ledger.close()
+
+
+def _again(
+    home: Home, store: Any, ledger: Any, progress: Callable[[str, int, int], None] | None, wait_s: float
+) -> Rebuilt:
+    """A store on a server, under its own lock: in place where machines share it, else beside the old one."""
+    with lock_of(home, store) as lock:
+        if not lock.take(wait_s):
+            raise RebuildBusyError(seconds=wait_s)
+        return (_rewrite if store.shared else _rebuild)(home, store, ledger, progress)
+
+
+def _rewrite(home: Home, store: Any, _ledger: Any, progress: Callable[[str, int, int], None] | None) -> Rebuilt:
+    """Put every record of this journal again over what is there. Records that were pruned stay as they are."""
+    began = time.monotonic()
+    try:
+        store.journal = journal_id(home.journal)
+        store.migrate()
+        store.rewrite_begin()
+        follower = Follower(store, Feed(home.journal))
+        _to_the_end(home, follower, progress)
+        store.rewrite_end(follower.position.seq if follower.position else 0)
+        dead = store.dead_count()
+    except StoreError as error:
+        raise RebuildFailedError(store=store.name, reason=str(error)) from error
+    finally:
+        store.close()
+    return Rebuilt(store.name, follower.delivered, dead, time.monotonic() - began)
+
+
+def _to_the_end(home: Home, follower: Follower, progress: Callable[[str, int, int], None] | None) -> None:
+    while follower.step() or follower.error:
+        if follower.error:
+            raise RebuildFailedError(store=follower.store.name, reason=follower.error["message"])
+        if progress:
+            total = segments.bytes_left(home.journal, None)
+            progress(follower.store.name, total - segments.bytes_left(home.journal, follower.position), total)
 
 
 def _rebuild(home: Home, store: Any, ledger: Any, progress: Callable[[str, int, int], None] | None) -> Rebuilt:
@@ -87,12 +129,7 @@ def _rebuild(home: Home, store: Any, ledger: Any, progress: Callable[[str, int, 
     harmless = again.made_harmless(ledger) if store.name == LEDGER else set()
     try:
         carried, damage = _carry(home, ledger, fresh)
-        while follower.step() or follower.error:
-            if follower.error:
-                raise RebuildFailedError(store=store.name, reason=follower.error["message"])
-            if progress:
-                total = segments.bytes_left(home.journal, None)
-                progress(store.name, total - segments.bytes_left(home.journal, follower.position), total)
+        _to_the_end(home, follower, progress)
         letters = [one for one in fresh.dead_letters(_ALL) if one.id in harmless] if harmless else []
         again.try_again(home.journal, fresh, letters, sanitize=True)
         dead = fresh.dead_count()

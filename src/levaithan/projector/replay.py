@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from levaithan.projector.again import Replayed, name_of, try_again
-from levaithan.projector.lock import ProjectionLock
+from levaithan.projector.lock import lock_of
 from levaithan.projector.rebuild import RebuildBusyError
-from levaithan.stores.registry import open_ledger, open_search
-from levaithan.stores.roles import SEARCH
+from levaithan.stores.registry import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,10 +31,10 @@ def replay(
     With `sanitize`, NUL becomes U+2400, a lone surrogate U+FFFD, a text over the limit is cut with a marker, and the
     ledger's row is marked. Raises StoreError, NotConfigured.
     """
-    opened: Any = open_search(settings, home) if store == SEARCH else open_ledger(settings, home)
+    opened: Any = open_store(store, settings, home)
     if opened is None:
         return Replayed()
-    with ProjectionLock(home) as lock:
+    with lock_of(home, opened) as lock:
         if not lock.take(10.0):
             raise RebuildBusyError(seconds=10)
         try:

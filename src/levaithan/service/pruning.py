@@ -22,7 +22,7 @@ from levaithan.stores import registry
 
 if TYPE_CHECKING:
     from levaithan.service.app import App
-    from levaithan.stores.roles import Ledger, Search
+    from levaithan.stores.roles import Projected
 
 LOCK_S = 5.0
 _DELIVER_S = 600.0
@@ -77,9 +77,8 @@ class Pruner:
             self.app.say("pruning", level="warning" if by else "info", held_by=by, **more)
         self.state["held_by"] = by
 
-    def _stores(self) -> dict[str, Ledger | Search | None]:
-        settings, home = self.app.settings, self.app.home
-        return {"ledger": registry.open_ledger(settings, home), "search": registry.open_search(settings, home)}
+    def _stores(self) -> dict[str, Projected | None]:
+        return dict(registry.each(self.app.settings, self.app.home))
 
     def delivered(self) -> dict[str, read.Position | None]:
         """How far each store has read, as it says itself; None for one that has nothing, or cannot be asked."""

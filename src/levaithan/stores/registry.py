@@ -9,21 +9,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
-from levaithan.stores.roles import LEDGER, SEARCH, Ledger, Search
+from levaithan.stores.opening import Opening
+from levaithan.stores.roles import LEDGER, ROLES, SEARCH, Ledger, Search
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from levaithan.hot.paths import Home
+    from levaithan.stores.roles import Projected
 
 ADAPTERS: dict[tuple[str, str], str] = {
-    (LEDGER, "sqlite"): "levaithan.stores.sqlite_ledger:SqliteLedger",
-    (SEARCH, "sqlite"): "levaithan.stores.sqlite_search:SqliteSearch",
+    (LEDGER, "sqlite"): "levaithan.stores.sqlite_ledger:opened",
+    (SEARCH, "sqlite"): "levaithan.stores.sqlite_search:opened",
 }
-"""(role, scheme of its URL) -> module:class. The class takes a URL or path and the greatest field in bytes."""
+"""(role, scheme of its URL) -> module:function. The function takes an Opening and gives the store; it opens nothing."""
 FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3"}
+"""role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
+EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
+          "weaviate": "weaviate", "helixdb": "helix"}  # fmt: skip
+"""A driver's package as it is imported -> the extra of pyproject.toml that brings it."""
 
 
-def load(role: str, scheme: str) -> Any:
-    """The adapter's class. Raises NotConfigured for a scheme that no adapter of the role knows."""
+def adapter(role: str, scheme: str) -> Any:
+    """The adapter's function. Raises NotConfigured for a scheme that no adapter of the role knows, and where its driver
+    is not installed."""
     scheme = scheme.partition("+")[0]
     target = ADAPTERS.get((role, scheme))
     if target is None:
@@ -32,32 +41,89 @@ def load(role: str, scheme: str) -> Any:
             f"There is no {role} adapter for {scheme}:// URLs.", fix=f"use one of: {known}; or unset the URL for SQLite"
         )
     module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "levaithan":
+            raise
+        raise NotConfigured(
+            f"The {role} store on {scheme} needs the package {error.name}, which is not installed.",
+            fix=f"install it: pip install 'levaithan[{EXTRAS.get(error.name or '', 'stores')}]' into its environment",
+        ) from error
+
+
+def open_store(role: str, settings: Any, home: Home) -> Any:
+    """The store of `role` as `settings` choose it: by `<role>_url`, else embedded; None for a role that is switched
+    off, and for one that has no embedded store. Nothing is opened yet: one that is down fails when it is used.
+
+    Raises NotConfigured.
+    """
+    if not in_use(role, settings):
+        return None
+    url = _plain(setting(settings, role, "url"))
+    scheme = url.partition("://")[0] if url else "sqlite"
+    embedded = scheme == "sqlite"
+    opening = Opening(
+        role=role,
+        path="/" + url.partition("://")[2].lstrip("/") if url and embedded else f"{home.state}/{FILES.get(role, role)}",
+        state=home.state,
+        url="" if embedded else url,
+        password=_plain(setting(settings, role, "password")),
+        api_key=_plain(setting(settings, role, "api_key")),
+        ca_file=str(setting(settings, role, "ca_file") or ""),
+        max_field=int(settings.ledger_max_field_bytes),
+        timeout_s=int(setting(settings, "store", "timeout_ms", 10_000)) / 1000,
+        journal="" if embedded else _journal(home),
+        options=_options(settings),
+    )
+    return adapter(role, scheme)(opening)
+
+
+def known() -> tuple[str, ...]:
+    """The roles that have an adapter, in their order."""
+    return tuple(role for role in ROLES if any(kind == role for kind, _ in ADAPTERS))
+
+
+def each(settings: Any, home: Home, roles: tuple[str, ...] = ROLES) -> Iterator[tuple[str, Projected | None]]:
+    """(role, store) of those of `roles` that have an adapter, in their order; None for one that is not in use."""
+    for role in known():
+        if role in roles:
+            yield role, open_store(role, settings, home)
+
+
+def in_use(role: str, settings: Any) -> bool:
+    """Whether `settings` have a store of `role`: it is not switched off, and has a URL or an embedded store."""
+    return bool(setting(settings, role, "", True)) and (role in FILES or bool(setting(settings, role, "url")))
 
 
 def open_ledger(settings: Any, home: Home) -> Ledger:
-    """The ledger that `settings` name (`ledger_url`, `ledger_max_field_bytes`), the home's SQLite file by default.
-
-    Nothing is opened yet: a ledger that is down fails when it is used, not here. Raises NotConfigured.
-    """
-    scheme, target = _target(getattr(settings, "ledger_url", None), f"{home.state}/{FILES[LEDGER]}")
-    return cast("Ledger", load(LEDGER, scheme)(target, settings.ledger_max_field_bytes))
+    """The ledger, which is never switched off. See open_store."""
+    return cast("Ledger", open_store(LEDGER, settings, home))
 
 
 def open_search(settings: Any, home: Home) -> Search | None:
-    """The search store, or None when `settings.search` is off. Nothing is opened yet. Raises NotConfigured."""
-    if not settings.search:
-        return None
-    scheme, target = _target(getattr(settings, "search_url", None), f"{home.state}/{FILES[SEARCH]}")
-    return cast("Search", load(SEARCH, scheme)(target, settings.ledger_max_field_bytes))
+    """The search, or None when it is off. See open_store."""
+    return cast("Search | None", open_store(SEARCH, settings, home))
 
 
-def _target(url: Any, default: str) -> tuple[str, str]:
-    """The scheme and what the adapter opens: a path for SQLite (sqlite:///absolute/path), else the whole URL."""
-    text = str(url.get_secret_value() if hasattr(url, "get_secret_value") else url or "")
-    if not text:
-        return "sqlite", default
-    scheme = text.partition("://")[0]
-    if scheme.partition("+")[0] == "sqlite":
-        return scheme, "/" + text.partition("://")[2].lstrip("/")
-    return scheme, text
+def setting(settings: Any, role: str, part: str, default: Any = None) -> Any:
+    """The setting `<role>_<part>` (or `<role>`), of the full settings or of those of a read (config.lean)."""
+    name = f"{role}_{part}" if part else role
+    value = getattr(settings, name, None)
+    if value is None:
+        value = _options(settings).get(name)
+    return default if value is None else value
+
+
+def _options(settings: Any) -> dict[str, object]:
+    return cast("dict[str, object]", getattr(settings, "stores", None) or {})
+
+
+def _plain(value: Any) -> str:
+    return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value or "")
+
+
+def _journal(home: Home) -> str:
+    from levaithan.journal.identity import journal_id  # noqa: PLC0415 - only a store that journals share asks
+
+    return journal_id(home.journal)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from levaithan.stores.ledger_writer import LedgerWriter
+    from levaithan.stores.opening import Opening
     from levaithan.stores.roles import Cursor, Delivery, Rejected
+
+
+_SEQ = "WHERE seq BETWEEN :first AND :last"
+_BODIES = " UNION ALL ".join(
+    f"SELECT seq, body FROM {table} {_SEQ}"  # noqa: S608 - own words
+    for table in ("events", "journal_notes", "checkpoints")
+)
 
 
 class SqliteLedger(SqliteStore):
@@ -90,6 +99,17 @@ class SqliteLedger(SqliteStore):
         """See roles.Projected."""
         return self._writer_now().apply(batch, None)
 
+    def expected(self, delivery: Delivery) -> str | None:
+        """See roles.Projected."""
+        return None if delivery.record is None else hashlib.sha256(delivery.body).hexdigest()
+
+    def fingerprints(self, first: int, last: int) -> dict[int, str]:
+        """See roles.Projected."""
+        if not self.current():
+            return {}
+        found = self.rows(_BODIES, {"first": first, "last": last})
+        return {seq: hashlib.sha256(body.encode()).hexdigest() for seq, body in found}
+
     def migrate(self) -> None:
         """Make the schema, or bring it to this version. Raises SchemaTooNewError, StoreDamagedError, StoreBusyError.
 
@@ -136,3 +156,8 @@ def make_engine(file: SqliteFile, *, write: bool = True) -> Engine:
         link.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def opened(opening: Opening) -> SqliteLedger:
+    """The adapter, as the registry asks for it."""
+    return SqliteLedger(opening.path, opening.max_field)

@@ -21,6 +21,8 @@ from levaithan.stores.times import Times
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from levaithan.stores.opening import Opening
+
 VERSION = "1"
 SEQ_BITS = 40
 BLOCK_BITS = 10
@@ -196,6 +198,23 @@ class SqliteSearch(SqliteStore):
             )
         link.executemany(_DEAD, [dead_letter_values(SEARCH, one) for one in rejected])
 
+    def expected(self, delivery: Delivery) -> str | None:
+        """See roles.Projected. The text itself is not kept (the index is contentless), so the id has to do."""
+        record = delivery.record
+        return search_text.clean(record["id"]) if record and record.get("kind") == "event" else None
+
+    def fingerprints(self, first: int, last: int) -> dict[int, str]:
+        """See roles.Projected."""
+        if not self.current():
+            return {}
+        (number,) = self.rows("SELECT coalesce(max(number), 0) FROM journals")[0]
+        base, mask = number << SEQ_BITS, (1 << SEQ_BITS) - 1
+        found = self.rows(
+            "SELECT number, id FROM docs WHERE number BETWEEN :low AND :high",
+            {"low": base | first, "high": base | last},
+        )
+        return {one & mask: id_ for one, id_ in found}
+
     def find(
         self,
         query: str,
@@ -242,3 +261,8 @@ def _spans(docs: Any) -> list[tuple[int, int, int]]:
         low, high = spans.get(block, (at_us, at_us))
         spans[block] = (min(low, at_us), max(high, at_us))
     return [(block, low, high) for block, (low, high) in sorted(spans.items())]
+
+
+def opened(opening: Opening) -> SqliteSearch:
+    """The adapter, as the registry asks for it."""
+    return SqliteSearch(opening.path, opening.max_field)

@@ -22,6 +22,9 @@ class SqliteStore:
     """One store in one file. Not for two threads at once; any number of processes may read."""
 
     name = ""
+    remote = False
+    shared = False
+    journal = ""
     rereads = True
     """Whether reading the journal again from its start puts right what a changed journal left behind."""
     counted = ""

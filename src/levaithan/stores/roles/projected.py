@@ -1,45 +1,12 @@
-"""What a store must be able to do, a role each: every adapter is held to these Protocols by tests/contract.
-
-Imports the standard library and the error tree only: the read path of the CLI loads this module, so no driver,
-no SQLAlchemy and no pydantic may come in here.
-"""
+"""What every store that follows the journal can do, and the types that pass between it and the projector."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from levaithan.errors import StoreError
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from sqlalchemy.engine import Connection
-
-LEDGER = "ledger"
-SEARCH = "search"
-
-
-class StoreBusyError(StoreError):
-    """The {store} store cannot take anything just now: {reason}. Nothing is lost, it is tried again."""
-
-    code = "store_busy"
-    fix = "free disk space or wait for the other writer; `levaithan status` shows the lag falling"
-
-
-class StoreDamagedError(StoreError):
-    """The {store} store in {path} is damaged: {reason}."""
-
-    code = "store_damaged"
-    fix = "run `levaithan journal rebuild`: the store is made again from the journal, the damaged file is kept"
-
-
-class SchemaTooNewError(StoreError):
-    """The {store} store in {path} was written by a newer levaithan (schema {found}, this one knows {known})."""
-
-    code = "store_schema_newer"
-    fix = "update levaithan, or run `levaithan journal rebuild` to make the store again with this version"
+    from collections.abc import Sequence
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,26 +66,6 @@ class DeadLetter:
     last_us: int
 
 
-@dataclass(slots=True, frozen=True)
-class SearchFilters:
-    """What a search may be narrowed to; None means any. Exact values."""
-
-    session: str | None = None
-    tool: str | None = None
-    event: str | None = None
-
-
-@dataclass(slots=True, frozen=True)
-class Hit:
-    """One event that a search found. `snippet` is None when the adapter does not keep the text itself."""
-
-    id: str
-    seq: int
-    at_us: int
-    position: int
-    snippet: str | None = None
-
-
 @dataclass(slots=True)
 class Health:
     """The state of a store in numbers and words; `rows` may be a close guess, `problems` is empty when all is well."""
@@ -141,6 +88,15 @@ class Projected(Protocol):
     """What was met when opening, in words for a person."""
     rereads: bool
     """Whether reading the journal again from its start is enough after the journal changed; else it is emptied."""
+    remote: bool
+    """Whether a server holds it: it may take seconds to fail, so it is followed in a thread of its own."""
+    shared: bool
+    """Whether other machines' journals are in it too: a rebuild then works in place (see Shared)."""
+    journal: str
+    """The id of the journal that this object follows: cursor and dead letters are those of that journal. "" where a
+    store knows one journal only."""
+    max_field: int
+    """The longest text it takes, in bytes of UTF-8."""
 
     def cursor(self) -> Cursor | None:
         """The place in the journal up to which this store has everything; None when it has nothing yet."""
@@ -175,6 +131,13 @@ class Projected(Protocol):
     def move_aside(self, why: str) -> None:
         """Keep a damaged store under another name and begin anew."""
 
+    def expected(self, delivery: Delivery) -> str | None:
+        """What `fingerprints` says of this record when the store has it unaltered; None for one it does not keep."""
+
+    def fingerprints(self, first: int, last: int) -> dict[int, str]:
+        """seq -> a hash of what is stored of that record of `journal`, for first <= seq <= last. Made from what is
+        there now, not from a hash kept beside it: a row that was altered must show."""
+
     def beside(self) -> Self:
         """An empty store for a rebuild, which this one's readers do not see."""
 
@@ -194,30 +157,11 @@ class Projected(Protocol):
         """Let go of files and connections; may be called twice."""
 
 
-class Ledger(Projected, Protocol):
-    """Events, sessions, agents, tool calls, decisions, prompts, checkpoints."""
+class Shared(Projected, Protocol):
+    """A store that several machines' journals are in: it is rebuilt in place, for nobody may miss the others' rows."""
 
-    def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
-        """The answer to one SELECT with `:name` parameters, without loading SQLAlchemy."""
+    def rewrite_begin(self) -> None:
+        """Of a shared store: forget the cursor of `journal`, and from now on let `apply` replace what is there."""
 
-    def read(self) -> AbstractContextManager[Connection]:
-        """A SQLAlchemy connection for reading, for questions built from stores.schema."""
-
-
-class Search(Projected, Protocol):
-    """Full text over the events."""
-
-    def find(
-        self,
-        query: str,
-        *,
-        since_us: int | None = None,
-        until_us: int | None = None,
-        filters: SearchFilters | None = None,
-        limit: int = 50,
-        before: int | None = None,
-    ) -> list[Hit]:
-        """Events that hold every word of `query`, newest first; `before` is the `position` of the last hit of a page.
-
-        Any text is a valid query: "several words" is a phrase, word* a prefix, all else plain words.
-        """
+    def rewrite_end(self, last: int) -> None:
+        """Remove what claims to be of `journal` after the record `last`, and let `apply` keep what is there again."""

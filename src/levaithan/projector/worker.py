@@ -1,0 +1,66 @@
+"""One server's store along the journal, in a thread of its own: a server that hangs holds nobody else up.
+
+Works under the store's own lock, which it lets go between two stretches as the projector does (see process).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from levaithan.projector.lock import lock_of
+
+if TYPE_CHECKING:
+    from levaithan.hot.paths import Home
+    from levaithan.projector.follower import Follower
+
+LOOK_S = 1.0
+STRETCH_S = 1.0
+YIELD_S = 0.015
+
+
+class Worker(threading.Thread):
+    """Follows one store until `stop`. `news` wakes it; it looks by itself every LOOK_S seconds."""
+
+    def __init__(self, home: Home, follower: Follower) -> None:
+        super().__init__(name=f"projector-{follower.store.name}", daemon=True)
+        self.follower = follower
+        self.lock = lock_of(home, follower.store)
+        self.news = threading.Event()
+        self._end = False
+
+    def run(self) -> None:
+        """The thread. Failures of the store are the follower's to keep; a lock that cannot be taken is tried again."""
+        while not self._end:
+            pause = self._stretch()
+            if pause and self.news.wait(pause):
+                self.news.clear()
+        self.lock.release()
+        self.follower.store.close()
+
+    def stop(self, wait_s: float) -> None:
+        """End after the batch that is under way, waiting up to `wait_s` seconds for it."""
+        self._end = True
+        self.news.set()
+        self.join(wait_s)
+
+    def _stretch(self) -> float:
+        """Work until there is nothing to do or others may want a turn; how long to wait then, in seconds."""
+        one = self.follower
+        if not one.ready(time.monotonic()):
+            return max(0.01, min(LOOK_S, one.retry_at - time.monotonic()))
+        try:
+            if not self.lock.take(0.1):
+                return LOOK_S
+        except OSError as error:
+            one.note(f"waiting: {error}")
+            return LOOK_S
+        try:
+            one.forget()
+            until = time.monotonic() + STRETCH_S
+            while one.step() and time.monotonic() < until and not self._end:
+                pass
+        finally:
+            self.lock.release()
+        return LOOK_S if one.idle or one.error else YIELD_S

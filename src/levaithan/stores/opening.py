@@ -1,0 +1,95 @@
+"""What an adapter is opened with: where its server is, who asks, how the connection is secured. Standard library only.
+
+A URL with a password in it is a secret: `where` is what may be shown, and the repr of an Opening shows nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from levaithan.errors import NotConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HIDDEN = "***"
+
+
+@dataclass(slots=True, frozen=True)
+class Opening:
+    """role; url as set, "" for an embedded store; path: the embedded store's file; state: the home's folder for what
+    is kept on this machine beside the server; journal: the id of the journal that is followed, "" for none;
+    max_field: bytes; timeout_s: how long the server may take to answer."""
+
+    role: str
+    path: str
+    state: str
+    url: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
+    ca_file: str = ""
+    max_field: int = 1 << 20
+    timeout_s: float = 10.0
+    journal: str = ""
+    machine: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def server(self) -> Server:
+        """The parts of the URL. Raises NotConfigured for one that names no host."""
+        return parts(self.role, self.url, self.password)
+
+    @property
+    def where(self) -> str:
+        """The place as it may be shown: without user, password and what stands behind a `?`."""
+        return masked(self.url) if self.url else self.path
+
+
+@dataclass(slots=True, frozen=True)
+class Server:
+    """A server's address: scheme as written, host, port (None = the protocol's own), path without its slash, query."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    user: str
+    query: Mapping[str, str]
+    password: str = field(default="", repr=False)
+
+
+def parts(role: str, url: str, password: str = "") -> Server:
+    """The parts of a server's URL; `password` wins over the URL's own. Raises NotConfigured, without the URL in it."""
+    try:
+        split = urlsplit(url)
+        port = split.port
+    except ValueError as error:
+        raise _unusable(role, str(error)) from None
+    if not split.scheme or not split.hostname:
+        raise _unusable(role, "it names no host")
+    known = unquote(split.password) if split.password else ""
+    return Server(
+        split.scheme, split.hostname, port, unquote(split.path.strip("/")), unquote(split.username or ""),
+        dict(parse_qsl(split.query)), password or known,
+    )  # fmt: skip
+
+
+def masked(url: str) -> str:
+    """`url` with its user, password and query hidden, for messages, logs and `config show`."""
+    try:
+        split = urlsplit(url)
+        host, port = split.hostname or "", f":{split.port}" if split.port else ""
+    except ValueError:
+        return _HIDDEN
+    host = f"[{host}]" if ":" in host else host
+    user = f"{_HIDDEN}@" if "@" in split.netloc else ""
+    return urlunsplit((split.scheme, f"{user}{host}{port}", split.path, _HIDDEN if split.query else "", ""))
+
+
+def _unusable(role: str, why: str) -> NotConfigured:
+    name = f"LEVAITHAN_{role.upper()}_URL"
+    return NotConfigured(
+        f"{name} cannot be used: {why}.", fix=f"write it as scheme://[user@]host[:port][/name], or unset {name}"
+    )

@@ -1,0 +1,48 @@
+"""What a store must be able to do, a file a role: every adapter is held to these Protocols by tests/contract.
+
+Imports the standard library and the error tree only: the read path of the CLI loads this package, so no driver,
+no SQLAlchemy and no pydantic may come in here.
+"""
+
+from levaithan.stores.roles.failures import (
+    SchemaTooNewError,
+    StoreAuthError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreDownError,
+    StoreTimeoutError,
+    StoreTlsError,
+    StoreUnsupportedError,
+)
+from levaithan.stores.roles.ledger import Ledger
+from levaithan.stores.roles.names import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH
+from levaithan.stores.roles.projected import Cursor, DeadLetter, Delivery, Health, Projected, Rejected, Shared
+from levaithan.stores.roles.search import Hit, Search, SearchFilters
+
+__all__ = (
+    "COUNTERS",
+    "GRAPH",
+    "LEDGER",
+    "MEMORY",
+    "ROLES",
+    "SEARCH",
+    "Cursor",
+    "DeadLetter",
+    "Delivery",
+    "Health",
+    "Hit",
+    "Ledger",
+    "Projected",
+    "Rejected",
+    "SchemaTooNewError",
+    "Search",
+    "SearchFilters",
+    "Shared",
+    "StoreAuthError",
+    "StoreBusyError",
+    "StoreDamagedError",
+    "StoreDownError",
+    "StoreTimeoutError",
+    "StoreTlsError",
+    "StoreUnsupportedError",
+)

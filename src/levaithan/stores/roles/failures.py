@@ -1,0 +1,65 @@
+"""How a store can fail, whatever it is made of: an adapter wraps its driver's errors in these once, and nobody else
+sees a driver. Imports the error tree only.
+"""
+
+from __future__ import annotations
+
+from levaithan.errors import StoreError
+
+
+class StoreBusyError(StoreError):
+    """The {store} store cannot take anything just now: {reason}. Nothing is lost, it is tried again."""
+
+    code = "store_busy"
+    fix = "free disk space or wait for the other writer; `levaithan status` shows the lag falling"
+
+
+class StoreDamagedError(StoreError):
+    """The {store} store in {path} is damaged: {reason}."""
+
+    code = "store_damaged"
+    fix = "run `levaithan journal rebuild`: the store is made again from the journal, the damaged file is kept"
+
+
+class SchemaTooNewError(StoreError):
+    """The {store} store in {path} was written by a newer levaithan (schema {found}, this one knows {known})."""
+
+    code = "store_schema_newer"
+    fix = "update levaithan, or run `levaithan journal rebuild` to make the store again with this version"
+
+
+class StoreDownError(StoreBusyError):
+    """The {store} store at {where} does not answer: {reason}. Nothing is lost, it is tried again."""
+
+    code = "store_down"
+    fix = "start the server, or correct LEVAITHAN_{role}_URL; `levaithan store check {store}` tries it"
+
+
+class StoreTimeoutError(StoreDownError):
+    """The {store} store at {where} took longer than {seconds} s. Nothing is lost, it is tried again."""
+
+    code = "store_timeout"
+    fix = "see what keeps the server busy; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
+
+
+class StoreAuthError(StoreError):
+    """The {store} store at {where} refuses the user or the password: {reason}."""
+
+    code = "store_auth"
+    fix = (
+        "correct LEVAITHAN_{role}_URL, LEVAITHAN_{role}_PASSWORD or LEVAITHAN_{role}_API_KEY, then `levaithan restart`"
+    )
+
+
+class StoreTlsError(StoreError):
+    """The certificate of the {store} store at {where} is not accepted: {reason}."""
+
+    code = "store_tls"
+    fix = "name the authority's certificate in LEVAITHAN_{role}_CA_FILE, or mend the server's certificate"
+
+
+class StoreUnsupportedError(StoreError):
+    """The {store} store at {where} cannot be used: {reason}."""
+
+    code = "store_unsupported"
+    fix = "docs/how-to/stores.md says which versions are known to work"
