@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # `from tests.support import ...` from any folder of tests
     sys.path.insert(0, str(ROOT))
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 _TEST_SETTINGS = (
     "LEVAITHAN_TEST_",
     "LEVAITHAN_SKIP_REAL_CLIENT",

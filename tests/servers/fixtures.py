@@ -1,0 +1,116 @@
+"""Fixtures: the run's shared servers (an Endpoint each), and servers of a test's own, which it may kill and pause.
+
+Every test that needs a server that is not to be had is skipped, with what to do; LEVAITHAN_REQUIRE_STORES (names, or
+`all`) makes that a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.servers import sharing
+from tests.servers.catalogue import local
+from tests.servers.endpoint import Endpoint, ServerMissingError
+
+if TYPE_CHECKING:
+    from tests.servers.process import Server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        sharing.forget_the_past()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        sharing.end_all()
+
+
+def required(store: str) -> bool:
+    """Whether LEVAITHAN_REQUIRE_STORES asks for it."""
+    named = {one.strip() for one in os.environ.get("LEVAITHAN_REQUIRE_STORES", "").split(",")}
+    return store in named or "all" in named
+
+
+def given(store: str) -> Endpoint:
+    """The run's shared server of `store`; skips, or fails, the test where it is not to be had."""
+    try:
+        return sharing.shared(store)
+    except ServerMissingError as error:
+        return without(store, error)
+
+
+def without(store: str, error: ServerMissingError) -> Any:
+    """Skip the test, or fail it where the store is required."""
+    if required(store):
+        pytest.fail(f"LEVAITHAN_REQUIRE_STORES asks for {store}, and it is not there: {error}", pytrace=False)
+    pytest.skip(f"{store} is not there: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Endpoint:
+    return given("postgres")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Endpoint:
+    return given("redis")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> Endpoint:
+    return given("elasticsearch")
+
+
+@pytest.fixture(scope="session")
+def helix_server() -> Endpoint:
+    return given("helix")
+
+
+@pytest.fixture(scope="session")
+def weaviate_server() -> Endpoint:
+    return given("weaviate")
+
+
+@pytest.fixture
+def postgres_database(postgres_server: Endpoint) -> Iterator[str]:
+    """The URL of an empty database of the test's own on the shared server."""
+    import psycopg
+    from psycopg import sql
+
+    name = f"lv_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_server.url, autocommit=True) as link:
+        link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield database_url(postgres_server.url, name)
+        link.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def database_url(url: str, name: str) -> str:
+    """The same server, another database."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Callable[..., Server]]:
+    """`own_server("redis")`: a running server that is this test's alone (`kill`, `pause`, `resume`, `restart`,
+    `shut_down`, `pids`, `endpoint()`), gone after the test. Always a process of this machine."""
+    made: list[Server] = []
+
+    def start(store: str, make: Callable[[], Server] | None = None) -> Server:
+        try:
+            server = make() if make else local(store)
+        except ServerMissingError as error:
+            return without(store, error)
+        made.append(server)
+        server.start()
+        return server
+
+    yield start
+    for one in made:
+        one.stop()
