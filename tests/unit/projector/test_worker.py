@@ -1,0 +1,102 @@
+"""A store on a server is followed in a thread of its own: one that hangs holds nobody else up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.ledger_records import JournalFiles
+
+from levaithan.hot.paths import home_at
+from levaithan.projector.feed import Feed
+from levaithan.projector.follower import Follower
+from levaithan.projector.lock import ProjectionLock, lock_of
+from levaithan.projector.worker import Worker
+from levaithan.stores.roles import StoreDownError
+from levaithan.stores.sqlite_ledger import SqliteLedger
+
+
+class Far(SqliteLedger):
+    """A ledger that stands for one on a server: it may hang, or be down."""
+
+    remote = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.down = False
+
+    def apply(self, batch: Any, cursor: Any) -> Any:
+        self.gate.wait(20)
+        if self.down:
+            raise StoreDownError(store="ledger", role="LEDGER", where="far", reason="stopped")
+        return super().apply(batch, cursor)
+
+
+def until(ready: Callable[[], object]) -> None:
+    end = time.monotonic() + 15
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Any:
+    home = home_at(str(tmp_path))
+    return home, JournalFiles(home.journal), Far(str(tmp_path / "far.sqlite3"))
+
+
+def test_it_follows_and_waits_for_what_is_down(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    store.down = True
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    worker.start()
+    until(lambda: worker.follower.error)
+    assert worker.follower.error["code"] == "store_down"
+    store.down = False
+    until(lambda: worker.follower.delivered == 6)
+    files.events(5, first=6)
+    worker.news.set()
+    until(lambda: worker.follower.delivered == 11)
+    assert worker.follower.error is None
+    worker.stop(10)
+    assert not worker.is_alive()
+    assert not worker.lock.held
+
+
+def test_it_works_under_a_lock_of_its_own(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    assert lock_of(home, store).path != ProjectionLock(home).path
+    with lock_of(home, store) as other:
+        assert other.take()
+        worker = Worker(home, Follower(store, Feed(home.journal)))
+        worker.start()
+        time.sleep(0.3)
+        assert worker.follower.delivered == 0
+        with ProjectionLock(home) as embedded:
+            assert embedded.take(), "the embedded stores are not held up"
+    worker.news.set()
+    until(lambda: worker.follower.delivered == 6)
+    worker.stop(10)
+
+
+def test_a_server_that_hangs_holds_the_end_up_no_longer_than_asked(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    store.gate.clear()
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    worker.start()
+    until(lambda: worker.lock.held)
+    began = time.monotonic()
+    worker.stop(0.2)
+    assert time.monotonic() - began < 5
+    store.gate.set()
+    worker.join(10)
+    assert not worker.is_alive()
