@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan import __version__
-from levaithan.config import lean
-from levaithan.errors import LevaithanError
 from levaithan.hot import gap, segments, wire
 from levaithan.install.finding import Result
 from levaithan.journal import repair
 from levaithan.projector import feed
-from levaithan.stores import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
 _PING_S = 2.0
 _QUICK_BYTES = 8 << 20
-_LAG = 10_000
 
 
 def service(asked: Asked) -> Iterator[Result]:
@@ -130,36 +126,4 @@ def lost(asked: Asked) -> Iterator[Result]:
     yield Result("lost", "fail", words, "make room on the disk; the next event that is recorded writes the gap down")
 
 
-def stores(asked: Asked) -> Iterator[Result]:
-    settings = lean.load(asked.home.root)
-    for name, store in registry.each(settings, asked.home):
-        if store is None:
-            yield Result(name, "ok", "switched off")
-            continue
-        try:
-            yield from _store(asked, name, store)
-        except LevaithanError as problem:
-            yield Result(name, "fail", problem.message, problem.fix)
-        finally:
-            store.close()
-
-
-def _store(asked: Asked, name: str, store: Any) -> Iterator[Result]:
-    head = feed.last_seq(asked.home.journal)
-    store.check_version()
-    cursor = store.cursor()
-    lag = max(0, head - (cursor.seq if cursor else 0))
-    dead = store.dead_count() if cursor else 0
-    told = {"lag": lag, "dead_letters": dead}
-    if dead:
-        words = f"{dead} records could not be delivered"
-        yield Result(name, "warn", words, "levaithan journal dead-letters", data=told)
-    elif lag > _LAG:
-        yield Result(
-            name, "warn", f"{lag} records behind the journal", "levaithan start, then levaithan status", data=told
-        )
-    else:
-        yield Result(name, "ok", f"{lag} records behind the journal" if lag else "up to date", data=told)
-
-
-CHECKS = {"service": service, "journal": journal, "chain": chain, "lost": lost, "stores": stores}
+CHECKS = {"service": service, "journal": journal, "chain": chain, "lost": lost}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.errors import LevaithanError
-from levaithan.install import checks_home, checks_hooks, checks_record, checks_state
+from levaithan.install import checks_home, checks_hooks, checks_record, checks_state, checks_stores
 from levaithan.install.finding import Asked, Result
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 def checks() -> dict[str, Callable[[Asked], Iterable[Result]]]:
     """Every check by its id, in the order in which they are run."""
-    return {**checks_home.CHECKS, **checks_state.CHECKS, **checks_record.CHECKS, **checks_hooks.CHECKS}
+    return {
+        **checks_home.CHECKS,
+        **checks_state.CHECKS,
+        **checks_record.CHECKS,
+        **checks_stores.CHECKS,
+        **checks_hooks.CHECKS,
+    }
 
 
 def run(

@@ -86,6 +86,14 @@ class SqliteFile:
                 continue
         return total
 
+    def free(self) -> int | None:
+        """Bytes free on its disk; None where there is none to ask."""
+        try:
+            seen = os.statvfs(os.path.dirname(os.path.realpath(self.path)))
+        except OSError:
+            return None
+        return seen.f_bavail * seen.f_frsize
+
     def connect(self, *, write: bool) -> sqlite3.Connection:
         """A connection in autocommit mode. A reader never makes the file. Raises StoreError."""
         try:

@@ -134,6 +134,8 @@ class SqliteStore:
     def health(self) -> Health:
         """See roles.Projected."""
         health = Health(self.name, True, f"sqlite {self.file.path}", "none", 0, 0, self.file.size(), list(self.found))
+        health.server = f"SQLite {sqlite3.sqlite_version}"
+        health.free_bytes = self.file.free()
         try:
             health.schema = self.version() or "none"
             if self.current():
@@ -141,7 +143,8 @@ class SqliteStore:
                 health.dead_letters = self.dead_count()
         except Exception as error:
             health.ok = False
-            health.problems.append(str(error))
+            health.problems.insert(0, str(error))
+            health.fix = getattr(error, "fix", "")
         return health
 
     def close(self) -> None:

@@ -68,7 +68,13 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Health:
-    """The state of a store in numbers and words; `rows` may be a close guess, `problems` is empty when all is well."""
+    """The state of a store in numbers and words; `rows` may be a close guess, `problems` is empty when all is well.
+
+    server: the program and its version; latency_ms: one question there and back; skew_ms: how far its clock is before
+    ours; free_bytes: of its disk; encrypted: whether the connection is; capabilities: what this server can do beyond
+    the role (docs/how-to/stores.md names them). None and "" where the store cannot say. fix: what to do about the
+    first problem.
+    """
 
     store: str
     ok: bool
@@ -78,6 +84,13 @@ class Health:
     dead_letters: int
     bytes: int
     problems: list[str] = field(default_factory=list)
+    fix: str = ""
+    server: str = ""
+    latency_ms: float | None = None
+    skew_ms: float | None = None
+    free_bytes: int | None = None
+    encrypted: bool | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 class Projected(Protocol):

@@ -1,0 +1,174 @@
+"""`levaithan store`: how the five stores are, whether they can be used, how far behind they are, and whether true."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from levaithan.cli import options, output, reading
+from levaithan.cli.progress import Progress
+from levaithan.cli.state import STATE
+from levaithan.errors import FindingsFound, LevaithanError, Unhealthy, UsageProblem
+from levaithan.stores import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="The five stores.")
+
+Roles = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="ledger, search, graph, memory, counters (default: all in use).",
+        metavar="STORE",
+        autocompletion=lambda: [*registry.known()],
+    ),
+]
+
+
+def chosen(roles: Sequence[str] | None) -> list[str]:
+    """The stores that were named, else all in use. Raises UsageProblem."""
+    known = registry.known()
+    if not roles:
+        return [name for name in known if registry.in_use(name, STATE.settings())]
+    for name in roles:
+        if name not in known:
+            raise UsageProblem(f"There is no store {name!r}.", fix=f"choose of: {', '.join(known)}")
+    return list(dict.fromkeys(roles))
+
+
+@app.command()
+def status(roles: Roles = None, json: options.Json = False, format: options.Format = None) -> None:
+    """Each store: where it is, what it is, what it holds, how far it is behind; exit 3 when one does not answer."""
+    fmt = output.pick(format, json)
+    rows = [_told(name) for name in (roles and chosen(roles)) or registry.known()]
+    output.emit(rows, ["store", "state", "where", "server", "rows", "lag", "dead_letters"], fmt, problem=_unwell(rows))
+
+
+def _told(name: str) -> dict[str, Any]:
+    """One store's row. Never raises: that a store is down is what the row says."""
+    from levaithan.projector import feed
+
+    try:
+        with reading.opened(name, fresh=False, optional=True) as store:
+            if store is None:
+                return {"store": name, "state": "off", "where": "", "problems": []}
+            health, lag = store.health(), None
+            if health.ok:
+                cursor = store.cursor()
+                lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
+    except LevaithanError as problem:
+        return {"store": name, "state": "down", "where": "", "problems": [problem.message], "fix": problem.fix}
+    state = "down" if not health.ok else "behind" if lag else "ok"
+    return {**asdict(health), "state": state, "lag": lag}
+
+
+def _unwell(rows: Sequence[dict[str, Any]]) -> LevaithanError | None:
+    for row in rows:
+        if row["state"] == "down":
+            why = "; ".join(row["problems"]) or "it does not answer"
+            return Unhealthy(f"The {row['store']} store cannot be used: {why}", fix=row.get("fix") or _CHECK)
+    return None
+
+
+_CHECK = "levaithan store check"
+_LAG = ("store", "state", "lag", "dead_letters")
+_KINDS = ("missing", "altered", "extra")
+_COMPARED = ("store", "equal", "journal", "stored", *(f"{kind}_count" for kind in _KINDS), "waiting", "behind")
+
+
+@app.command()
+def check(roles: Roles = None, json: options.Json = False, format: options.Format = None) -> None:
+    """Try each store as it will be used: connection, password, certificate, version, schema, clock, space."""
+    from levaithan.config import lean
+    from levaithan.install import checks_stores
+
+    fmt = output.pick(format, json)
+    settings = lean.load(STATE.home_argument)
+    found = [one for name in chosen(roles) for one in checks_stores.of_store(name, settings, STATE.home())]
+    failed = [one for one in found if one.status == "fail"]
+    problem = Unhealthy(failed[0].message, fix=failed[0].remedy) if failed else None
+    output.emit([one.as_row() for one in found], ["status", "check", "message", "remedy"], fmt, problem=problem)
+
+
+@app.command()
+def migrate(roles: Roles = None, dry_run: options.DryRun = False, json: options.Json = False) -> None:
+    """Make the schemas, or bring older ones up to date; nothing is lost (see docs/how-to/stores.md)."""
+    from levaithan.projector.lock import lock_of
+
+    rows: list[dict[str, Any]] = []
+    for name in chosen(roles):
+        store = registry.open_store(name, STATE.settings(), STATE.home())
+        try:
+            there = store.current()
+            if not there and not dry_run:
+                with lock_of(STATE.home(), store) as lock:
+                    lock.take(10.0)
+                    store.migrate()
+            done = "up to date" if there else "would be made or brought up" if dry_run else "made or brought up"
+            rows.append({"store": name, "done": done, "found": list(store.found)})
+        finally:
+            store.close()
+    output.emit(rows, ["store", "done"], output.pick(None, json))
+    for row in rows:
+        for words in row["found"]:
+            output.say(f"{row['store']}: {words}")
+
+
+@app.command()
+def rebuild(roles: Roles = None, json: options.Json = False) -> None:
+    """Make stores again from the journal; one that other machines share keeps answering, and keeps their rows."""
+    from levaithan.projector import rebuild as rebuilding
+
+    with Progress("rebuilding", "bytes") as bar:
+        done = rebuilding.rebuild(
+            STATE.home(), STATE.settings(), chosen(roles), progress=lambda _store, did, total: bar(did, total)
+        )
+    output.emit([asdict(one) for one in done], ["store", "records", "dead_letters", "seconds"], output.pick(None, json))
+
+
+@app.command()
+def lag(
+    roles: Roles = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Again every second, until interrupted.")] = False,
+    json: options.Json = False,
+    format: options.Format = None,
+) -> None:
+    """How many records each store is behind the journal."""
+    fmt = output.pick(format, json)
+    while True:
+        rows = [
+            {key: one.get(key) for key in ("store", "state", "lag", "dead_letters")}
+            for one in map(_told, chosen(roles))
+        ]
+        output.emit(rows, ["store", "state", "lag", "dead_letters"], fmt)
+        if not follow:
+            return
+        time.sleep(1.0)
+
+
+@app.command()
+def compare(roles: Roles = None, json: options.Json = False, format: options.Format = None) -> None:
+    """Hold every record of the journal against each store; exit 5 when something is missing, altered or too much."""
+    from levaithan.projector import compare as comparing
+
+    fmt, rows = output.pick(format, json), []
+    for name in chosen(roles):
+        with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
+            done = comparing.compare(STATE.home(), store, bar)
+        rows.append({**asdict(done), "equal": done.equal})
+    wrong = [row for row in rows if not row["equal"]]
+    output.emit(rows, _COMPARED, fmt, problem=_untrue(wrong[0]) if wrong else None)
+
+
+def _untrue(row: dict[str, Any]) -> FindingsFound:
+    name = row["store"]
+    counts = {kind: row[f"{kind}_count"] for kind in _KINDS}
+    words = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return FindingsFound(
+        f"The {name} store is not what the journal says: {words}.",
+        fix=f"levaithan journal verify proves the journal; then levaithan store rebuild {name}",
+    )

@@ -1,0 +1,90 @@
+"""Checks of the stores as they are used: connection, certificate, version, schema, clock, space, and how far behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from levaithan.config import lean
+from levaithan.errors import LevaithanError
+from levaithan.install.finding import Result
+from levaithan.projector import feed
+from levaithan.stores import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.finding import Asked
+    from levaithan.stores.roles import Health
+
+_LAG = 10_000
+_SKEW_MS = 1_000.0
+_ROOM = 1 << 30
+
+
+def stores(asked: Asked) -> Iterator[Result]:
+    settings = lean.load(asked.home.root)
+    for name in registry.known():
+        yield from of_store(name, settings, asked.home)
+
+
+def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
+    """What is to be said of the store `name`. Never raises for one that is down: that is a result."""
+    try:
+        store = registry.open_store(name, settings, home)
+    except LevaithanError as problem:
+        yield Result(name, "fail", problem.message, problem.fix)
+        return
+    if store is None:
+        yield Result(name, "ok", "not in use")
+        return
+    try:
+        store.check_version()
+        health = store.health()
+        if health.ok:
+            yield from _followed(name, store, home, health)
+            yield from _server(name, health)
+        else:
+            yield Result(
+                name, "fail", "; ".join(health.problems) or "it does not answer", health.fix or "levaithan doctor"
+            )
+    except LevaithanError as problem:
+        yield Result(name, "fail", problem.message, problem.fix)
+    finally:
+        store.close()
+
+
+def _followed(name: str, store: Any, home: Home, health: Health) -> Iterator[Result]:
+    head, cursor = feed.last_seq(home.journal), store.cursor()
+    lag = max(0, head - (cursor.seq if cursor else 0))
+    dead = store.dead_count() if cursor else 0
+    told = {"lag": lag, "dead_letters": dead, "server": health.server, "capabilities": list(health.capabilities)}
+    if dead:
+        words = f"{dead} records could not be delivered"
+        yield Result(name, "warn", words, "levaithan journal dead-letters", data=told)
+    elif lag > _LAG:
+        words = f"{lag} records behind the journal"
+        yield Result(name, "warn", words, "levaithan start, then levaithan status", data=told)
+    else:
+        where = f" ({health.server})" if store.remote else ""
+        words = f"{lag} records behind the journal" if lag else "up to date"
+        yield Result(name, "ok", words + where, data=told)
+
+
+def _server(name: str, health: Health) -> Iterator[Result]:
+    """What may go wrong later: a clock that differs, a disk that fills, words that travel in the clear."""
+    for words in health.problems:
+        yield Result(name, "warn", words, health.fix or "levaithan store status")
+    if health.skew_ms is not None and abs(health.skew_ms) > _SKEW_MS:
+        way = "ahead of" if health.skew_ms > 0 else "behind"
+        words = f"its clock is {abs(health.skew_ms) / 1000:.1f} s {way} this machine's"
+        yield Result(name, "warn", words, "keep both clocks by NTP: events of several machines are merged by time")
+    if health.free_bytes is not None and health.free_bytes < _ROOM:
+        words = f"its disk has {health.free_bytes >> 20} MiB left"
+        yield Result(name, "warn", words, "make room there: a store that is full takes nothing, its lag grows")
+    if health.encrypted is False:
+        words = "the connection is not encrypted, and the server is not on this machine"
+        yield Result(name, "warn", words, f"use a TLS URL in LEVAITHAN_{name.upper()}_URL (docs/how-to/stores.md)")
+
+
+CHECKS = {"stores": stores}

@@ -1,0 +1,121 @@
+"""Holds the journal against a store, record by record: what is missing there, altered, or of no record at all.
+
+The journal is read whole and the store is asked for windows of it; what is compared is made from what is stored now
+(roles.Projected.fingerprints), so that a row that somebody changed shows. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from levaithan.journal.identity import beginning, journal_id
+from levaithan.projector import feed as feeds
+from levaithan.projector import segments
+from levaithan.projector.again import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.hot.paths import Home
+    from levaithan.stores.roles import Delivery
+
+_BATCH_BYTES = 1 << 20
+_SHOWN = 20
+_ALL = 1_000_000
+
+
+@dataclass(slots=True)
+class Compared:
+    """journal: records that the store should hold, up to its cursor; stored: how many of these it holds unaltered;
+    missing, altered, extra: numbers of records (seq), the first few; *_count: how many in all; waiting: dead letters;
+    behind: records after the cursor; pruned: records that only the store has, for the journal let them go."""
+
+    store: str
+    journal: int = 0
+    stored: int = 0
+    missing_count: int = 0
+    altered_count: int = 0
+    extra_count: int = 0
+    missing: list[int] = field(default_factory=list)
+    altered: list[int] = field(default_factory=list)
+    extra: list[int] = field(default_factory=list)
+    waiting: int = 0
+    behind: int = 0
+    pruned: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether the store holds what the journal does, neither more nor less nor other. Lag is no difference."""
+        return not (self.missing_count or self.altered_count or self.extra_count)
+
+    def count(self, kind: str, seq: int) -> None:
+        """One more record that is `kind` (missing, altered, extra)."""
+        setattr(self, f"{kind}_count", getattr(self, f"{kind}_count") + 1)
+        shown: list[int] = getattr(self, kind)
+        if len(shown) < _SHOWN:
+            shown.append(seq)
+
+
+def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Compared:
+    """`store` against the journal of `home`, up to the store's cursor. progress(bytes done, bytes in all).
+
+    Raises StoreError, and OSError for a journal that cannot be read.
+    """
+    done = Compared(store.name)
+    feed = feeds.Feed(home.journal)
+    if store.shared:
+        store.journal = journal_id(home.journal)
+    until = store.cursor()
+    last = until.seq if until else 0
+    done.behind = max(0, feeds.last_seq(home.journal) - last)
+    letters = store.dead_letters(_ALL)
+    done.waiting = len(letters)
+    dead = {name_of(one) for one in letters} | {f"{one.segment}:{one.offset}" for one in letters}
+    first = beginning(home.journal)[1] or 1
+    total = segments.total_bytes(home.journal)
+    at, seen = None, first - 1
+    while last > seen:
+        batch, at = feed.batch(at, _BATCH_BYTES)
+        if not batch:
+            break
+        batch = [one for one in batch if 0 < one.seq <= last]
+        if batch:
+            _window(done, store, batch, dead, seen + 1)
+            seen = batch[-1].seq
+        progress(total - segments.bytes_left(home.journal, at), total)
+    beyond = store.fingerprints(last + 1, 1 << 62) if last else {}
+    for seq in sorted(beyond):
+        done.count("extra", seq)
+    done.pruned = len(store.fingerprints(1, first - 1)) if first > 1 else 0
+    return done
+
+
+def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], begin: int) -> None:
+    """The records of `batch`, and whatever the store holds between `begin` and the last of them."""
+    there = store.fingerprints(begin, batch[-1].seq)
+    for one in batch:
+        wanted = store.expected(one)
+        found = there.pop(one.seq, None)
+        if wanted is None:
+            if found is not None:
+                done.count("extra", one.seq)
+            continue
+        waits = f"{one.segment}:{one.offset}" in dead
+        done.journal += not waits
+        if found is None:
+            if not waits:
+                done.count("missing", one.seq)
+        elif found == wanted or found == _harmless(store, one):
+            done.stored += 1
+        else:
+            done.count("altered", one.seq)
+    for seq in sorted(there):
+        done.count("extra", seq)
+
+
+def _harmless(store: Any, delivery: Delivery) -> str | None:
+    """What the store says of a record that a person had delivered made harmless."""
+    cured = feeds.cured(delivery, store.max_field)
+    made: str | None = store.expected(cured) if cured is not delivery else None
+    return made

@@ -1,0 +1,94 @@
+"""The journal held against a store: what is missing, altered or too much there is found and numbered."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.support.ledger_records import JournalFiles, event
+
+from levaithan.hot.paths import Home, home_at
+from levaithan.projector.compare import compare
+from levaithan.projector.loop import catch_up
+from levaithan.projector.replay import replay
+from levaithan.stores import registry
+
+SETTINGS = SimpleNamespace(ledger_url=None, ledger_max_field_bytes=1 << 20, search=True, fsync="always", graph=False,
+                           memory=False)  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = home_at(str(tmp_path))
+    files = JournalFiles(made.journal)
+    files.events(30)
+    files.add(event(31, payload={"tool_input": {"command": "a\0b"}}))
+    files.segment()
+    files.events(10, first=32)
+    catch_up(made, SETTINGS, stores=("ledger", "search"))
+    return made
+
+
+def compared(home: Home, name: str = "ledger") -> Any:
+    store = registry.open_store(name, SETTINGS, home)
+    try:
+        return compare(home, store)
+    finally:
+        store.close()
+
+
+def change(home: Home, name: str, sql: str) -> None:
+    with sqlite3.connect(f"{home.state}/{name}.sqlite3") as link:
+        assert link.execute(sql).rowcount
+
+
+def test_what_was_projected_is_equal(home: Home) -> None:
+    done = compared(home)
+    assert done.equal
+    assert (done.journal, done.stored, done.waiting, done.behind) == (42, 42, 1, 0)
+    search = compared(home, "search")
+    assert search.equal
+    assert (search.journal, search.stored) == (41, 41)
+
+
+def test_what_is_missing_altered_or_too_much_is_named(home: Home) -> None:
+    change(home, "ledger", "DELETE FROM events WHERE seq = 5")
+    change(home, "ledger", "UPDATE events SET body = replace(body, 'echo 6', 'echo 7') WHERE seq = 7")
+    change(
+        home,
+        "ledger",
+        "INSERT INTO events (id, seq, journal, hash, at_us, event, body) VALUES ('x', 99, 'j', '', 0, 'E', '{}')",
+    )
+    done = compared(home)
+    assert not done.equal
+    assert (done.missing, done.altered, done.extra) == ([5], [7], [99])
+    assert done.stored == done.journal - 2
+
+
+def test_a_store_that_is_behind_is_not_wrong(home: Home) -> None:
+    files = JournalFiles.__new__(JournalFiles)
+    files.__dict__ |= {"directory": home.journal, "journal": "j" * 32}
+    lines = sorted(Path(home.journal).glob("journal-*.log"))
+    files.path = str(lines[-1])
+    last = lines[-1].read_bytes().splitlines()[-1]
+    files.seq, files.hash = 43, last[:64].decode()
+    files.events(3, first=42)
+    done = compared(home)
+    assert done.equal
+    assert done.behind == 3
+
+
+def test_what_was_delivered_made_harmless_is_equal(home: Home) -> None:
+    assert replay(home, SETTINGS, "ledger", sanitize=True).delivered
+    done = compared(home)
+    assert done.equal
+    assert (done.journal, done.stored, done.waiting) == (43, 43, 0)
+
+
+def test_an_empty_store_has_nothing_to_compare(tmp_path: Path) -> None:
+    done = compared(home_at(str(tmp_path)))
+    assert done.equal
+    assert (done.journal, done.stored, done.behind) == (0, 0, 0)
