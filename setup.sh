@@ -74,8 +74,23 @@ find_python() {
         "install one (Debian: apt install python3 python3-venv; macOS: brew install python), or name it in PYTHON"
 }
 
-# What .venv was made for: another place, Python or list of dependencies means installing again.
-wanted() { "$venv/bin/python" -c 'import sys; print(sys.version_info[:3])' && printf '%s\n' "$top" && cksum <"$top/pyproject.toml"; }
+# The drivers of the stores whose URLs are set, in .env or in the environment, as extras of pyproject.toml.
+extras() {
+    local found='' pair name value
+    for pair in LEDGER:postgres SEARCH:elasticsearch GRAPH:helix MEMORY:weaviate COUNTERS:redis; do
+        name=LEVAITHAN_${pair%%:*}_URL
+        value=${!name:-}
+        [ -n "$value" ] || value=$(sed -n "s/^ *\(export \)\{0,1\}$name\(_FILE\)\{0,1\}=//p" "$top/.env" 2>/dev/null | tail -n 1)
+        case $value in '' | sqlite:*) ;; *) found=$found,${pair#*:} ;; esac
+    done
+    printf '%s' "${found#,}"
+}
+
+# What .venv was made for: another place, Python, list of dependencies or choice of stores means installing again.
+wanted() {
+    "$venv/bin/python" -c 'import sys; print(sys.version_info[:3])' &&
+        printf '%s\n%s\n' "$top" "$(extras)" && cksum <"$top/pyproject.toml"
+}
 
 is_installed() {
     [ -x "$venv/bin/levaithan" ] && "$venv/bin/python" -c 'import levaithan' 2>/dev/null &&
@@ -104,7 +119,7 @@ take_lock() {
 }
 
 install_into_venv() {
-    local python log
+    local python log what chosen
     if ! can_run "$venv/bin/python"; then
         python=$(find_python)
         say "making .venv with $python"
@@ -112,7 +127,9 @@ install_into_venv() {
     fi
     say "installing LevAIthan and what it needs into .venv (half a minute)"
     log=$venv/setup.log
-    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --editable "$top" >"$log" 2>&1; then
+    chosen=$(extras)
+    what=$top${chosen:+[$chosen]}
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --editable "$what" >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         fail "pip could not install it (the whole log: $log)" \
             "see that the package index can be reached (behind a proxy: set HTTPS_PROXY or PIP_INDEX_URL), then run ./setup.sh again"

@@ -23,6 +23,22 @@ def running() -> bool:
     return lifecycle.ping(STATE.home()) is not None
 
 
+def up_to_date() -> bool:
+    """Whether a service answers that uses the stores which the settings name now."""
+    from levaithan.cli import reading
+    from levaithan.stores import registry
+
+    told = reading.ask_service(STATE.home(), "status", 1.0)
+    return told is not None and told.get("settings", {}).get("stores") == registry.places(STATE.settings())
+
+
+def bring_up() -> str:
+    """Start the service, or restart one that uses other stores. Raises as start_now does."""
+    from levaithan.service import lifecycle
+
+    return _words(lifecycle.restart(STATE.home())) if running() else start_now()
+
+
 def start_now() -> str:
     """Start the service unless it runs; what was done, in words. Raises NotStarted, NotConfigured, Unhealthy."""
     from levaithan.service import lifecycle

@@ -14,6 +14,16 @@ _HEAD = """\
 # Made from src/levaithan/config/settings.py by `levaithan config template`: change it there.
 """
 
+_SERVERS = """
+# The five servers of docker-compose.yml: take the ## off after `docker compose up -d`, then run ./setup.sh again. It
+# installs their drivers and makes their schemas; the passwords are made by setup and stand in .env already.
+## LEVAITHAN_LEDGER_URL=postgresql://levaithan@127.0.0.1:5432/levaithan
+## LEVAITHAN_SEARCH_URL=http://elastic@127.0.0.1:9200
+## LEVAITHAN_GRAPH_URL=http://127.0.0.1:7474
+## LEVAITHAN_MEMORY_URL=http://127.0.0.1:8080?grpc_port=50051
+## LEVAITHAN_COUNTERS_URL=redis://127.0.0.1:6379/0
+"""
+
 _DOC_HEAD = """\
 # Settings
 
@@ -52,7 +62,7 @@ def dotenv() -> str:
             text += f" Or {layers.PREFIX}{name.upper()}_FILE: a file that holds it."
         comment = textwrap.fill(text, 116, initial_indent="# ", subsequent_indent="#   ")
         parts.append(f"\n{comment}\n# {layers.PREFIX}{name.upper()}={default_text(name)}\n")
-    return "".join(parts)
+    return "".join([*parts, _SERVERS])
 
 
 def markdown() -> str:

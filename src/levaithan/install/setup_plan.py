@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from levaithan.cost import table
 from levaithan.hot import prices
-from levaithan.install import demo, home_files, home_folders, hooks
+from levaithan.install import demo, home_files, home_folders, hooks, store_passwords, store_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,10 +52,17 @@ def plan(home: Home, options: Options) -> list[Step]:
         ("folders", f"make the home {home.root}", home_folders.folders, home_folders.make_folders),
         ("files", "put the shipped rules and hooks into it", home_files.stale_files, home_files.copy_files),
         ("env", f"write {home_files.env_path(home)} from its template", home_files.env_missing, home_files.make_env),
+        (
+            "passwords",
+            "make passwords for the servers of docker-compose.yml",
+            store_passwords.missing,
+            store_passwords.make,
+        ),
         ("client", "build the native hook client", home_files.client_stale, home_files.make_client),
         ("prices", "compile the table of prices for budgets", prices_missing, make_prices),
         ("conf", "compile the settings for the hooks", home_files.conf_differs, home_files.make_conf),
         ("key", "make the key that signs the journal's checkpoints", home_files.key_missing, home_files.make_key),
+        ("stores", "make the schemas in the stores' servers", store_schemas.missing, store_schemas.make),
     ]
     steps = [Step(name, words, partial(_truth, look, home), partial(make, home)) for name, words, look, make in todo]
     return [*steps, *(_hooks_step(home, place, options) for place in places_of(options))]

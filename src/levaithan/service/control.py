@@ -20,6 +20,7 @@ from levaithan.hot.wire import pack_answer
 from levaithan.journal import read
 from levaithan.projector import segments
 from levaithan.service.supervisor import stamp
+from levaithan.stores.registry import places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +117,9 @@ def status(app: App) -> dict[str, Any]:
             "paths": dict(decider.paths), "repeated": decider.repeated, "unrecorded": decider.unrecorded,
         },
         "gate": {"problems": app.gate.problems},
-        "settings": {"problems": app.conf.problems, "restart_needed": app.restart_needed},
+        "settings": {
+            "problems": app.conf.problems, "restart_needed": app.restart_needed, "stores": places(app.settings),
+        },
         "projector": projector,
         "loops": app.supervisor.states(),
         "canary": app.chores.canary,

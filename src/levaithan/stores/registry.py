@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
-from levaithan.stores.opening import Opening
+from levaithan.stores.opening import Opening, masked
 from levaithan.stores.roles import LEDGER, ROLES, SEARCH, Ledger, Search
 
 if TYPE_CHECKING:
@@ -94,6 +94,15 @@ def each(settings: Any, home: Home, roles: tuple[str, ...] = ROLES) -> Iterator[
 def in_use(role: str, settings: Any) -> bool:
     """Whether `settings` have a store of `role`: it is not switched off, and has a URL or an embedded store."""
     return bool(setting(settings, role, "", True)) and (role in FILES or bool(setting(settings, role, "url")))
+
+
+def places(settings: Any) -> dict[str, str]:
+    """role -> where its store is, as it may be shown: a masked URL, "embedded", or "" for one that is not in use."""
+    found = {}
+    for role in known():
+        url = _plain(setting(settings, role, "url")) if in_use(role, settings) else ""
+        found[role] = masked(url) if url else "embedded" if in_use(role, settings) else ""
+    return found
 
 
 def open_ledger(settings: Any, home: Home) -> Ledger:
