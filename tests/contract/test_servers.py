@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.servers import postgres, redis
+from tests.servers import asking, postgres, redis
 from tests.servers.process import alive
 
 if TYPE_CHECKING:
@@ -132,3 +132,56 @@ def test_redis_over_tls_is_checked_against_its_authority(own_server: OwnServer, 
     stranger, _, _ = certificates.make(tmp_path)
     with pytest.raises((driver.ConnectionError, ssl.SSLError), match="certificate verify failed"):
         driver.Redis.from_url(endpoint.tls_url.replace(endpoint.ca, str(stranger))).ping()
+
+
+def nodes(endpoint: Endpoint, label: str) -> int:
+    from helixdb import Client, g, read_batch
+
+    asked = read_batch().var_as("n", g().n_with_label(label).count()).returning(["n"])
+    answer = Client(endpoint.url, api_key=endpoint.password).query(asked.to_query_request())
+    found: int = answer["n"]
+    return found
+
+
+def add_node(endpoint: Endpoint, label: str) -> None:
+    from helixdb import Client, g, write_batch
+
+    made = write_batch().var_as("n", g().add_n(label, {"key": "kept"})).returning(["n"])
+    Client(endpoint.url, api_key=endpoint.password).query(made.to_query_request())
+
+
+def test_helix_answers_by_its_own_client_and_to_its_key_only(helix_server: Endpoint) -> None:
+    from helixdb import Client, HelixError
+
+    told(helix_server)
+    label = f"Seen{time.time_ns()}"
+    assert nodes(helix_server, label) == 0
+    add_node(helix_server, label)
+    assert nodes(helix_server, label) == 1
+    with pytest.raises(HelixError) as refused:
+        Client(helix_server.url, api_key="wrong").query(_no_request())
+    assert (refused.value.kind, refused.value.status_code) == ("Remote", 401)
+
+
+def _no_request() -> Any:
+    from helixdb import g, read_batch
+
+    return read_batch().var_as("n", g().n_with_label("None").count()).returning(["n"]).to_query_request()
+
+
+def test_helix_keeps_what_it_answered_through_sigkill_and_pause(own_server: OwnServer) -> None:
+    from helixdb import HelixError
+
+    server = own_server("helix")
+    endpoint = server.endpoint()
+    add_node(endpoint, "Kept")
+    server.kill()
+    with pytest.raises(HelixError, match="communicating"):
+        nodes(endpoint, "Kept")
+    server.restart()
+    assert nodes(endpoint, "Kept") == 1
+    server.pause()
+    with pytest.raises(TimeoutError):
+        asking.fetched(f"{endpoint.url}/v2/query", body=b"{}", limit_s=1)
+    server.resume()
+    assert nodes(endpoint, "Kept") == 1

@@ -44,7 +44,9 @@ def weaviate(url: str) -> str:
         return ""
 
 
-def fetched(url: str, authority: str = "", body: bytes | None = None, **headers: str) -> bytes:
+def fetched(
+    url: str, authority: str = "", body: bytes | None = None, limit_s: float = _LIMIT_S, **headers: str
+) -> bytes:
     """What HTTP gives for a URL, which may hold a user and a password. Raises for any status but 2xx."""
     parts = urlsplit(url)
     plain = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -53,6 +55,6 @@ def fetched(url: str, authority: str = "", body: bytes | None = None, **headers:
         headers["Authorization"] = "Basic " + b64encode(secret.encode()).decode()
     context = ssl.create_default_context(cafile=authority) if parts.scheme == "https" and authority else None
     request = urllib.request.Request(plain, data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=_LIMIT_S, context=context) as answer:
+    with urllib.request.urlopen(request, timeout=limit_s, context=context) as answer:
         told: bytes = answer.read()
         return told

@@ -180,7 +180,8 @@ class Server:
                 last = str(error)
             time.sleep(pause)
             pause = min(pause * 1.5, 0.2)
-        raise ServerFailedError(f"{self.store} did not answer in {self.ready_s:.0f} s ({last}). Its log:\n{self.log_end()}")
+        limit_s = f"{self.ready_s:.0f} s"
+        raise ServerFailedError(f"{self.store} did not answer in {limit_s} ({last}). Its log:\n{self.log_end()}")
 
     def _signal(self, number: signal.Signals) -> list[int]:
         running = self.pids()

@@ -29,7 +29,7 @@ _LIMIT_S = 240.0
 def shared(store: str) -> Endpoint:
     """Where this run's server of `store` answers. It is everybody's: put what you write under a name of your own.
 
-    Raises ServerMissingError (it is not to be had here; says what to do) or ServerFailedError (it is, and does not work).
+    Raises ServerMissingError (not to be had here; says what to do) or ServerFailedError (here, and does not work).
     """
     assert store in STORES, store
     given = from_environment(store)

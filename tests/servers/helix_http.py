@@ -1,0 +1,67 @@
+"""HTTP in front of HelixDB's own engine: `python -m tests.servers.helix_http FOLDER PORT`, the key in HELIX_API_KEY.
+
+`POST /v2/query` hands its body to the engine as it is and gives its answer back as it is. The wheel `helix-db-embedded`
+has the engine and no server; the statuses of errors are ours (400 what was asked, 409 a conflict, 500 the rest), and so
+no adapter may lean on more than "not 200, and the body says why".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
+
+_STATUS = {"InvalidRequest": 400, "Planner": 400, "Transaction": 409}
+
+
+def serve(folder: str, port: int, key: str) -> None:
+    """Answer until SIGTERM, then close the engine."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    async def opened() -> HelixDb:
+        return await HelixDb.open(HelixDbSource.DISK(root=folder, database="levaithan"))
+
+    engine = asyncio.run_coroutine_threadsafe(opened(), loop).result()
+
+    async def asked(body: bytes) -> bytes:
+        return bytes(await engine.query_json(body))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.headers.get("Authorization") != f"Bearer {key}":
+                return self.tell(401, b"unauthorized")
+            if self.path != "/v2/query":
+                return self.tell(404, b"not found")
+            try:
+                return self.tell(200, asyncio.run_coroutine_threadsafe(asked(body), loop).result())
+            except HelixError as error:
+                return self.tell(_STATUS.get(type(error).__name__, 500), str(error).encode())
+
+        def tell(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json" if status == 200 else "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    server.serve_forever(0.05)
+    asyncio.run_coroutine_threadsafe(engine.close(), loop).result()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), os.environ["HELIX_API_KEY"])
