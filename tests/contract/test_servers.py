@@ -5,8 +5,10 @@ A store's own suite says what an adapter must do; this one says that what it run
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
+import urllib.error
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,3 +187,60 @@ def test_helix_keeps_what_it_answered_through_sigkill_and_pause(own_server: OwnS
         asking.fetched(f"{endpoint.url}/v2/query", body=b"{}", limit_s=1)
     server.resume()
     assert nodes(endpoint, "Kept") == 1
+
+
+def test_elasticsearch_answers_to_its_user_only(elasticsearch_server: Endpoint) -> None:
+    told(elasticsearch_server)
+    assert elasticsearch_server.version.startswith(("8.", "9."))
+    kept, counted = _kept_documents(elasticsearch_server, f"lv-test-{time.time_ns()}")
+    assert (kept, counted) == (2, 2)
+    wrong = elasticsearch_server.url.replace(elasticsearch_server.password, "wrong")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        asking.elasticsearch(wrong, elasticsearch_server.ca)
+
+
+def _kept_documents(endpoint: Endpoint, stream: str) -> tuple[int, int]:
+    """Write two events into a data stream of the test's own by bulk; (how many it took, how many a search finds)."""
+    template = {
+        "index_patterns": [f"{stream}*"],
+        "data_stream": {},
+        "priority": 500,
+        "template": {"mappings": {"properties": {"@timestamp": {"type": "date"}, "what": {"type": "text"}}}},
+    }
+    _sent(endpoint, "PUT", f"_index_template/{stream}", template)
+    lines = b"".join(
+        b'{"create":{"_id":"%d"}}\n{"@timestamp":"2026-01-0%dT00:00:00Z","what":"the fox"}\n' % (one, one)
+        for one in (1, 2)
+    )
+    taken = _sent(endpoint, "POST", f"{stream}/_bulk?refresh=true", lines)
+    assert not taken["errors"], taken
+    return len(taken["items"]), _sent(endpoint, "GET", f"{stream}/_count?q=what:fox")["count"]
+
+
+def _sent(endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | bytes | None = None) -> Any:
+    kind = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
+    data = json.dumps(body).encode() if isinstance(body, dict) else body
+    url = f"{endpoint.url}/{path}"
+    return json.loads(asking.fetched(url, endpoint.ca, data, method=method, limit_s=30, **{"Content-Type": kind}))
+
+
+def test_elasticsearch_over_tls_keeps_what_it_took_through_sigkill(own_server: OwnServer, tmp_path: Path) -> None:
+    from tests.servers import certificates, elasticsearch
+
+    server = own_server("elasticsearch", lambda: elasticsearch.Elasticsearch(tls=True))
+    endpoint = server.endpoint()
+    told(endpoint)
+    assert _kept_documents(endpoint, "lv-kept") == (2, 2)
+    stranger, _, _ = certificates.make(tmp_path)
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        asking.elasticsearch(endpoint.url, str(stranger))
+    before = server.pids()
+    server.kill()
+    assert not any(map(alive, before)), before
+    server.restart()
+    assert _sent(server.endpoint(), "GET", "lv-kept/_count")["count"] == 2
+
+
+def test_weaviate_answers(weaviate_server: Endpoint) -> None:
+    told(weaviate_server)
+    assert asking.fetched(f"{weaviate_server.url}/v1/.well-known/ready") == b""

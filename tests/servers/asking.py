@@ -30,7 +30,8 @@ def redis(url: str) -> str:
 def elasticsearch(url: str, authority: str = "") -> str:
     asked = json.loads(fetched(f"{url}/_cluster/health?wait_for_status=yellow&timeout=2s", authority))
     assert not asked["timed_out"], asked
-    return str(json.loads(fetched(url, authority))["version"]["number"])
+    told = json.loads(fetched(f"{url}/_nodes/_local?filter_path=nodes.*.version", authority))  # `GET /` is a module's
+    return str(next(iter(told["nodes"].values()))["version"])
 
 
 def weaviate(url: str) -> str:
@@ -45,7 +46,13 @@ def weaviate(url: str) -> str:
 
 
 def fetched(
-    url: str, authority: str = "", body: bytes | None = None, limit_s: float = _LIMIT_S, **headers: str
+    url: str,
+    authority: str = "",
+    body: bytes | None = None,
+    *,
+    method: str | None = None,
+    limit_s: float = _LIMIT_S,
+    **headers: str,
 ) -> bytes:
     """What HTTP gives for a URL, which may hold a user and a password. Raises for any status but 2xx."""
     parts = urlsplit(url)
@@ -54,7 +61,7 @@ def fetched(
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = "Basic " + b64encode(secret.encode()).decode()
     context = ssl.create_default_context(cafile=authority) if parts.scheme == "https" and authority else None
-    request = urllib.request.Request(plain, data=body, headers=headers)
+    request = urllib.request.Request(plain, data=body, headers=headers, method=method)
     with urllib.request.urlopen(request, timeout=limit_s, context=context) as answer:
         told: bytes = answer.read()
         return told
