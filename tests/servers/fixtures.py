@@ -41,10 +41,11 @@ def given(store: str) -> Endpoint:
     try:
         return sharing.shared(store)
     except ServerMissingError as error:
-        return without(store, error)
+        missing = str(error)
+    return without(store, missing)
 
 
-def without(store: str, error: ServerMissingError) -> Any:
+def without(store: str, error: str) -> Any:
     """Skip the test, or fail it where the store is required."""
     if required(store):
         pytest.fail(f"LEVAITHAN_REQUIRE_STORES asks for {store}, and it is not there: {error}", pytrace=False)
@@ -106,10 +107,12 @@ def own_server() -> Iterator[Callable[..., Server]]:
         try:
             server = make() if make else local(store)
         except ServerMissingError as error:
-            return without(store, error)
-        made.append(server)
-        server.start()
-        return server
+            missing = str(error)
+        else:
+            made.append(server)
+            server.start()
+            return server
+        return without(store, missing)
 
     yield start
     for one in made:

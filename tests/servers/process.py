@@ -6,6 +6,7 @@ PostgreSQL and Elasticsearch refuse to run as root.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -250,8 +251,9 @@ def sweep() -> None:
     """Remove what test runs that were killed have left: folders whose process is gone."""
     for left in Path(_short_temp()).glob(f"{SCRATCH}*"):
         owner = left.name.removeprefix(SCRATCH).split("-")[0]
-        if owner.isdigit() and not alive(int(owner)) and left.owner() == pwd.getpwuid(os.geteuid()).pw_name:
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another worker was quicker
+            if owner.isdigit() and not alive(int(owner)) and left.stat().st_uid == os.geteuid():
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _short_temp() -> str:

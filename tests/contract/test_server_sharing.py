@@ -1,0 +1,153 @@
+"""How the servers of tests are chosen, shared and ended: one a run, gone with it however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.servers import fixtures, sharing
+from tests.servers.endpoint import Endpoint
+from tests.servers.process import SCRATCH, alive, family, sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+_RUN = """
+import sys, time
+from tests.servers import sharing
+print(sharing.shared("redis").url, flush=True)
+sys.stdin.read()
+sharing.end_all()
+"""
+
+
+def run(**more: str) -> tuple[subprocess.Popen[str], str]:
+    """A process that is a test run of its own with a Redis; it and the Redis' URL."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"} | more
+    started = subprocess.Popen(
+        [sys.executable, "-c", _RUN],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert started.stdout
+    return started, started.stdout.readline().strip()
+
+
+def left_by(pid: int) -> list[Path]:
+    return [*Path("/tmp").glob(f"{SCRATCH}{pid}-*")]
+
+
+def gone(what: Callable[[], bool], limit_s: float = 15.0) -> bool:
+    limit = time.monotonic() + limit_s
+    while what():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def redis_is_local(redis_server: Endpoint) -> None:
+    if redis_server.source != "local":
+        pytest.skip("the runs of these tests start a process of this machine, and the shared Redis is none")
+
+
+def keeper_of(pid: int) -> int:
+    return int((left_by(pid)[0] / "redis.pid").read_text())
+
+
+@pytest.mark.usefixtures("redis_is_local")
+@pytest.mark.parametrize("how", ["ended", "killed"])
+def test_a_run_that_has_ended_leaves_no_server_and_no_folder(how: str) -> None:
+    started, url = run()
+    assert url.startswith("redis://")
+    keeper = keeper_of(started.pid)
+    processes, folders = family(keeper), [*left_by(started.pid), *left_by(keeper)]
+    assert len(processes) == 2
+    assert all(map(alive, processes))
+    if how == "ended":
+        started.communicate(timeout=60)
+    else:
+        started.send_signal(signal.SIGKILL)
+        started.wait()
+    assert gone(lambda: any(map(alive, processes))), processes
+    sweep()  # what a killed run cannot remove itself, the next one does
+    assert not [one for one in folders if one.exists()]
+
+
+@pytest.mark.usefixtures("redis_is_local")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
+def test_a_keeper_that_is_killed_takes_its_server_along() -> None:
+    started, _ = run()
+    keeper = keeper_of(started.pid)
+    _, server = family(keeper)
+    os.kill(keeper, signal.SIGKILL)
+    assert gone(lambda: alive(server))
+    started.communicate(timeout=60)
+
+
+@pytest.mark.usefixtures("redis_is_local")
+def test_workers_of_one_run_get_one_server() -> None:
+    ask = "from tests.servers import sharing; print(sharing.shared('redis').url)"
+    command = f"""
+import os, subprocess, sys
+from tests.servers import sharing
+environment = os.environ | {{"PYTEST_XDIST_WORKER": "gw0"}}
+asked = [subprocess.Popen([sys.executable, "-c", {ask!r}], env=environment, stdout=subprocess.PIPE) for _ in range(3)]
+print(*(one.communicate()[0].decode().strip() for one in asked))
+sharing.end_all()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"}
+    done = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    urls = done.stdout.split()
+    assert len(urls) == 3
+    assert len(set(urls)) == 1
+
+
+def test_a_url_of_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVAITHAN_TEST_REDIS_URL", "rediss://me:secret@db.test:7000/1")
+    monkeypatch.setenv("LEVAITHAN_TEST_REDIS_CA", "/ca.pem")
+    given = sharing.from_environment("redis")
+    assert given is not None
+    assert (given.source, given.user, given.password, given.ca) == ("environment", "me", "secret", "/ca.pem")
+    assert given.tls_url == given.url
+    assert "secret" not in repr(given)
+    monkeypatch.delenv("LEVAITHAN_TEST_REDIS_URL")
+    assert sharing.from_environment("redis") is None
+
+
+@pytest.mark.parametrize(
+    ("named", "fails"), [("postgres,redis", True), ("all", True), ("postgres", False), ("", False)]
+)
+def test_a_store_that_is_required_fails_instead_of_being_skipped(
+    monkeypatch: pytest.MonkeyPatch, named: str, fails: bool
+) -> None:
+    monkeypatch.setenv("LEVAITHAN_REQUIRE_STORES", named)
+    expected = pytest.fail.Exception if fails else pytest.skip.Exception
+    with pytest.raises(expected, match=r"redis.*no server\. next: install it"):
+        fixtures.without("redis", "no server. next: install it")
+
+
+def test_an_endpoint_is_written_for_its_user_only_and_read_again(tmp_path: Path) -> None:
+    endpoint = Endpoint("redis", "redis://u:p@h/0", "local", "8.2", "u", "p", more={"bin": "/x"})
+    endpoint.save(tmp_path / "redis.json")
+    assert Endpoint.load(tmp_path / "redis.json") == endpoint
+    assert (tmp_path / "redis.json").stat().st_mode & 0o077 == 0
