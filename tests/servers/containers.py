@@ -1,6 +1,7 @@
 """The same servers as containers, by testcontainers, where a Docker engine answers. LEVAITHAN_TEST_CONTAINERS=0: never.
 
-Their reaper removes them when the keeper is gone. Faults (SIGKILL, SIGSTOP) are tested on processes only.
+The images are those of docker-compose.yml; LEVAITHAN_TEST_<STORE>_IMAGE names another. Their reaper removes them when
+the keeper is gone. Faults (SIGKILL, SIGSTOP) are tested on processes only.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from tests.servers import asking
 from tests.servers.endpoint import Endpoint, ServerFailedError
 
+_COMPOSE = Path(__file__).resolve().parents[2] / "docker-compose.yml"
 _READY_S = 180.0
 
 
@@ -45,7 +48,6 @@ class Contained:
     """A container: `url` is made of {host}, {port}, {user} and {password}; `environ` and `command` too."""
 
     store: str
-    image: str
     port: int
     url: str
     ask: Callable[[str], str]
@@ -55,6 +57,14 @@ class Contained:
     also: dict[str, int] = field(default_factory=dict)
     """More ports: name -> port; the endpoint's `more` says where each is."""
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def image(self) -> str:
+        """What is run."""
+        import yaml
+
+        services = yaml.safe_load(_COMPOSE.read_text("utf-8"))["services"]
+        return os.environ.get(f"LEVAITHAN_TEST_{self.store.upper()}_IMAGE") or str(services[self.store]["image"])
 
     def start(self) -> Endpoint:
         """Start it and wait until it answers. Raises NotPulledError or ServerFailedError."""
@@ -97,15 +107,15 @@ class Contained:
 
 MADE: dict[str, Callable[[], Contained]] = {
     "postgres": lambda: Contained(
-        "postgres", "postgres:17.6-alpine", 5432, "postgresql://{user}:{password}@{host}:{port}/postgres",
+        "postgres", 5432, "postgresql://{user}:{password}@{host}:{port}/postgres",
         asking.postgres, "postgres", {"POSTGRES_PASSWORD": "{password}"},
     ),
     "redis": lambda: Contained(
-        "redis", "redis:8.2.2-alpine", 6379, "redis://{user}:{password}@{host}:{port}/0", asking.redis, "levaithan",
+        "redis", 6379, "redis://{user}:{password}@{host}:{port}/0", asking.redis, "levaithan",
         command="redis-server --appendonly yes --user default off --user levaithan on >{password} ~* &* +@all",
     ),
     "elasticsearch": lambda: Contained(
-        "elasticsearch", "docker.elastic.co/elasticsearch/elasticsearch:9.1.4", 9200,
+        "elasticsearch", 9200,
         "http://{user}:{password}@{host}:{port}", asking.elasticsearch, "elastic",
         {
             "discovery.type": "single-node", "ELASTIC_PASSWORD": "{password}", "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
@@ -113,7 +123,7 @@ MADE: dict[str, Callable[[], Contained]] = {
         },
     ),
     "weaviate": lambda: Contained(
-        "weaviate", "cr.weaviate.io/semitechnologies/weaviate:1.33.0", 8080, "http://{host}:{port}",
+        "weaviate", 8080, "http://{host}:{port}",
         asking.weaviate, "levaithan",
         {
             "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "false", "AUTHENTICATION_APIKEY_ENABLED": "true",
@@ -122,6 +132,7 @@ MADE: dict[str, Callable[[], Contained]] = {
             "PERSISTENCE_DATA_PATH": "/var/lib/weaviate", "DEFAULT_VECTORIZER_MODULE": "none",
             "CLUSTER_HOSTNAME": "node1", "DISABLE_TELEMETRY": "true",
         },
+        "--host 0.0.0.0 --port 8080 --scheme http",
         also={"grpc": 50051},
     ),
 }  # fmt: skip
