@@ -1,8 +1,13 @@
 """Elasticsearch: the real server with reduced modules, which Maven Central carries as a zip (tests/servers/install), or
 a full one whose folder LEVAITHAN_TEST_ELASTICSEARCH_HOME names.
 
-The reduced one has security, TLS and the search core. It has none of: data streams, ILM, ingest pipelines, Painless and
-every other script language, reindex / update_by_query / delete_by_query, the aggregations and mapper extras of modules.
+The reduced one is the core: mappings, bulk, search, `search_after`, PIT, highlighting, templates, rollover, users of
+files, TLS; data streams work by their template and the first `create`, without an API of their own. It lacks what comes
+as modules: `GET /` (ask `_nodes/_local` for the version), the data stream API (`_resolve/index` lists them, none can be
+deleted), ILM, API keys and users of the API, ingest processors, scripts, reindex and the by-query APIs, ES|QL, SQL, the
+aggregations auto_date_histogram, categorize_text, multi_terms, top_metrics, derivative and bucket_sort, the field types
+wildcard, match_only_text, constant_keyword, unsigned_long, scaled_float, version, join and token_count, and all analysis
+but the built-in analyzers. No registry has those modules for a server of 8.
 """
 
 from __future__ import annotations
