@@ -9,6 +9,8 @@ import json
 import ssl
 import time
 import urllib.error
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -244,3 +246,30 @@ def test_elasticsearch_over_tls_keeps_what_it_took_through_sigkill(own_server: O
 def test_weaviate_answers(weaviate_server: Endpoint) -> None:
     told(weaviate_server)
     assert asking.fetched(f"{weaviate_server.url}/v1/.well-known/ready") == b""
+
+
+def test_helix_over_http_says_why_it_refused_and_that_writes_clashed(helix_server: Endpoint) -> None:
+    from helixdb import Client, HelixError, g, write_batch
+
+    client = Client(helix_server.url, api_key=helix_server.password)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        key = {"Authorization": f"Bearer {helix_server.password}"}
+        asking.fetched(f"{helix_server.url}/v2/query", body=b"{}", **key)
+    assert refused.value.code == 400
+    assert b"missing field `request_type`" in refused.value.read()
+    label = f"Clash{time.time_ns()}"
+    client.query(write_batch().var_as("n", g().add_n(label, {"n": 0})).returning([]).to_query_request())
+    again = write_batch().var_as("n", g().n_with_label(label).set_property("n", 1)).returning([]).to_query_request()
+
+    def written() -> str:
+        try:
+            client.query(again)
+        except HelixError as error:
+            assert "transaction conflict" in str(error), error
+            return "clash"
+        return "ok"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = Counter(pool.map(lambda _: written(), range(200)))
+    assert outcomes["ok"] > 0
+    assert outcomes.total() == 200

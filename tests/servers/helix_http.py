@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
 
-_STATUS = {"InvalidRequest": 400, "Planner": 400, "Transaction": 409}
+_ASKED_WRONGLY = (HelixError.InvalidRequest, HelixError.Planner)
 
 
 def serve(folder: str, port: int, key: str) -> None:
@@ -45,7 +45,8 @@ def serve(folder: str, port: int, key: str) -> None:
             try:
                 return self.tell(200, asyncio.run_coroutine_threadsafe(asked(body), loop).result())
             except HelixError as error:
-                return self.tell(_STATUS.get(type(error).__name__, 500), str(error).encode())
+                conflict = 409 if "transaction conflict" in str(error) else 500
+                return self.tell(400 if isinstance(error, _ASKED_WRONGLY) else conflict, str(error).encode())
 
         def tell(self, status: int, body: bytes) -> None:
             self.send_response(status)
