@@ -6,8 +6,8 @@ files, TLS; data streams work by their template and the first `create`, without 
 as modules: `GET /` (ask `_nodes/_local` for the version), the data stream API (`_resolve/index` lists them, none can be
 deleted), ILM, API keys and users of the API, ingest processors, scripts, reindex and the by-query APIs, ES|QL, SQL, the
 aggregations auto_date_histogram, categorize_text, multi_terms, top_metrics, derivative and bucket_sort, the field types
-wildcard, match_only_text, constant_keyword, unsigned_long, scaled_float, version, join and token_count, and analysis but
-for the built-in analyzers. No registry has those modules for a server of 8.
+wildcard, match_only_text, constant_keyword, unsigned_long, scaled_float, version, join and token_count, and all but the
+built-in analyzers. No registry has those modules for a server of 8.
 """
 
 from __future__ import annotations
