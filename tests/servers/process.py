@@ -257,7 +257,13 @@ def sweep() -> None:
 
 
 def _short_temp() -> str:
-    """A folder for a server's folder: a Unix socket's path has to fit into 104 bytes, and `nobody` must get in."""
+    """A folder for a server's folder: a Unix socket's path has to fit into 104 bytes, and `nobody` must get in.
+
+    LEVAITHAN_TEST_SERVER_FOLDER names another, such as a small disk that a test fills.
+    """
+    chosen = os.environ.get("LEVAITHAN_TEST_SERVER_FOLDER")
+    if chosen:
+        return chosen
     return "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
 
 

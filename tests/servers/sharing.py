@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -104,7 +105,7 @@ def controller() -> int:
 
 
 def _run_path() -> Path:
-    return Path("/tmp" if os.access("/tmp", os.W_OK) else os.environ["TMPDIR"]) / f"{SCRATCH}{controller()}-shared"
+    return Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()) / f"{SCRATCH}{controller()}-shared"
 
 
 def _kept(store: str, folder: Path) -> None:
