@@ -58,7 +58,10 @@ def serve(folder: str, port: int, key: str) -> None:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # five, the standard library's, resets the connections of a busy client
+
+    server = Server(("127.0.0.1", port), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(0.05)
     asyncio.run_coroutine_threadsafe(engine.close(), loop).result()
