@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.servers import fixtures, sharing
-from tests.servers.endpoint import Endpoint
+import yaml
+from tests.servers import catalogue, containers, fixtures, sharing
+from tests.servers.endpoint import Endpoint, ServerMissingError
 from tests.servers.process import SCRATCH, alive, family, sweep
 
 if TYPE_CHECKING:
@@ -151,3 +152,37 @@ def test_an_endpoint_is_written_for_its_user_only_and_read_again(tmp_path: Path)
     endpoint.save(tmp_path / "redis.json")
     assert Endpoint.load(tmp_path / "redis.json") == endpoint
     assert (tmp_path / "redis.json").stat().st_mode & 0o077 == 0
+
+
+def test_an_api_key_is_the_password_of_the_url_and_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVAITHAN_TEST_WEAVIATE_URL", "http://:key@127.0.0.1:8080")
+    monkeypatch.setenv("LEVAITHAN_TEST_WEAVIATE_GRPC", "127.0.0.1:50051")
+    given = sharing.from_environment("weaviate")
+    assert given is not None
+    assert (given.url, given.password, given.more["grpc"]) == ("http://127.0.0.1:8080", "key", "127.0.0.1:50051")
+
+
+@pytest.mark.parametrize("store", containers.MADE)
+def test_a_container_is_the_compose_file_s_image_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.delenv(f"LEVAITHAN_TEST_{store.upper()}_IMAGE", raising=False)
+    described = containers.MADE[store]()
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"][store]
+    assert described.image == composed["image"]
+    words = {"user": "u", "password": "p", "host": "127.0.0.1", "port": 1}
+    assert described.url.format(**words).startswith(("http://", "postgresql://u:p@", "redis://u:p@"))
+    monkeypatch.setenv(f"LEVAITHAN_TEST_{store.upper()}_IMAGE", "other:1")
+    assert described.image == "other:1"
+
+
+def test_every_store_says_what_to_do_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {
+        "LEVAITHAN_TEST_POSTGRES_BIN": str(tmp_path),
+        "LEVAITHAN_TEST_REDIS_BIN": str(tmp_path / "none"),
+        "LEVAITHAN_TEST_ELASTICSEARCH_HOME": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    for store in ("postgres", "redis", "elasticsearch", "weaviate"):
+        with pytest.raises(ServerMissingError, match=f"next: .*LEVAITHAN_TEST_{store.upper()}_URL"):
+            catalogue.local(store)

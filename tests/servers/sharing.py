@@ -24,6 +24,7 @@ from tests.servers.process import SCRATCH, alive, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 _LIMIT_S = 240.0
+_BY_KEY = ("helix", "weaviate")
 
 
 @cache
@@ -49,13 +50,18 @@ def shared(store: str) -> Endpoint:
 
 
 def from_environment(store: str) -> Endpoint | None:
-    """What LEVAITHAN_TEST_<STORE>_URL names, with LEVAITHAN_TEST_<STORE>_CA for a certificate authority of its own."""
+    """What LEVAITHAN_TEST_<STORE>_URL names, with LEVAITHAN_TEST_<STORE>_CA for a certificate authority of its own.
+
+    HelixDB and Weaviate take an API key, not a user: it is the password of that URL, and not in the endpoint's `url`.
+    """
     name = f"LEVAITHAN_TEST_{store.upper()}"
     url = os.environ.get(f"{name}_URL")
     if not url:
         return None
     told, authority = urlsplit(url), os.environ.get(f"{name}_CA", "")
     secure = told.scheme in ("https", "rediss") or "sslmode=" in told.query
+    if store in _BY_KEY:
+        url = told._replace(netloc=told.netloc.rpartition("@")[2]).geturl()
     more = {"grpc": os.environ[f"{name}_GRPC"]} if f"{name}_GRPC" in os.environ else {}
     return Endpoint(
         store=store,
