@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from levaithan.stores.roles import Graph
-    from levaithan.stores.roles.graph import Node, Touch
+    from levaithan.stores.roles.graph import Node, Reached, Step, Touch
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Who touched what.")
 
 _KINDS = ("agent", "session", "task", "file", "tool", "decision", "incident")
-Thing = Annotated[
-    str,
-    typer.Argument(
-        help="A file's path, or session:ID, agent:SESSION/ID, task:SESSION/ID, decision:EVENT.", metavar="THING"
-    ),
-]
+_HELP = "A file's path, or session:ID, agent:SESSION/ID, task:SESSION/ID, decision:EVENT."
+Thing = Annotated[str, typer.Argument(help=_HELP, metavar="THING")]
 
 
 def opened() -> AbstractContextManager[Graph]:
@@ -95,16 +91,7 @@ def blast(
     fmt, node = output.pick(format, json), node_of(thing)
     with opened() as graph:
         _there(graph, node, thing)
-        rows = [
-            {
-                "hops": one.hops,
-                "kind": one.node.kind.lower(),
-                "key": one.node.key,
-                "edge": one.edge.lower(),
-                "via": _name(one.via),
-            }
-            for one in graph.blast(node, hops, limit)
-        ]
+        rows = [_reached(one) for one in graph.blast(node, hops, limit)]
     output.emit(rows, ["hops", "kind", "key", "edge", "via"], fmt, nothing="nothing is connected to it")
 
 
@@ -124,14 +111,7 @@ def path(
         steps = graph.path(*ends, most)
     if steps is None:
         raise NotFound(what="path from", name=f"{source} to {target} of at most {most} steps", fix="try --most 12")
-    rows = [
-        {
-            "from": _name(one.source),
-            "edge": one.edge.lower() if one.forward else f"{one.edge.lower()} by",
-            "to": _name(one.target),
-        }
-        for one in steps
-    ]
+    rows = [_step(one) for one in steps]
     output.emit(rows, ["from", "edge", "to"], fmt, nothing="that is one and the same")
 
 
@@ -166,13 +146,20 @@ def _counted(found: dict[str, int]) -> Iterator[dict[str, Any]]:
         yield {"kind": kind, "what": "edge" if kind.isupper() else "node", "count": count}
 
 
+def _reached(one: Reached) -> dict[str, Any]:
+    kind, edge = one.node.kind.lower(), one.edge.lower()
+    return {"hops": one.hops, "kind": kind, "key": one.node.key, "edge": edge, "via": _name(one.via)}
+
+
+def _step(one: Step) -> dict[str, Any]:
+    edge = one.edge.lower() if one.forward else f"{one.edge.lower()} by"
+    return {"from": _name(one.source), "edge": edge, "to": _name(one.target)}
+
+
 def _there(graph: Graph, node: Node, name: str) -> None:
     if not graph.known(node):
-        raise NotFound(
-            what=node.kind.lower(),
-            name=name,
-            fix="`levaithan session list` and `graph changes SESSION` name what is known",
-        )
+        fix = "`levaithan session list` and `levaithan graph changes SESSION` name what is known"
+        raise NotFound(what=node.kind.lower(), name=name, fix=fix)
 
 
 def _name(node: Node) -> str:
