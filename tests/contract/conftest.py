@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from levaithan.stores.sqlite_graph import SqliteGraph
 from levaithan.stores.sqlite_ledger import SqliteLedger
 from levaithan.stores.sqlite_search import SqliteSearch
 
@@ -49,8 +50,14 @@ def sqlite_search(folder: Path) -> Place:
     return Place("sqlite", lambda: SqliteSearch(path, 1 << 20))
 
 
+def sqlite_graph(folder: Path) -> Place:
+    path = str(folder / "graph.sqlite3")
+    return Place("sqlite", lambda: SqliteGraph(path, 1 << 20))
+
+
 LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger}
 SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search}
+GRAPHS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_graph}
 
 
 def offered(make: Callable[[Path], Place], name: str, folder: Path) -> Place:
@@ -87,3 +94,8 @@ def ledger_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pla
 @pytest.fixture(params=SEARCHES)
 def search_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from _given(SEARCHES[request.param], request.param, tmp_path)
+
+
+@pytest.fixture(params=GRAPHS)
+def graph_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    yield from _given(GRAPHS[request.param], request.param, tmp_path)

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "levaithan.cli.journal",
         "The record itself: verify | path | repair | rebuild | dead-letters | replay.",
     ),
+    "graph": ("levaithan.cli.graph", "Who touched what: touched | changes | blast | path | similar | kinds."),
     "store": ("levaithan.cli.store", "The five stores: status | check | migrate | rebuild | lag | compare."),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
     "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
 from levaithan.stores.opening import Opening, masked
-from levaithan.stores.roles import LEDGER, ROLES, SEARCH, Ledger, Search
+from levaithan.stores.roles import GRAPH, LEDGER, ROLES, SEARCH, Ledger, Search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 ADAPTERS: dict[tuple[str, str], str] = {
     (LEDGER, "sqlite"): "levaithan.stores.sqlite_ledger:opened",
     (SEARCH, "sqlite"): "levaithan.stores.sqlite_search:opened",
+    (GRAPH, "sqlite"): "levaithan.stores.sqlite_graph:opened",
 }
 """(role, scheme of its URL) -> module:function. The function takes an Opening and gives the store; it opens nothing."""
-FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3"}
+FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3"}
 """role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
 EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
           "weaviate": "weaviate", "helixdb": "helix"}  # fmt: skip

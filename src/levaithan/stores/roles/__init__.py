@@ -14,6 +14,7 @@ from levaithan.stores.roles.failures import (
     StoreTlsError,
     StoreUnsupportedError,
 )
+from levaithan.stores.roles.graph import Graph
 from levaithan.stores.roles.ledger import Ledger
 from levaithan.stores.roles.names import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH
 from levaithan.stores.roles.projected import Cursor, DeadLetter, Delivery, Health, Projected, Rejected, Shared
@@ -29,6 +30,7 @@ __all__ = (
     "Cursor",
     "DeadLetter",
     "Delivery",
+    "Graph",
     "Health",
     "Hit",
     "Ledger",

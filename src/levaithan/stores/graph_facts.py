@@ -1,0 +1,196 @@
+"""What one record says of the graph: nodes and edges, the same for every adapter. Imports the hot path's shell reader.
+
+A file is read or written when the tool's PostToolUse says so, for only then it happened; it is denied when the
+PreToolUse was. What a command line writes is what the gate's own reader sees in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from levaithan.stores import poison
+from levaithan.stores.roles import Delivery, Rejected
+from levaithan.stores.roles.graph import (
+    AGENT,
+    CALLED,
+    DECISION,
+    DENIED,
+    FILE,
+    LEASED,
+    PART_OF,
+    RAN,
+    READ,
+    SESSION,
+    SPAWNED,
+    TASK,
+    TOOL,
+    WROTE,
+    Node,
+)
+from levaithan.stores.times import Times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAIN = "main"
+"""The agent of a session that is no subagent."""
+LONGEST_KEY = 4096
+"""Bytes of a node's key; Linux' own limit of a path. A longer one is no path."""
+_FILES = {
+    "Read": ("file_path", READ), "NotebookRead": ("notebook_path", READ), "Write": ("file_path", WROTE),
+    "Edit": ("file_path", WROTE), "MultiEdit": ("file_path", WROTE), "NotebookEdit": ("notebook_path", WROTE),
+}  # fmt: skip
+_SHELLS = ("Bash", "Monitor")
+_DEEDS = {"write": WROTE, "delete": WROTE, "move": WROTE}
+_MOST_FILES = 64
+_REFUSED = ("deny", "halt")
+
+Edge = tuple[str, Node, Node]
+"""(kind, from, to)"""
+
+
+@dataclass(slots=True)
+class Facts:
+    """What an event says: edges, and properties of nodes (texts, bounded). at_us: when."""
+
+    at_us: int
+    edges: list[Edge] = field(default_factory=list)
+    props: dict[Node, dict[str, str]] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """A hash of the edges, whatever their order."""
+        lines = sorted(f"{kind}\0{one.kind}\0{one.key}\0{two.kind}\0{two.key}" for kind, one, two in set(self.edges))
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def of_record(record: dict[str, Any], times: Times) -> Facts | None:
+    """The facts of a journal record; None for one that says nothing of the graph. Raises ValueError and TypeError for
+    a record that is none of format 1."""
+    if record.get("kind") != "event":
+        return None
+    session = record.get("session_id")
+    if not session or record.get("canary"):
+        return None
+    if type(session) is not str or type(record["id"]) is not str:
+        raise TypeError("session_id or id is not a text")
+    facts = Facts(times.us(record["at"]))
+    session = session[: LONGEST_KEY // 2].replace("/", "_")  # a "/" parts a session from its agents and tasks
+    home = Node(SESSION, session)
+    main = Node(AGENT, f"{session}/{MAIN}")
+    agent = _agent(record, session, main)
+    facts.edges.append((RAN, main, home))
+    facts.props[home] = _texts(project=record.get("project"), machine=record.get("machine"))
+    if agent != main:
+        facts.edges += [(SPAWNED, main, agent), (PART_OF, agent, home)]
+        facts.props[agent] = _texts(agent_type=record.get("agent_type"))
+    _call(facts, record, agent)
+    _task(facts, record, home, agent)
+    return facts
+
+
+def _agent(record: dict[str, Any], session: str, main: Node) -> Node:
+    agent = record.get("agent_id")
+    return Node(AGENT, f"{session}/{agent}"[:LONGEST_KEY]) if agent and type(agent) is str else main
+
+
+def _call(facts: Facts, record: dict[str, Any], agent: Node) -> None:
+    name, tool = record.get("event"), record.get("tool_name")
+    if not tool or type(tool) is not str:
+        return
+    if name == "PreToolUse":
+        facts.edges.append((CALLED, agent, Node(TOOL, tool[:LONGEST_KEY])))
+        for path in _leased(record):
+            facts.edges.append((LEASED, agent, path))
+        if record.get("decision") in _REFUSED:
+            decision = Node(DECISION, record["id"])
+            facts.edges.append((DENIED, agent, decision))
+            facts.props[decision] = _texts(rule=record.get("rule"), reason=record.get("reason"), tool=tool)
+            facts.edges += [(DENIED, decision, path) for _, path in _files(record, tool)]
+    elif name == "PostToolUse":
+        facts.edges += [(how, agent, path) for how, path in _files(record, tool)]
+
+
+def _task(facts: Facts, record: dict[str, Any], home: Node, agent: Node) -> None:
+    if record.get("event") not in ("TaskCreated", "TaskCompleted"):
+        return
+    payload = record.get("payload")
+    number = payload.get("task_id") if isinstance(payload, dict) else None
+    if number and type(number) is str:
+        task = Node(TASK, f"{home.key}/{number}"[:LONGEST_KEY])
+        facts.edges += [(PART_OF, task, home), (RAN, agent, task)]
+        facts.props[task] = _texts(subject=payload.get("task_subject") if isinstance(payload, dict) else None)
+
+
+def _leased(record: dict[str, Any]) -> Iterator[Node]:
+    """The files that the gate leased to the session for this call, as the record says."""
+    for hook in record.get("hooks") or ():
+        for path in hook.get("leased") or () if isinstance(hook, dict) else ():
+            if type(path) is str and 0 < len(path) <= LONGEST_KEY:
+                yield Node(FILE, path)
+
+
+def _files(record: dict[str, Any], tool: str) -> list[tuple[str, Node]]:
+    """(READ or WROTE, file) of a call, each once, at most 64."""
+    payload = record.get("payload")
+    given = payload.get("tool_input") if isinstance(payload, dict) else None
+    if not isinstance(given, dict):
+        return []
+    cwd = record.get("cwd") if isinstance(record.get("cwd"), str) else None
+    found: dict[tuple[str, Node], None] = {}
+    if tool in _FILES:
+        name, how = _FILES[tool]
+        _add(found, how, given.get(name), cwd)
+    elif tool in _SHELLS and isinstance(given.get("command"), str):
+        for how, path, folder in _of_command(given["command"], cwd):
+            _add(found, how, path, folder)
+    return list(found)[:_MOST_FILES]
+
+
+def _of_command(command: str, cwd: str | None) -> Iterator[tuple[str, str, str | None]]:
+    from levaithan.hot import deeds, shell  # noqa: PLC0415 - a journal without commands needs neither
+
+    for made in shell.split(command, cwd).commands:
+        for deed in deeds.of_command(made):
+            how = _DEEDS.get(deed.kind)
+            if how and deed.target:
+                yield how, deed.target, deed.cwd or made.cwd
+
+
+def _add(found: dict[tuple[str, Node], None], how: str, path: object, cwd: str | None) -> None:
+    """Note the file `path`, seen from `cwd`, unless it cannot be told which file that is, or it is a device."""
+    if type(path) is not str or not path or path[0] == "~" or any(char in path for char in "\0\n*?[{$"):
+        return
+    if path[0] != "/":
+        if not cwd:
+            return
+        path = f"{cwd}/{path}"
+    path = os.path.normpath(path)
+    if len(path.encode("utf-8", "surrogatepass")) <= LONGEST_KEY and not path.startswith(("/dev/", "/proc/")):
+        found[how, Node(FILE, path)] = None
+
+
+def _texts(**values: Any) -> dict[str, str]:
+    return {name: value[:500] for name, value in values.items() if type(value) is str and value}
+
+
+def read(batch: Sequence[Delivery], max_field: int) -> tuple[list[tuple[int, Facts]], list[Rejected]]:
+    """(seq, facts) of each record that says something of the graph, and what no store should take."""
+    found, rejected, times = [], [], Times()
+    for one in batch:
+        if one.record is None or one.problem:
+            rejected.append(Rejected(one, one.problem or "no record"))
+            continue
+        if why := poison.problem(one.body, one.record, max_field):
+            rejected.append(Rejected(one, why))
+            continue
+        try:
+            facts = of_record(one.record, times)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            rejected.append(Rejected(one, f"not a record of format 1: {type(error).__name__}: {error}"))
+            continue
+        if facts is not None:
+            found.append((one.seq, facts))
+    return found, rejected

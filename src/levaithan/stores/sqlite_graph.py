@@ -1,0 +1,170 @@
+"""The graph in an SQLite file of its own. Standard library only.
+
+An edge is kept once an event: the event's number makes putting it twice harmless, and counts and times are made when
+asked. Nodes are numbered, for a path of 80 bytes would stand in three indexes otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from levaithan.stores import sqlite_graph_sql as sql
+from levaithan.stores.graph_facts import Facts, read
+from levaithan.stores.roles import GRAPH, Delivery, Rejected
+from levaithan.stores.roles.graph import DENIED, EDGES, Node, Reached, Similar, Step, Touch, search_blast, search_path
+from levaithan.stores.sqlite_index import SqliteIndex
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from levaithan.stores.opening import Opening
+
+_SCHEMA = (
+    "CREATE TABLE nodes (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, props TEXT, "
+    "UNIQUE (kind, key))",
+    "CREATE TABLE edges (source INTEGER NOT NULL, kind INTEGER NOT NULL, target INTEGER NOT NULL, "
+    "seq INTEGER NOT NULL, at_us INTEGER NOT NULL, PRIMARY KEY (source, kind, target, seq)) WITHOUT ROWID",
+    "CREATE INDEX ix_edges_target ON edges (target, kind, source)",
+    "CREATE INDEX ix_edges_seq ON edges (seq)",
+)
+_CANDIDATES = 200
+_CHUNK = 400
+
+
+class SqliteGraph(SqliteIndex):
+    """The Graph role on SQLite."""
+
+    name = GRAPH
+    schema_version = "1"
+    schema = _SCHEMA
+    counted = "SELECT coalesce(max(number), 0) FROM nodes"
+
+    def put(self, link: sqlite3.Connection, batch: Sequence[Delivery]) -> list[Rejected]:
+        """See SqliteIndex."""
+        found, rejected = read(batch, self.max_field)
+        _put(link, found)
+        return rejected
+
+    # -- questions --
+
+    def touched(self, path: str, limit: int = 100) -> list[Touch]:
+        """See roles.Graph."""
+        return self._touches((sql.TOUCHED, sql.REFUSED.format(where="f.key = :file")), {"file": path}, limit)
+
+    def changed(self, session: str, limit: int = 1000) -> list[Touch]:
+        """See roles.Graph."""
+        denied = sql.REFUSED.format(where="a.kind = 'Agent' AND a.key >= :low AND a.key < :high")
+        return self._touches((sql.CHANGED, denied), _agents_of(session), limit)
+
+    def _touches(self, questions: tuple[str, ...], values: dict[str, Any], limit: int) -> list[Touch]:
+        if not self.current():
+            return []
+        found = []
+        for question in questions:
+            for agent, file, kind, first, last, count in self.rows(question, {**values, "limit": limit}):
+                how = DENIED if isinstance(kind, str) else EDGES[kind]
+                found.append(Touch(agent, agent.partition("/")[0], file, how, first, last, count))
+        return sorted(found, key=lambda one: (-one.last_us, one.file, one.agent, one.how))[:limit]
+
+    def blast(self, node: Node, hops: int = 2, limit: int = 1000) -> list[Reached]:
+        """See roles.Graph."""
+        return search_blast(self._neighbours, node, hops, limit) if self.current() else []
+
+    def path(self, source: Node, target: Node, most: int = 6) -> list[Step] | None:
+        """See roles.Graph."""
+        if not self.current() or not self.known(source) or not self.known(target):
+            return None
+        return search_path(self._neighbours, source, target, most)
+
+    def _neighbours(self, nodes: Sequence[Node]) -> list[Step]:
+        steps: list[Step] = []
+        for start in range(0, len(nodes), _CHUNK):
+            some = nodes[start : start + _CHUNK]
+            values: dict[str, object] = {}
+            for number, node in enumerate(some):
+                values[f"k{number}"], values[f"v{number}"] = node.kind, node.key
+            for forward in (True, False):
+                for one in self.rows(sql.neighbours(len(some), forward=forward), values):
+                    steps.append(Step(Node(one[0], one[1]), EDGES[one[2]], Node(one[3], one[4]), forward))
+        return steps
+
+    def similar(self, session: str, limit: int = 10) -> list[Similar]:
+        """See roles.Graph."""
+        if not self.current():
+            return []
+        found = []
+        values = {**_agents_of(session), "session": session, "most": max(limit, _CANDIDATES)}
+        for other, shared, mine in self.rows(sql.SIMILAR, values):
+            theirs = int(self.rows(sql.SIZE, _agents_of(other))[0][0])
+            union = mine + theirs - shared
+            found.append(Similar(other, shared, union, round(shared / union, 6)))
+        return sorted(found, key=lambda one: (-one.score, one.session))[:limit]
+
+    def kinds(self) -> dict[str, int]:
+        """See roles.Graph."""
+        if not self.current():
+            return {}
+        nodes = dict(self.rows("SELECT kind, count(*) FROM nodes GROUP BY kind ORDER BY kind"))
+        edges = self.rows("SELECT kind, count(*) FROM edges GROUP BY kind ORDER BY kind")
+        return {**nodes, **{EDGES[kind]: count for kind, count in edges}}
+
+    def known(self, node: Node) -> bool:
+        """See roles.Graph."""
+        question = "SELECT 1 FROM nodes WHERE kind = :kind AND key = :key"
+        return self.current() and bool(self.rows(question, {"kind": node.kind, "key": node.key}))
+
+    # -- the journal against it --
+
+    def expected(self, delivery: Delivery) -> str | None:
+        """See roles.Projected."""
+        facts, _ = read([delivery], self.max_field)
+        return facts[0][1].fingerprint() if facts else None
+
+    def fingerprints(self, first: int, last: int) -> dict[int, str]:
+        """See roles.Projected."""
+        if not self.current():
+            return {}
+        made: dict[int, Facts] = {}
+        for seq, kind, *ends in self.rows(sql.EDGES_OF, {"first": first, "last": last}):
+            edge = (EDGES[kind], Node(*ends[:2]), Node(*ends[2:]))
+            made.setdefault(seq, Facts(0)).edges.append(edge)
+        return {seq: facts.fingerprint() for seq, facts in made.items()}
+
+
+def _put(link: sqlite3.Connection, found: list[tuple[int, Facts]]) -> None:
+    nodes: dict[Node, dict[str, str]] = {}
+    for _, facts in found:
+        for _, source, target in facts.edges:
+            nodes.setdefault(source, {})
+            nodes.setdefault(target, {})
+        for node, props in facts.props.items():
+            nodes.setdefault(node, {}).update(props)
+    link.executemany(
+        "INSERT INTO nodes (kind, key, props) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET "
+        "props = json_patch(coalesce(props, '{}'), excluded.props) WHERE excluded.props IS NOT NULL "
+        "AND props IS NOT excluded.props",
+        [(one.kind, one.key, json.dumps(nodes[one], sort_keys=True) if nodes[one] else None) for one in sorted(nodes)],
+    )
+    number = {}
+    for node in nodes:
+        number[node] = link.execute(sql.NUMBER_OF, (node.kind, node.key)).fetchone()[0]
+    link.executemany(
+        "INSERT OR IGNORE INTO edges VALUES (?, ?, ?, ?, ?)",
+        sorted(
+            (number[source], sql.NUMBER[kind], number[target], seq, facts.at_us)
+            for seq, facts in found
+            for kind, source, target in facts.edges
+        ),
+    )
+
+
+def _agents_of(session: str) -> dict[str, Any]:
+    """The range of the keys of a session's agents: `session/...`."""
+    return {"low": f"{session}/", "high": f"{session}0"}  # "0" follows "/"
+
+
+def opened(opening: Opening) -> SqliteGraph:
+    """The adapter, as the registry asks for it."""
+    return SqliteGraph(opening.path, opening.max_field)
