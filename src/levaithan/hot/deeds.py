@@ -43,6 +43,8 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "shred": ("delete", ALL, "ns iterations size random-source"),
     "srm": ("delete", ALL, ""),
     "trash": ("delete", ALL, ""),
+    "rimraf": ("delete", ALL, ""),
+    "del-cli": ("delete", ALL, ""),
     "tee": ("write", ALL, ""),
     "truncate": ("write", ALL, "sr size reference"),
     "sponge": ("write", ALL, ""),
@@ -77,9 +79,12 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "setfacl": ("mode", ALL, "mxMXn"),
 }
 _DATA = frozenset(
-    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client sqlcmd sqlplus bq snowsql usql pgcli mycli mongo "
-    "mongosh redis-cli valkey-cli".split()
+    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client clickhouse sqlcmd mssql-cli sqlplus sql bq snowsql snow "
+    "usql pgcli mycli litecli cqlsh mysqlsh trino presto hive beeline impala-shell spark-sql dolt influx isql isql-fb "
+    "cypher-shell ksql crash ysqlsh vsql nzsql db2 d1 turso heroku wrangler tsql athenacli exaplus mongo mongosh "
+    "redis-cli valkey-cli keydb-cli iredis".split()
 )
+"""The clients of deeds_database.py; a test compares."""
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
 _LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))
 """What names files without reading what is in them."""
@@ -192,7 +197,7 @@ def writes_in_code(code: str) -> bool:
 def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
     words, name = made.words, made.name
     found = operands(words, valued)
-    recursive = name in ("srm", "rsync") or (name in _RECURSIVE and is_recursive(words))
+    recursive = name in ("srm", "rsync", "rimraf", "del-cli") or (name in _RECURSIVE and is_recursive(words))
     targets = _target_folder(words)
     if which == LAST and not targets:
         targets = found[-1:]

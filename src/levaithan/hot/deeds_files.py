@@ -25,28 +25,58 @@ OUTPUT: dict[str, tuple[tuple[str, str], ...]] = {
     "tar": (("C", "--directory"),),
     "unzip": (("d", ""),),
 }
+_SINKS = ("of=/dev/null", "of=/dev/std", "of=/dev/fd/", "of=/dev/tty")
 _GIT = {"checkout": "write", "restore": "write", "rm": "delete", "mv": "move", "clean": "delete"}
 
 
+_LITTER: tuple[str, ...] = (".pyc", ".pyo", ".pyd", ".o", ".obj", ".a", ".class", ".log", ".tmp", ".temp", ".bak", ".orig", ".rej")
+_LITTER += (".swp", ".swo", ".swn", "~", ".old", ".cache", ".out", ".gcda", ".gcno", ".gcov", ".profraw", ".pid", ".map")
+_LITTER += (".tsbuildinfo", ".egg-info", ".elc", ".hi", ".beam", ".aux", ".toc", ".snap.new", "DS_Store", "__pycache__", "_cache")
+"""How names of what a build or an editor leaves behind end; whatever has such a name is made again."""
+_DELETERS = frozenset(("rm", "unlink", "shred", "srm", "trash"))
+_NAMES = ("-name", "-iname", "-path", "-wholename", "-ipath")
+
+
 def deletes_found(made: Simple) -> Iterator[Deed]:
-    """find ... -delete: all that lies below a path, or what has a name there, or is old, large or empty."""
+    """find ... -delete, find ... -exec rm {}: all that lies below a path, or what has a name there, or is old, or large.
+
+    A pattern of names that people write by hand ('*.py', 'a*', and any -not) is a sweep: the files are not told before.
+    """
     words = made.words
-    if "-delete" not in words:
+    end = next((i for i, word in enumerate(words) if _deletes(words, i)), 0)
+    if not end:
         return
-    before = words[: words.index("-delete")]
-    names = [before[i + 1] for i, word in enumerate(before[:-1]) if word in ("-name", "-iname", "-path", "-wholename")]
+    before, seen = words[:end], shown(words)
+    names = [before[i + 1] for i, word in enumerate(before[:-1]) if word in _NAMES and before[i - 1] not in ("!", "-not")]
     narrowed = any(word in NARROWING for word in before)
     for path in find_paths(words):
-        if path[:1] in ("/", "~", "\x00") or not (names or narrowed):
-            yield Deed("delete", path, made.cwd, shown(words), recursive=True)
-        for name in names:
-            yield Deed("delete", name if "/" in name else f"{path}/{name}", made.cwd, shown(words), recursive=True)
+        below = words[end] == "-delete" or path[:1] in ("/", "~")
+        if below and (path[:1] in ("/", "~", "\x00") or not (names or narrowed)):
+            yield Deed("delete", path, made.cwd, seen, recursive=True)
+        for name in names if words[end] == "-delete" else ():
+            yield Deed("delete", name if "/" in name else f"{path}/{name}", made.cwd, seen, recursive=True)
+        if _sweeps(names, before, narrowed=narrowed):
+            yield Deed("sweep", path, made.cwd, seen, recursive=True)
+
+
+def _deletes(words: list[str], at: int) -> bool:
+    """Whether find deletes by the word at `at`."""
+    if words[at] in ("-exec", "-execdir", "-ok", "-okdir"):
+        return words[at + 1 : at + 2] != [] and words[at + 1].rpartition("/")[2] in _DELETERS
+    return words[at] == "-delete"
+
+
+def _sweeps(names: list[str], before: list[str], *, narrowed: bool) -> bool:
+    """Whether what find looks for is not told by names, or by names that no program makes."""
+    if not names:
+        return not (narrowed and "-empty" in before)
+    return any(("*" in name or "?" in name) and not name.rstrip("/*").endswith(_LITTER) for name in names)
 
 
 def copies_blocks(made: Simple) -> Iterator[Deed]:
     """dd of=PATH."""
     for word in made.words[1:]:
-        if word.startswith("of="):
+        if word.startswith("of=") and not word.startswith(_SINKS):
             yield Deed("write", word[3:], made.cwd, shown(made.words))
 
 

@@ -28,6 +28,8 @@ def kills(made: Simple) -> Iterator[Deed]:
     for word in rest:
         if word != "--":
             yield Deed("kill", "pid " + word, made.cwd, shown(words))
+            if word in ("-1", "1"):  # everything that may be signalled; the first process
+                yield Deed("kill-all", word, made.cwd, shown(words))
 
 
 def kills_by_name(made: Simple) -> Iterator[Deed]:

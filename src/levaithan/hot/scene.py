@@ -131,7 +131,9 @@ def runs_nothing_else(made: Simple) -> bool:
     """Whether shell_wrap.look_into() has nothing to do with `made`."""
     from levaithan.hot.shell_options import INTERPRETERS
     from levaithan.hot.shell_wrap import SPECIAL
-    from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS
+    from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS, starts_inside
 
     name = made.name
+    if starts_inside(made.words, name):
+        return False
     return not (name.startswith(INTERPRETERS) or any(name in each for each in (SPECIAL, WRAPPERS, ELSEWHERE, RUNNERS)))

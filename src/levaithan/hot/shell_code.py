@@ -15,7 +15,9 @@ _MOST = 60
 _LONGEST = 4096
 _FLAG = re.compile(r"-[A-Za-z]{0,6}[ceEpir]|--eval|--print|eval")
 _LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`([^`\n]*)`")
-_RUNS = re.compile(r"system|subprocess|popen|exec|spawn|shell script|`|%x|\bqx\b|check_output|check_call|\brun\(", re.I)
+_RUNS = re.compile(
+    r"system|subprocess|popen|exec|spawn|shell script|`|%x|\bqx\b|check_output|check_call|\brun\(|getline|\|\s{0,3}\"", re.I
+)
 _CALLS = re.compile(
     r"(?:\bsystem|popen\d?|\brun|check_call|check_output|\bcall|exec\w{0,8}|spawn\w{0,8}|passthru|shell_exec|%x|\bqx|getoutput)"
     r"\s?\(\s{0,12}[\[(]?\s{0,12}[bfru]{0,2}$",
@@ -25,8 +27,12 @@ _DELETES_TREE = re.compile(
     r"(?:rmtree|rm_rf|rm_r|rmSync|rmdirSync|removeSync|removeAll|remove_tree|remove_dir_all|rimraf)\W{1,4}$"
 )
 _DELETES_ONE = re.compile(
-    r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|fs\.rm|remove_file|rmdir)\W{1,4}$"
+    r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|(?:fs|fsp|promises)\.rm|remove_file|rmdir|removeFile|deleteFile)"
+    r"(?:\W{1,4}|\s{0,2}\(?\s{0,2}glob\W{1,4})$"
 )
+_LISTS = re.compile(r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|Dir|os\.walk|walk)\W{1,3}$")
+_DELETES_LISTED = re.compile(r"(?:os\.remove|os\.unlink|unlink(?:Sync)?|File\.delete|rmtree|rm_rf?|rmSync|\.unlink|\.rmdir)\s?\(?")
+_RECURSIVE = re.compile(r"\s?,[^;)]{0,60}recursive\W{1,5}(?:true|T\b)", re.I)
 _DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete)\(")
 
 
@@ -64,10 +70,9 @@ def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
         text = match[match.lastindex or 1]
         if len(found) >= _MOST:
             break
-        if _DELETES_TREE.search(code[max(match.start() - 30, 0) : match.start()]):
-            found.append(f"rm -rf -- {_quoted(text)}")
-        elif _DELETES_ONE.search(code[max(match.start() - 30, 0) : match.start()]) or _DELETED.match(code, match.end()):
-            found.append(f"rm -- {_quoted(text)}")
+        deletion = _deletion(code, match)
+        if deletion:
+            found.append(f"{deletion} -- {_quoted(text)}")
         if row and code[after : match.start()].strip() != ",":
             found += _started(row)
             row = []
@@ -75,6 +80,16 @@ def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
         row += [text] if called and len(text) <= _LONGEST else []
         after = match.end()
     return found + _started(row)
+
+
+def _deletion(code: str, match: re.Match[str]) -> str:
+    """How the path in a literal is deleted: `rm -rf`, `rm`, or "" for not at all."""
+    before = code[max(match.start() - 40, 0) : match.start()]
+    if _DELETES_TREE.search(before) or (_LISTS.search(before) and _DELETES_LISTED.search(code)):
+        return "rm -rf"
+    if _DELETES_ONE.search(before):
+        return "rm -rf" if _RECURSIVE.match(code, match.end()) else "rm"
+    return "rm" if _DELETED.match(code, match.end()) else ""
 
 
 def _started(row: list[str]) -> list[str]:

@@ -5,8 +5,8 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
-from levaithan.hot.shell_options import INTERPRETERS, NARROWING, find_paths, joined, operands_on, takes_next, value_of
-from levaithan.hot.wrappers import ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS
+from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, takes_next, value_of
+from levaithan.hot.wrappers import CONSOLES, ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS, starts_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", 
 
 _SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1}
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
-_EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
 
 def look_into(made: Simple, reader: Reader) -> None:
@@ -28,9 +27,13 @@ def look_into(made: Simple, reader: Reader) -> None:
     special = SPECIAL.get(made.name)
     if special:
         special(made, reader)
-    elif made.name in WRAPPERS:
+        return
+    if made.name in WRAPPERS:
         _unwrap(made, reader)
-    elif made.name.startswith(INTERPRETERS):
+        return
+    if starts_inside(made.words, made.name):
+        _inside(made, reader)
+    if made.name.startswith(INTERPRETERS):
         _program(made, reader)
     elif made.name in ELSEWHERE:
         _far(made, reader)
@@ -46,6 +49,10 @@ def _program(made: Simple, reader: Reader) -> None:
 
     for piece in shell_code.pieces(made):
         starts(piece, reader)
+    for i, word in enumerate(made.words[1:4], 1):
+        if word.rpartition("/")[2] in CONSOLES:
+            _again(made, made.words[i:], reader)
+            return
 
 
 def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
@@ -72,6 +79,17 @@ def _far(made: Simple, reader: Reader) -> None:
     before, reader.cwd = reader.cwd, None
     _again(made, words, reader, None)
     reader.cwd = before
+
+
+def _inside(made: Simple, reader: Reader) -> None:
+    """What a program starts that does other work besides."""
+    from levaithan.hot import shell_starts
+
+    for found in shell_starts.inner(made):
+        if isinstance(found, str):
+            reader.child(found, dict(reader.variables))
+        else:
+            _again(made, found, reader)
 
 
 def _alias(made: Simple, reader: Reader) -> None:
@@ -241,38 +259,6 @@ def _set(made: Simple, reader: Reader) -> None:
         reader.variables["@"] = reader.variables["*"] = " ".join(given)
 
 
-def _find(made: Simple, reader: Reader) -> None:
-    """find PATHS ... -exec COMMAND {} ;  runs COMMAND on what lies below PATHS."""
-    words = made.words
-    paths = _named_paths(words)
-    i = 1
-    while i < len(words):
-        if words[i] not in _EXEC:
-            i += 1
-            continue
-        end = i + 1
-        while end < len(words) and words[end] not in (";", "+"):
-            end += 1
-        inner: list[str] = []
-        for word in words[i + 1 : end]:
-            inner += [word.replace("{}", path) for path in paths] if "{}" in word else [word]
-        if inner:
-            all_of_it = inner[0].rpartition("/")[2] in ("rm", "unlink", "shred") and not any(
-                word in NARROWING or word in ("-name", "-iname", "-path") for word in words[:i]
-            )
-            _again(made, ["rm", "-r", *inner[1:]] if all_of_it else inner, reader)
-        i = end
-
-
-def _named_paths(words: list[str]) -> list[str]:
-    """Where find looks; with `-name NAME` and no wildcard, the places of that name, and absolute places themselves."""
-    paths = find_paths(words)
-    named = [words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-name", "-iname")]
-    if len(named) != 1 or any(char in named[0] for char in "*?[\x00"):
-        return paths
-    return [f"{path}/{named[0]}" for path in paths] + [path for path in paths if path[:1] in ("/", "~", "\x00")]
-
-
 def _change_folder(made: Simple, reader: Reader) -> None:
     words = made.words
     places = [word for word in words[1:] if not (word[:1] == "-" and len(word) > 1)]
@@ -294,5 +280,4 @@ SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     ".": _source,
     "set": _set,
     "parallel": _parallel,
-    "find": _find,
 }

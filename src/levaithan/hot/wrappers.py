@@ -53,6 +53,33 @@ _FAR += " concurrently"
 ELSEWHERE = frozenset(_FAR.split(" "))
 """What shell_far.py knows; a test compares."""
 
+_RSH = ("-e", "--rsh", "--rsync-path")
+STARTS: dict[str, tuple[str, ...]] = {
+    "find": ("-exec", "-ok"),
+    "git": ("foreach", "run", "--exec", "-x"),
+    **dict.fromkeys(("tar", "gtar", "bsdtar"), ("-I", "--checkpoint-action", "--to-command", "--use-compress-program")),
+    "rsync": _RSH,
+    **dict.fromkeys(("sed", "gsed"), ("",)),
+    "zip": ("-TT", "--unzip-command"),
+    **dict.fromkeys(("fd", "fdfind"), ("-x", "-X", "--exec", "--exec-batch")),
+    **dict.fromkeys(("make", "gmake"), ("-f", "--file")),
+    **dict.fromkeys(("npx", "pnpx", "bunx"), ("",)),
+    **dict.fromkeys(("npm", "pnpm", "yarn", "bun"), ("exec", "x", "dlx")),
+    "tmux": ("send-keys", "send"),
+    **dict.fromkeys(("screen", "entr", "powershell", "powershell.exe", "pwsh", "cmd", "cmd.exe"), ("",)),
+}
+"""What shell_starts.py knows, with words of which one begins a word of the command line that names a command to start."""
+
+
+def starts_inside(words: list[str], name: str) -> bool:
+    """Whether `words`, a call of the program `name`, could start a command that stands in them."""
+    marks = STARTS.get(name)
+    return marks is not None and any(word.startswith(marks) for word in words[1:])
+
+
+CONSOLES = frozenset(("manage.py", "artisan", "console", "rails", "rake", "ace", "alembic", "flask", "django", "magento"))
+"""Programs in a language's file that are known by their own names: python manage.py, php artisan, python -m alembic."""
+
 MAKES = frozenset(("make", "gmake", "just"))
 PACKAGERS = frozenset(("npm", "pnpm", "yarn", "bun"))
 PROGRAMS_OF_FILES = frozenset(("deno", "bun", "tsx", "ts-node", "php", "Rscript", "lua", "osascript"))

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import importlib
 
-from levaithan.hot import domains, programs, run_rules, shell_far, shell_wrap, wrappers
+from levaithan.hot import (
+    deeds,
+    deeds_database,
+    domains,
+    programs,
+    run_rules,
+    shell_far,
+    shell_starts,
+    shell_wrap,
+    wrappers,
+)
 from levaithan.hot.shell_options import INTERPRETERS
 
 
@@ -19,6 +29,7 @@ def test_other_names_of_programs() -> None:
 
 def test_programs_that_hand_commands_on() -> None:
     assert wrappers.ELSEWHERE == shell_far.PROGRAMS
+    assert set(wrappers.STARTS) == shell_starts.PROGRAMS
     assert shell_wrap.SHELLS <= wrappers._RUNS_FILES
 
 
@@ -28,3 +39,8 @@ def test_languages_that_run_files() -> None:
         wrappers.may_run_file(name, name) for name in ("python3", "python3.12", "node", "perl", "ruby", "bash", "make")
     )
     assert not any(wrappers.may_run_file(name, name.rpartition("/")[2]) for name in ("ls", "git", "/bin/ls", "cat"))
+
+
+def test_clients_of_databases() -> None:
+    known = deeds_database.SQL_CLIENTS | deeds_database.MONGO_CLIENTS | deeds_database.REDIS_CLIENTS
+    assert known == deeds._DATA
