@@ -5,6 +5,8 @@ Part of deeds.py. Standard library only.
 
 from __future__ import annotations
 
+import re
+
 from levaithan.hot.deed import Deed, shown
 from levaithan.hot.shell_options import NARROWING, find_paths, operands, values_of
 
@@ -34,6 +36,8 @@ _LITTER += (".swp", ".swo", ".swn", "~", ".old", ".cache", ".out", ".gcda", ".gc
 _LITTER += (".tsbuildinfo", ".egg-info", ".elc", ".hi", ".beam", ".aux", ".toc", ".snap.new", "DS_Store", "__pycache__", "_cache")
 """How names of what a build or an editor leaves behind end; whatever has such a name is made again."""
 _DELETERS = frozenset(("rm", "unlink", "shred", "srm", "trash"))
+_SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
+_DELETING = re.compile(r"(?:^|[\s;&|])(?:rm|unlink|shred)\s")
 _NAMES = ("-name", "-iname", "-path", "-wholename", "-ipath")
 
 
@@ -62,7 +66,8 @@ def deletes_found(made: Simple) -> Iterator[Deed]:
 def _deletes(words: list[str], at: int) -> bool:
     """Whether find deletes by the word at `at`."""
     if words[at] in ("-exec", "-execdir", "-ok", "-okdir"):
-        return words[at + 1 : at + 2] != [] and words[at + 1].rpartition("/")[2] in _DELETERS
+        name = words[at + 1].rpartition("/")[2] if at + 1 < len(words) else ""
+        return name in _DELETERS or (name in _SHELLS and _DELETING.search(" ".join(words[at + 2 : at + 4])) is not None)
     return words[at] == "-delete"
 
 

@@ -28,19 +28,22 @@ _FILTERS = frozenset(
 _RUNS_TEXT = frozenset(("eval", "source", ".", "iex", "Invoke-Expression"))
 _BOMB = re.compile(r"([A-Za-z_:.][\w:.]*)\s*\(\)\s*\{[^}]*?\1\s*\|\s*\1\s*&[^}]*\}\s*;?\s*\1")
 _OUTPUTS = ("-o", "--output", "-O", "--output-document")
-_SOCKET_SHELL = re.compile(r"socket.{0,400}(?:subprocess|pty|dup2|exec|/bin/(?:ba)?sh|spawn)", re.DOTALL)
+_SOCKET_SHELL = re.compile(
+    r"(?:socket|fsockopen|net\.connect).{0,400}(?:subprocess|\bpty\b|dup2|exec|/bin/(?:ba)?sh|spawn|popen|proc_open)", re.DOTALL | re.I
+)
 
 
 def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
     """What the commands of one line do together."""
     fetched: set[str] = set()
-    fetches = False
+    fetches = decodes = False
     for made in commands:
         if made.name in FETCHERS:
             fetches = True
             fetched |= _saved(made)
         elif made.words:
-            yield from _runs(made, fetches, fetched)
+            decodes = decodes or (made.name in _DECODERS and _decodes(made))
+            yield from _runs(made, fetches, decodes, fetched)
         yield from _opens_shell(made)
     if "()" in text and _BOMB.search(text) and any(made.words[:1] == [":"] or made.upstream for made in commands):
         yield Deed("fork-bomb", "", commands[0].cwd, shown([text[:100]]))
@@ -57,7 +60,7 @@ def reads_stdin(made: Simple) -> bool:
     return not words or "-s" in rest
 
 
-def _runs(made: Simple, fetches: bool, fetched: set[str]) -> Iterator[Deed]:
+def _runs(made: Simple, fetches: bool, decodes: bool, fetched: set[str]) -> Iterator[Deed]:
     seen = shown(made.words)
     if made.upstream is not None and reads_stdin(made):
         source = _source(made.upstream)
@@ -65,6 +68,8 @@ def _runs(made: Simple, fetches: bool, fetched: set[str]) -> Iterator[Deed]:
             yield Deed("remote-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")
         elif source in _DECODERS and made.stdin is None:
             yield Deed("hidden-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")
+    if made.name.startswith(INTERPRETERS) and any(_RUNS_DECODED.search(word) for word in made.words[1:]):
+        yield Deed("hidden-code", made.name, made.cwd, seen)
     if made.name.startswith(INTERPRETERS) and any(_RUNS_FETCHED.search(word) for word in made.words[1:]):
         yield Deed("remote-code", made.name, made.cwd, seen)
     text = made.name in _RUNS_TEXT or made.name in SHELLS or made.name.startswith(INTERPRETERS)
@@ -73,6 +78,8 @@ def _runs(made: Simple, fetches: bool, fetched: set[str]) -> Iterator[Deed]:
         unknown = True
     if fetches and text and unknown:
         yield Deed("remote-code", made.name, made.cwd, seen)
+    elif decodes and unknown and (made.name in _RUNS_TEXT or made.name in SHELLS):
+        yield Deed("hidden-code", made.name, made.cwd, seen)
     target = _script(made)
     if target and fetched and target.removeprefix("./") in fetched:
         yield Deed("remote-code", target, made.cwd, seen)
@@ -80,7 +87,13 @@ def _runs(made: Simple, fetches: bool, fetched: set[str]) -> Iterator[Deed]:
 
 _RUNS_FETCHED = re.compile(
     r"(?:\bexec|\beval|compile|system|spawn\w*|Function|instance_eval)\s*\(.{0,120}(?:urlopen|requests\.get|urlretrieve|fetch\(|"
-    r"http\.get|https\.get|open-uri|URI\.open|LWP::Simple|file_get_contents\(.{0,3}http|httpx\.get)",
+    r"http\.get|https\.get|open-uri|URI\.open|LWP::Simple|file_get_contents\(.{0,3}http|httpx\.get)"
+    r"|(?:fetch\(|https?\.get\(|requests\.get\(|urlopen\().{0,200}\b(?:eval|exec|Function)\b",
+    re.DOTALL,
+)
+_RUNS_DECODED = re.compile(
+    r"\b(?:exec|eval|compile|system|Function|instance_eval)\s*\(?.{0,100}(?:b64decode|b32decode|fromhex|unhexlify|"
+    r"decompress\(|marshal\.loads|codecs\.decode|\batob\(|['\"]base64['\"]|decode_base64|base64_decode|decode64|unpack\(|hex2bin)",
     re.DOTALL,
 )
 

@@ -38,7 +38,7 @@ def _firewall(made: Simple) -> Iterator[Deed]:
         off = given & {"--panic-off", "--complete-reload"} or {word for word in given if word.startswith("--remove-")}
     else:
         off = given & {"-F", "--flush", "-X", "--delete-chain", "-D", "--delete", "-Z"}
-        if given & {"-P", "--policy"} and given & {"ACCEPT", "accept"}:
+        if given & {"-P", "--policy"}:
             off = {"-P"}
     if off and "--help" not in given:
         yield of("disable-security", made.name, made)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from levaithan.hot import shell_wrap
-from levaithan.hot.shell_text import UNKNOWN, Document, captured, output_of
+from levaithan.hot.shell_text import UNKNOWN, Document, captured, output_of, together
 from levaithan.hot.shell_words import MAX_DEPTH, Words
 from levaithan.hot.simple import MAX_LINE, Line, Simple
 
@@ -60,6 +60,7 @@ class Reader(Words):
         self.depth = depth
         self.documents: list[Document] = []
         self.piped: Simple | None = None
+        self.group = len(result.commands)
         self.substituted: str | None = None
 
     # -- lists of commands --
@@ -134,6 +135,8 @@ class Reader(Words):
         self.at += 1
         following = self.text[self.at : self.at + 1]
         pipe = c == "|" and following != "|"
+        if pipe and done is None:
+            done = together(self.result.commands[self.group :])
         if following and following in "|&;" and c != "\n":
             self.at += 1
         self.piped = done if pipe else None
@@ -151,7 +154,9 @@ class Reader(Words):
             self._array()
             return
         self._finish(words, redirects, stdin)
-        self.nested()
+        before = len(self.result.commands)
+        self.nested(self.piped)
+        self.group, self.piped = before, None
 
     def _array(self) -> None:
         """The words of NAME=(...); what they substitute is run."""
@@ -166,14 +171,17 @@ class Reader(Words):
                 self.word()
         self.at += 1
 
-    def nested(self) -> str:
-        """Reads up to the closing parenthesis in a subshell: its `cd` and variables do not reach the outside."""
+    def nested(self, piped: Simple | None = None) -> str:
+        """Reads up to the closing parenthesis in a subshell: its `cd` and variables do not reach the outside.
+
+        `piped`: whose output it reads.
+        """
         if self.depth >= MAX_DEPTH:
             self.doubt("it is nested too deeply")
             self.at = len(self.text)
             return UNKNOWN
         before, outside = len(self.result.commands), (self.cwd, self.variables, self.piped, self.documents)
-        self.variables, self.piped, self.documents = dict(self.variables), None, []
+        self.variables, self.piped, self.documents = dict(self.variables), piped, []
         self.depth += 1
         self.commands(")")
         self.depth -= 1

@@ -32,6 +32,7 @@ _DELETES_ONE = re.compile(
 )
 _LISTS = re.compile(r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|Dir|os\.walk|walk)\W{1,3}$")
 _DELETES_LISTED = re.compile(r"(?:os\.remove|os\.unlink|unlink(?:Sync)?|File\.delete|rmtree|rm_rf?|rmSync|\.unlink|\.rmdir)\s?\(?")
+_QUOTED_RUN = re.compile(r"(?:\bqx|%x)\s?[({\[|/!]([^)}\]|!\n]{1,2000})[)}\]|/!]")
 _RECURSIVE = re.compile(r"\s?,[^;)]{0,60}recursive\W{1,5}(?:true|T\b)", re.I)
 _DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete)\(")
 
@@ -73,12 +74,13 @@ def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
         deletion = _deletion(code, match)
         if deletion:
             found.append(f"{deletion} -- {_quoted(text)}")
-        if row and code[after : match.start()].strip() != ",":
+        if row and code[after : match.start()].strip(" [\n\t") != ",":
             found += _started(row)
             row = []
         called = runs or bool(row) or (whole_file and _CALLS.search(code[max(match.start() - 40, 0) : match.start()]))
         row += [text] if called and len(text) <= _LONGEST else []
         after = match.end()
+    found += [match[1] for match in _QUOTED_RUN.finditer(code)] if "q" in code or "%x" in code else []
     return found + _started(row)
 
 

@@ -45,6 +45,9 @@ class Document:
         return text[start:], at
 
 
+_GROUPED = 50
+
+
 def captured(commands: list[Simple]) -> str:
     """What a substitution yields when that is plain (echo, printf, which), else UNKNOWN."""
     text = output_of(commands[-1]) if len(commands) == 1 else None
@@ -54,6 +57,21 @@ def captured(commands: list[Simple]) -> str:
 def output_of(made: Simple) -> str | None:
     """What `made` would hand on to the next command when that is plain to see, else None."""
     return None if made.redirects else printed(made)
+
+
+def together(commands: list[Simple]) -> Simple | None:
+    """A group of commands, `(...)`, `{ ...; }` or a loop, as the one command whose output is piped on; None for none."""
+    if not commands:
+        return None
+    kind = type(commands[0])
+    at = None
+    for made in commands[-_GROUPED:]:
+        link = kind(made.words, [], made.cwd, made.stdin)
+        link.upstream, at = at, link
+    texts = [output_of(made) for made in commands[-_GROUPED:]]
+    group = kind(["cat"], [], commands[0].cwd, "".join(text for text in texts if text) or None)
+    group.upstream = at
+    return group
 
 
 def printed(made: Simple) -> str | None:

@@ -69,7 +69,7 @@ def _far(made: Simple, reader: Reader) -> None:
     """What another machine, a container or an environment is told to run."""
     from levaithan.hot import shell_far
 
-    found = shell_far.inner(made)
+    found = shell_far.inner(made) or (made.stdin if made.name in ("ssh", "autossh") else None)
     if not found:
         return
     words = ["sh", "-c", found] if isinstance(found, str) else found
@@ -171,9 +171,13 @@ def _parallel(made: Simple, reader: Reader) -> None:
     """parallel COMMAND ::: VALUES, or with values on stdin."""
     rest = operands_on(made.words, "jnNSaP jobs max-args sshlogin arg-file")
     cut = next((i for i, word in enumerate(rest) if word.startswith(":::")), len(rest))
-    given = " ".join(word for word in rest[cut:] if not word.startswith(":::")) or made.stdin or "\x00"
+    given = [word for word in rest[cut:] if not word.startswith(":::")] or (made.stdin or "\x00").split()
     text = " ".join(rest[:cut])
-    reader.child(text.replace("{}", given) if "{}" in text else f"{text} {given}")
+    if "{}" in text:
+        for value in given[:20]:
+            reader.child(text.replace("{}", value))
+    else:
+        reader.child(" ".join([text, *given]))
 
 
 def _inner_start(words: list[str], name: str) -> int:

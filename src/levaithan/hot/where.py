@@ -45,6 +45,8 @@ PLACES = (
 PATH_PLACES = frozenset((*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
 PATH_PLACES |= {"elsewhere", "project", "others-home"}
 """Places that an ordinary file of the project is in none of."""
+_ALL_OF_IT = frozenset(("*", "**", ".*", "?*", ".[!.]*", ".[^.]*", ".??*", "[!.]*", "[^.]*", "*.*"))
+"""Patterns that leave little of a folder."""
 PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy", "commit", "send"))
 
 
@@ -224,7 +226,7 @@ class Where:
         if found is None:
             return None
         path = found[1]
-        while path.rpartition("/")[2] in ("*", ".*", "?*"):
+        while path.rpartition("/")[2] in _ALL_OF_IT:
             path = path.rpartition("/")[0]
         below = path.rstrip("/") + "/"
         return path if any((root + "/").startswith(below) for root in self._around() if len(root) > 1) else None
