@@ -151,16 +151,17 @@ class Reader(Words):
             return
         self.at += 1
         if words and words[-1].endswith("="):
-            self._array()
+            self._array(words[-1].rstrip("+="))
             return
         self._finish(words, redirects, stdin)
         before = len(self.result.commands)
         self.nested(self.piped)
         self.group, self.piped = before, None
 
-    def _array(self) -> None:
-        """The words of NAME=(...); what they substitute is run."""
+    def _array(self, name: str) -> None:
+        """The words of NAME=(...); what they substitute is run, what they are ${NAME[@]} stands for."""
         text, size = self.text, len(self.text)
+        found: list[str] = []
         while self.at < size and text[self.at] != ")":
             if text[self.at] == "#":
                 end = text.find("\n", self.at)
@@ -168,8 +169,9 @@ class Reader(Words):
             elif text[self.at].isspace():
                 self.at += 1
             else:
-                self.word()
+                found += self.word()
         self.at += 1
+        self.variables[name + "[@]"] = " ".join(found)
 
     def nested(self, piped: Simple | None = None) -> str:
         """Reads up to the closing parenthesis in a subshell: its `cd` and variables do not reach the outside.

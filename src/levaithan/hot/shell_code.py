@@ -16,7 +16,7 @@ _LONGEST = 4096
 _FLAG = re.compile(r"-[A-Za-z]{0,6}[ceEpir]|--eval|--print|eval")
 _LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`([^`\n]*)`")
 _RUNS = re.compile(
-    r"system|subprocess|popen|exec|spawn|shell script|`|%x|\bqx\b|check_output|check_call|\brun\(|getline|\|\s{0,3}\"", re.I
+    r"system|subprocess|popen|exec|spawn|shell script|passthru|execute|\.!|`|%x|\bqx\b|check_output|check_call|\brun\(|getline|\|\s{0,3}\"", re.I
 )
 _CALLS = re.compile(
     r"(?:\bsystem|popen\d?|\brun|check_call|check_output|\bcall|exec\w{0,8}|spawn\w{0,8}|passthru|shell_exec|%x|\bqx|getoutput)"
@@ -24,17 +24,19 @@ _CALLS = re.compile(
     re.I,
 )
 _DELETES_TREE = re.compile(
-    r"(?:rmtree|rm_rf|rm_r|rmSync|rmdirSync|removeSync|removeAll|remove_tree|remove_dir_all|rimraf)\W{1,4}$"
+    r"(?:rmtree|rm_rf!?|rm_r|remove_dir|remove_entry\w{0,8}|rmSync|rmdirSync|removeSync|removeAll|remove_tree|remove_dir_all|rimraf)\W{1,4}$"
 )
 _DELETES_ONE = re.compile(
-    r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|(?:fs|fsp|promises)\.rm|remove_file|rmdir|removeFile|deleteFile)"
+    r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|\brm|Deno\.remove(?:Sync)?|remove_file|rmdir|removeFile|deleteFile)"
     r"(?:\W{1,4}|\s{0,2}\(?\s{0,2}glob\W{1,4})$"
 )
 _LISTS = re.compile(r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|Dir|os\.walk|walk)\W{1,3}$")
 _DELETES_LISTED = re.compile(r"(?:os\.remove|os\.unlink|unlink(?:Sync)?|File\.delete|rmtree|rm_rf?|rmSync|\.unlink|\.rmdir)\s?\(?")
 _QUOTED_RUN = re.compile(r"(?:\bqx|%x)\s?[({\[|/!]([^)}\]|!\n]{1,2000})[)}\]|/!]")
-_RECURSIVE = re.compile(r"\s?,[^;)]{0,60}recursive\W{1,5}(?:true|T\b)", re.I)
-_DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete)\(")
+_RECURSIVE = re.compile(r"['\"]?\s?,[^;)]{0,60}recursive\W{1,5}(?:true|T\b)", re.I)
+_BARE_RUN = re.compile(r"(?:^|[\n;\[{])\s*(?:exec|spawn|!)\s*([a-z][^\]\n;'\"(]+)")
+"""exec and spawn of Tcl and Expect, and the ! of IPython, whose words stand without quotes."""
+_DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete|rmtree|rm_rf|delete_all)\b")
 
 
 def pieces(made: Simple) -> list[str]:
@@ -81,6 +83,7 @@ def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
         row += [text] if called and len(text) <= _LONGEST else []
         after = match.end()
     found += [match[1] for match in _QUOTED_RUN.finditer(code)] if "q" in code or "%x" in code else []
+    found += [match[1] for match in _BARE_RUN.finditer(code)] if not whole_file else []
     return found + _started(row)
 
 
@@ -91,7 +94,8 @@ def _deletion(code: str, match: re.Match[str]) -> str:
         return "rm -rf"
     if _DELETES_ONE.search(before):
         return "rm -rf" if _RECURSIVE.match(code, match.end()) else "rm"
-    return "rm" if _DELETED.match(code, match.end()) else ""
+    called = _DELETED.match(code, match.end())
+    return "" if called is None else "rm -rf" if "rm" in called[0][-8:] and called[0][-5:] != "rmdir" else "rm"
 
 
 def _started(row: list[str]) -> list[str]:

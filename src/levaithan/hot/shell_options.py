@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 INTERPRETERS: tuple[str, ...] = ("python", "ipython", "pypy", "node", "deno", "bun", "perl", "ruby", "php", "lua")
 INTERPRETERS += ("osascript", "tclsh", "sqlite3", "Rscript", "julia", "awk", "gawk", "mawk")
+INTERPRETERS += ("ts-node", "tsx", "groovy", "elixir", "scala", "expect", "jshell", "raku")
 
 
 NARROWING = frozenset(

@@ -132,7 +132,7 @@ def _npx(made: Simple) -> list[list[str] | str]:
         rest = operands_on(rest, "C prefix workspace filter")
         if rest[:1] not in (["exec"], ["x"], ["dlx"]):
             return []
-    given = operands_on(rest, "pw package workspace")
+    given = operands_on(rest, "pwc package workspace call")
     found = value_of(rest[: len(rest) - len(given)], "c", "--call")
     if found or not given:
         return [found or ""]
@@ -207,6 +207,11 @@ _OF: dict[str, Callable[[Simple], list[list[str] | str]]] = {
     **dict.fromkeys(("fd", "fdfind"), _fd),
     **dict.fromkeys(("make", "gmake"), _make),
     **dict.fromkeys(("npx", "pnpx", "bunx", "npm", "pnpm", "yarn", "bun"), _npx),
+    "just": lambda made: [made.words[i + 1 :] for i, word in enumerate(made.words) if word in ("--command", "-c")][:1],
+    "gdb": lambda made: [word.removeprefix("shell ") for word in made.words[1:] if word.startswith("shell ")],
+    "perf": lambda made: [operands_on(made.words[1:], "eapotCIF")],
+    "hyperfine": lambda made: [word for word in operands(made.words, "wrmMpcsu warmup runs") if " " in word],
+    "salt": lambda made: [made.words[-1]] if "cmd.run" in made.words else [],
     "screen": _screen,
     "entr": _entr,
     "tmux": _keys,

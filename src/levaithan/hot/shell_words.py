@@ -13,6 +13,7 @@ from levaithan.hot.shell_text import UNKNOWN, tilde, unbraced, unescaped
 MAX_DEPTH = 12
 _PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 _PLAIN = re.compile(r"[^\s'\"\\$`;&|<>(){}#]+")
+_LISTED = re.compile(r'"\$(?:@|\{(\w+)\[@\]\})"')
 _DOUBLE = re.compile(r"[^\"\\$`]+")
 _DOCUMENT = re.compile(r"[^\\$`]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -118,9 +119,9 @@ class Words(abc.ABC):
         elif c == "'":
             fields.current += self._single()
             fields.quoted = True
-        elif text.startswith('"$@"', self.at):  # as many words as there are
-            self.at += 4
-            fields.split(self.variables.get("@", UNKNOWN))
+        elif text.startswith(('"$@"', '"${'), self.at) and (listed := _LISTED.match(text, self.at)):
+            self.at = listed.end()  # as many words as there are
+            fields.split(self.variables.get(f"{listed[1]}[@]" if listed[1] else "@", UNKNOWN))
         elif c == '"':
             fields.current += self._double()
             fields.quoted = True
@@ -286,8 +287,8 @@ class Words(abc.ABC):
             return UNKNOWN
         value = self._value(name[0])
         rest = inner[name.end() :]
-        if not rest:
-            return value
+        if not rest or rest in ("[@]", "[*]"):
+            return self.variables.get(name[0] + "[@]", UNKNOWN) if rest else value
         word = self.expand(rest.lstrip(":-+=?"))
         if rest.startswith((":-", "-", ":=", "=")):
             return word if value == UNKNOWN else value

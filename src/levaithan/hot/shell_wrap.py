@@ -6,6 +6,7 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 from __future__ import annotations
 
 from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, takes_next, value_of
+from levaithan.hot.shell_names import NAMING
 from levaithan.hot.wrappers import CONSOLES, ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS, starts_inside
 
 TYPE_CHECKING = False
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
-_SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1}
+_SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1, "faketime": 1, "gosu": 1, "su-exec": 1}
+_SKIP_OPERANDS |= {"aws-vault": 2, "chamber": 2, "envchain": 1, "gtimeout": 1}
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 
 
@@ -108,13 +110,6 @@ def unaliased(words: list[str], reader: Reader) -> bool:
     reader.child(" ".join([text, *("'" + word.replace("'", "'\\''") + "'" for word in words[1:])]))
     reader.variables["alias " + words[0]] = text
     return True
-
-
-def _export(made: Simple, reader: Reader) -> None:
-    for word in made.words[1:]:
-        key, found, value = word.partition("=")
-        if found:
-            reader.variables[key] = value
 
 
 def _eval(made: Simple, reader: Reader) -> None:
@@ -255,14 +250,6 @@ def _source(made: Simple, reader: Reader) -> None:
         _again(made, words, reader)
 
 
-def _set(made: Simple, reader: Reader) -> None:
-    """set -- WORDS: the positional parameters."""
-    if "--" in made.words:
-        given = made.words[made.words.index("--") + 1 :]
-        reader.variables.update({str(n): word for n, word in enumerate(given, 1)})
-        reader.variables["@"] = reader.variables["*"] = " ".join(given)
-
-
 def _change_folder(made: Simple, reader: Reader) -> None:
     words = made.words
     places = [word for word in words[1:] if not (word[:1] == "-" and len(word) > 1)]
@@ -275,13 +262,12 @@ def _change_folder(made: Simple, reader: Reader) -> None:
 
 SPECIAL: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(("cd", "pushd", "chdir"), _change_folder),
-    **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
+    **NAMING,
     **dict.fromkeys(SHELLS, _shell),
     "alias": _alias,
     "eval": _eval,
     "trap": _trap,
     "source": _source,
     ".": _source,
-    "set": _set,
     "parallel": _parallel,
 }

@@ -214,11 +214,24 @@ class Where:
         """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
         from levaithan.hot.file_places import is_elsewhere
 
+        if "\x00" in deed.target:
+            return self._below_elsewhere(deed)
         found = self._resolved(deed)
         if found is None:
             return None
         path = found[1] if deed.target.endswith(("/", "/*", "/.")) else found[0]
         return path if is_elsewhere(path, self._around()) else None
+
+    def _below_elsewhere(self, deed: Deed) -> str | None:
+        """A folder outside of the project in which something is named that only the run will know: `/srv/$NAME`."""
+        from levaithan.hot.file_places import is_elsewhere
+
+        folder, found, _ = deed.target.partition("\x00")[0].rpartition("/")
+        cwd = deed.cwd or self.event.cwd
+        if not found or not folder or (cwd is None and folder[:1] not in ("/", "~")):
+            return None
+        path = _written(folder, cwd, self.user_home)
+        return path + "/?" if is_elsewhere(path, self._around()) else None
 
     def _project(self, deed: Deed) -> str | None:
         """The project or the working folder, whole, or what they lie in."""
