@@ -79,7 +79,8 @@ _TARGETS: dict[str, tuple[str, str, str]] = {
     "setfacl": ("mode", ALL, "mxMXn"),
 }
 _DATA = frozenset(
-    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client clickhouse sqlcmd mssql-cli sqlplus sql bq snowsql snow "
+    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client clickhouse sqlcmd mssql-cli sqlplus sql bq snowsql "
+    "snow "
     "usql pgcli mycli litecli cqlsh mysqlsh trino presto hive beeline impala-shell spark-sql dolt influx isql isql-fb "
     "cypher-shell ksql crash ysqlsh vsql nzsql db2 d1 turso heroku wrangler tsql athenacli exaplus mongo mongosh "
     "redis-cli valkey-cli keydb-cli iredis".split()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
 SQL_CLIENTS = frozenset(
-    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client clickhouse sqlcmd mssql-cli sqlplus sql bq snowsql snow "
+    "psql mysql mariadb sqlite3 duckdb cockroach clickhouse-client clickhouse sqlcmd mssql-cli sqlplus sql bq snowsql "
+    "snow "
     "usql pgcli mycli litecli cqlsh mysqlsh trino presto hive beeline impala-shell spark-sql dolt influx isql isql-fb "
     "cypher-shell ksql crash ysqlsh vsql nzsql db2 d1 turso heroku wrangler tsql athenacli exaplus".split(" ")
 )

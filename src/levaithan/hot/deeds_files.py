@@ -31,9 +31,10 @@ _SINKS = ("of=/dev/null", "of=/dev/std", "of=/dev/fd/", "of=/dev/tty")
 _GIT = {"checkout": "write", "restore": "write", "rm": "delete", "mv": "move", "clean": "delete"}
 
 
-_LITTER: tuple[str, ...] = (".pyc", ".pyo", ".pyd", ".o", ".obj", ".a", ".class", ".log", ".tmp", ".temp", ".bak", ".orig", ".rej")
-_LITTER += (".swp", ".swo", ".swn", "~", ".old", ".cache", ".out", ".gcda", ".gcno", ".gcov", ".profraw", ".pid", ".map")
-_LITTER += (".tsbuildinfo", ".egg-info", ".elc", ".hi", ".beam", ".aux", ".toc", ".snap.new", "DS_Store", "__pycache__", "_cache")
+_LITTER = tuple(
+    ".pyc .pyo .pyd .o .obj .a .class .log .tmp .temp .bak .orig .rej .swp .swo .swn ~ .old .cache .out .gcda .gcno "
+    ".gcov .profraw .pid .map .tsbuildinfo .egg-info .elc .hi .beam .aux .toc .snap.new DS_Store __pycache__ _cache".split()
+)
 """How names of what a build or an editor leaves behind end; whatever has such a name is made again."""
 _DELETERS = frozenset(("rm", "unlink", "shred", "srm", "trash"))
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
@@ -42,7 +43,7 @@ _NAMES = ("-name", "-iname", "-path", "-wholename", "-ipath")
 
 
 def deletes_found(made: Simple) -> Iterator[Deed]:
-    """find ... -delete, find ... -exec rm {}: all that lies below a path, or what has a name there, or is old, or large.
+    """find ... -delete, find ... -exec rm {}: all below a path, or what has a name there, or is old, or large.
 
     A pattern of names that people write by hand ('*.py', 'a*', and any -not) is a sweep: the files are not told before.
     """
@@ -51,7 +52,8 @@ def deletes_found(made: Simple) -> Iterator[Deed]:
     if not end:
         return
     before, seen = words[:end], shown(words)
-    names = [before[i + 1] for i, word in enumerate(before[:-1]) if word in _NAMES and before[i - 1] not in ("!", "-not")]
+    tests = [i for i, word in enumerate(before[:-1]) if word in _NAMES and before[i - 1] not in ("!", "-not")]
+    names = [before[i + 1] for i in tests]
     narrowed = any(word in NARROWING for word in before)
     for path in find_paths(words):
         below = words[end] == "-delete" or path[:1] in ("/", "~")

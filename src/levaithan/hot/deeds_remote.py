@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "fish", "ash", "csh", "tcsh", "busybox", "pwsh", "powershell"))
-FETCHERS = frozenset(("curl", "wget", "fetch", "http", "https", "xh", "aria2c", "lynx", "iwr", "Invoke-WebRequest"))
+FETCHERS = frozenset("curl wget fetch http https xh aria2c lynx iwr irm Invoke-WebRequest Invoke-RestMethod".split())
 _DECODERS = frozenset(
     ("base64", "base32", "basenc", "xxd", "uudecode", "openssl", "gpg", "gunzip", "zcat", "rev", "tr")
 )
@@ -29,7 +29,8 @@ _RUNS_TEXT = frozenset(("eval", "source", ".", "iex", "Invoke-Expression"))
 _BOMB = re.compile(r"([A-Za-z_:.][\w:.]*)\s*\(\)\s*\{[^}]*?\1\s*\|\s*\1\s*&[^}]*\}\s*;?\s*\1")
 _OUTPUTS = ("-o", "--output", "-O", "--output-document")
 _SOCKET_SHELL = re.compile(
-    r"(?:socket|fsockopen|net\.connect).{0,400}(?:subprocess|\bpty\b|dup2|exec|/bin/(?:ba)?sh|spawn|popen|proc_open)", re.DOTALL | re.I
+    r"(?:socket|fsockopen|net\.connect).{0,400}(?:subprocess|\bpty\b|dup2|exec|/bin/(?:ba)?sh|spawn|popen|proc_open)",
+    re.DOTALL | re.I,
 )
 
 
@@ -62,7 +63,7 @@ def reads_stdin(made: Simple) -> bool:
 
 def _runs(made: Simple, fetches: bool, decodes: bool, fetched: set[str]) -> Iterator[Deed]:
     seen = shown(made.words)
-    if made.upstream is not None and reads_stdin(made):
+    if made.upstream is not None and (reads_stdin(made) or made.name in ("iex", "Invoke-Expression")):
         source = _source(made.upstream)
         if source in FETCHERS:
             yield Deed("remote-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")

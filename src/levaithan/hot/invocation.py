@@ -9,7 +9,8 @@ A pattern is one line: `git push --force|-f !--dry-run|-n @+*`
 - `!--flag|-n`: none of these may be given; `!@word`: no further word may be like this
 - `@glob|glob`: one of the words after the subcommand is like this
 
-`--help` and `--version`, and `help` as the first or last word, make every command harmless. Standard library only; imports the table of programs.
+`--help` and `--version`, and `help` as the first or last word, make every command harmless.
+Standard library only; imports the table of programs.
 """
 
 from __future__ import annotations

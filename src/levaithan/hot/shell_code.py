@@ -16,7 +16,9 @@ _LONGEST = 4096
 _FLAG = re.compile(r"-[A-Za-z]{0,6}[ceEpir]|--eval|--print|eval")
 _LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`([^`\n]*)`")
 _RUNS = re.compile(
-    r"system|subprocess|popen|exec|spawn|shell script|passthru|execute|\.!|`|%x|\bqx\b|check_output|check_call|\brun\(|getline|\|\s{0,3}\"", re.I
+    r"system|subprocess|popen|exec|spawn|shell script|passthru|execute|\.!|`|%x|\bqx\b|check_output|check_call|\brun\(|"
+    r"getline|\|\s{0,3}\"",
+    re.I,
 )
 _CALLS = re.compile(
     r"(?:\bsystem|popen\d?|\brun|check_call|check_output|\bcall|exec\w{0,8}|spawn\w{0,8}|passthru|shell_exec|%x|\bqx|getoutput)"
@@ -30,8 +32,12 @@ _DELETES_ONE = re.compile(
     r"(?:os\.remove|os\.rmdir|\bunlink|unlinkSync|os\.unlink|File\.delete|FileUtils\.rm(?:_f)?|\brm|Deno\.remove(?:Sync)?|remove_file|rmdir|removeFile|deleteFile)"
     r"(?:\W{1,4}|\s{0,2}\(?\s{0,2}glob\W{1,4})$"
 )
-_LISTS = re.compile(r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|Dir|os\.walk|walk)\W{1,3}$")
-_DELETES_LISTED = re.compile(r"(?:os\.remove|os\.unlink|unlink(?:Sync)?|File\.delete|rmtree|rm_rf?|rmSync|\.unlink|\.rmdir)\s?\(?")
+_LISTS = re.compile(
+    r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|Dir|os\.walk|walk)\W{1,3}$"
+)
+_DELETES_LISTED = re.compile(
+    r"(?:os\.remove|os\.unlink|unlink(?:Sync)?|File\.delete|rmtree|rm_rf?|rmSync|\.unlink|\.rmdir)\s?\(?"
+)
 _QUOTED_RUN = re.compile(r"(?:\bqx|%x)\s?[({\[|/!]([^)}\]|!\n]{1,2000})[)}\]|/!]")
 _RECURSIVE = re.compile(r"['\"]?\s?,[^;)]{0,60}recursive\W{1,5}(?:true|T\b)", re.I)
 _BARE_RUN = re.compile(r"(?:^|[\n;\[{])\s*(?:exec|spawn|!)\s*([a-z][^\]\n;'\"(]+)")

@@ -1,5 +1,5 @@
-"""Programs that do work of their own and start a command that stands in an option or a word: find -exec, git submodule foreach, tar
---checkpoint-action, rsync -e, sed's e, fd -x, make -f -, screen; and the other shells, PowerShell and cmd.
+"""Programs that do work of their own and start a command that stands in an option or a word: find -exec, git submodule
+foreach, tar --checkpoint-action, rsync -e, sed's e, fd -x, make -f -, npx, screen. PowerShell: shell_windows.py.
 
 Part of shell_wrap.py, which loads it when such a command is met (STARTS in wrappers.py). Standard library only.
 """
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import re
 
+from levaithan.hot import shell_windows
 from levaithan.hot.shell_options import NARROWING, find_paths, operands, operands_on, value_of, values_of
+from levaithan.hot.wrappers import BINS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from levaithan.hot.shell import Simple
 
 _EXECUTES = re.compile(r"(?:^|[;\n{])\s*(?:\d+|\$|/[^/]*/)?(?:,(?:\d+|\$|/[^/]*/))?\s*e\s+(\S[^\n]*)")
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
-_DRIVE = re.compile(r"^[A-Za-z]:(?=[\\/]|$)")
-_ENDS = re.compile(r"[;|\n]|&&")
-_REMOVES = frozenset(("remove-item", "ri", "rm", "rmdir", "del", "erase", "rd"))
-_HOME = ("$env:userprofile", "$home", "%userprofile%", "$env:home", "~")
 
 
 def inner(made: Simple) -> list[list[str] | str]:
@@ -29,7 +27,7 @@ def inner(made: Simple) -> list[list[str] | str]:
     return [one for one in _OF[made.name](made) if one]
 
 
-def _find(made: Simple) -> list[list[str] | str]:
+def _find(made: Simple) -> Sequence[list[str] | str]:
     """find PATHS ... -exec COMMAND {} ;  runs COMMAND on what lies below PATHS."""
     words = made.words
     paths = _named_paths(words)
@@ -63,7 +61,7 @@ def _named_paths(words: list[str]) -> list[str]:
     return [f"{path}/{named[0]}" for path in paths] + [path for path in paths if path[:1] in ("/", "~", "\x00")]
 
 
-def _git(made: Simple) -> list[list[str] | str]:
+def _git(made: Simple) -> Sequence[list[str] | str]:
     """git submodule foreach COMMAND, git bisect run COMMAND, git rebase --exec COMMAND."""
     rest = operands_on(made.words, "Cc git-dir work-tree namespace")
     if rest[:1] == ["submodule"] and "foreach" in rest:
@@ -74,7 +72,7 @@ def _git(made: Simple) -> list[list[str] | str]:
     return list(values_of(rest, "x", "--exec")) if rest[:1] == ["rebase"] else []
 
 
-def _tar(made: Simple) -> list[list[str] | str]:
+def _tar(made: Simple) -> Sequence[list[str] | str]:
     """Actions at checkpoints, programs that pack, and what each member is handed to."""
     found = [
         value.removeprefix("exec=") for value in values_of(made.words, "", "--checkpoint-action") if "exec" in value
@@ -84,17 +82,17 @@ def _tar(made: Simple) -> list[list[str] | str]:
     return [*found, *(made.words[i + 1] for i, word in enumerate(made.words[:-1]) if word == "-I")]
 
 
-def _rsync(made: Simple) -> list[list[str] | str]:
+def _rsync(made: Simple) -> Sequence[list[str] | str]:
     """The remote shell of rsync is any command."""
     return [*values_of(made.words, "e", "--rsh"), *values_of(made.words, "", "--rsync-path")]
 
 
-def _sed(made: Simple) -> list[list[str] | str]:
+def _sed(made: Simple) -> Sequence[list[str] | str]:
     """The command e of GNU sed runs the rest of its line."""
     return [match[1] for word in made.words[1:] if "e " in word for match in _EXECUTES.finditer(word)]
 
 
-def _zip(made: Simple) -> list[list[str] | str]:
+def _zip(made: Simple) -> Sequence[list[str] | str]:
     return [*values_of(made.words, "", "--unzip-command"), *_after(made.words, "-TT")]
 
 
@@ -102,7 +100,7 @@ def _after(words: list[str], option: str) -> list[str]:
     return words[words.index(option) + 1 :][:1] if option in words else []
 
 
-def _fd(made: Simple) -> list[list[str] | str]:
+def _fd(made: Simple) -> Sequence[list[str] | str]:
     """fd PATTERN PATH -x COMMAND: as `find PATH -exec COMMAND {}`, the pattern left out of account."""
     words = made.words
     at = next((i for i, word in enumerate(words) if word in ("-x", "-X", "--exec", "--exec-batch")), 0)
@@ -117,7 +115,7 @@ def _fd(made: Simple) -> list[list[str] | str]:
     return [[*(word.replace("{}", "\x00") for word in rest), "\x00"]]
 
 
-def _make(made: Simple) -> list[list[str] | str]:
+def _make(made: Simple) -> Sequence[list[str] | str]:
     """make -f - : recipes on stdin; a recipe stands behind a tab or a semicolon."""
     if made.stdin is None or value_of(made.words, "f", "--file") not in ("-", "/dev/stdin"):
         return []
@@ -125,7 +123,7 @@ def _make(made: Simple) -> list[list[str] | str]:
     return [line.lstrip("@-+ ") for line in lines]
 
 
-def _npx(made: Simple) -> list[list[str] | str]:
+def _npx(made: Simple) -> Sequence[list[str] | str]:
     """npx PROGRAM ..., npm exec PROGRAM ..., pnpm dlx PROGRAM ...: the program of a package, whatever its version."""
     rest = made.words
     if made.name in ("npm", "pnpm", "yarn", "bun"):
@@ -140,15 +138,31 @@ def _npx(made: Simple) -> list[list[str] | str]:
     return [[name[: name.rfind("@")] if name.rfind("@") > 0 else name, *given[1:]]]
 
 
-def _screen(made: Simple) -> list[list[str] | str]:
+def _bin(made: Simple) -> Sequence[list[str] | str]:
+    """yarn PROGRAM, pnpm PROGRAM: programs of packages that are known to do more than build."""
+    return [made.words[1:]] if made.words[1:2] and made.words[1].startswith(BINS) else _npx(made)
+
+
+def _many(made: Simple) -> Sequence[list[str] | str]:
+    """pdsh -w HOSTS COMMAND and its kin: on many machines."""
+    return [" ".join(operands_on(made.words, "wghHlupoteidxf host hosts user timeout par"))]
+
+
+def _aws(made: Simple) -> Sequence[list[str] | str]:
+    """aws ssm send-command --parameters commands=COMMAND."""
+    values = values_of(made.words, "", "--parameters")
+    return [value.partition("commands")[2].strip("=:[]{}'\" ") for value in values]
+
+
+def _screen(made: Simple) -> Sequence[list[str] | str]:
     return [operands_on(made.words, "cehpsStTx")] if "-X" not in made.words else []
 
 
-def _entr(made: Simple) -> list[list[str] | str]:
+def _entr(made: Simple) -> Sequence[list[str] | str]:
     return [operands_on(made.words, "")]
 
 
-def _keys(made: Simple) -> list[list[str] | str]:
+def _keys(made: Simple) -> Sequence[list[str] | str]:
     """tmux send-keys TEXT Enter types a command; tmux new COMMAND starts one."""
     words = made.words
     verb = next((word for word in words[1:] if word in ("send-keys", "send")), "")
@@ -157,47 +171,7 @@ def _keys(made: Simple) -> list[list[str] | str]:
     return []
 
 
-def _powershell(made: Simple) -> list[list[str] | str]:
-    """powershell -Command TEXT: its deletions as those of a shell here."""
-    words = made.words
-    at = next((i for i, word in enumerate(words) if word.lower() in ("-c", "-command", "/c")), 0)
-    return _windows(" ".join(words[at + 1 :])) if at else []
-
-
-def _cmd(made: Simple) -> list[list[str] | str]:
-    at = next((i for i, word in enumerate(made.words) if word.lower() in ("/c", "/k", "//c")), 0)
-    return _windows(" ".join(made.words[at + 1 :])) if at else []
-
-
-def _windows(text: str) -> list[list[str] | str]:
-    """Each command of `text` that deletes, as rm with the same paths; a drive's root is the root."""
-    found: list[list[str] | str] = []
-    for part in _ENDS.split(text):
-        words = [word.strip("'\"") for word in part.split()]
-        if words and words[0].lower() in _REMOVES:
-            options = [word.lower() for word in words[1:] if _is_option(word)]
-            paths = [_here(word) for word in words[1:] if not _is_option(word)]
-            deep = any(option in ("/s", "-r") or "-recurse".startswith(option) for option in options)
-            found.append(["rm", *(["-r"] if deep else []), "--", *paths])
-        elif words and words[0].lower() in ("format", "format.com", "diskpart", "clear-disk", "format-volume"):
-            found.append(["mkfs", "/dev/disk"])
-    return found
-
-
-def _is_option(word: str) -> bool:
-    return word[:1] == "-" or (word[:1] == "/" and len(word) <= 3 and word[1:].isalpha())
-
-
-def _here(path: str) -> str:
-    """A path of Windows as one of this machine."""
-    lowered = path.lower()
-    for home in _HOME:
-        if lowered.startswith(home):
-            return "~" + path[len(home) :].replace("\\", "/")
-    return (_DRIVE.sub("", path).replace("\\", "/") or "/") if _DRIVE.match(path) else path.replace("\\", "/")
-
-
-_OF: dict[str, Callable[[Simple], list[list[str] | str]]] = {
+_OF: dict[str, Callable[[Simple], Sequence[list[str] | str]]] = {
     "find": _find,
     "git": _git,
     **dict.fromkeys(("tar", "gtar", "bsdtar"), _tar),
@@ -206,7 +180,8 @@ _OF: dict[str, Callable[[Simple], list[list[str] | str]]] = {
     "zip": _zip,
     **dict.fromkeys(("fd", "fdfind"), _fd),
     **dict.fromkeys(("make", "gmake"), _make),
-    **dict.fromkeys(("npx", "pnpx", "bunx", "npm", "pnpm", "yarn", "bun"), _npx),
+    **dict.fromkeys(("npx", "pnpx", "bunx", "npm", "bun"), _npx),
+    **dict.fromkeys(("pnpm", "yarn"), _bin),
     "just": lambda made: [made.words[i + 1 :] for i, word in enumerate(made.words) if word in ("--command", "-c")][:1],
     "gdb": lambda made: [word.removeprefix("shell ") for word in made.words[1:] if word.startswith("shell ")],
     "perf": lambda made: [operands_on(made.words[1:], "eapotCIF")],
@@ -215,7 +190,8 @@ _OF: dict[str, Callable[[Simple], list[list[str] | str]]] = {
     "screen": _screen,
     "entr": _entr,
     "tmux": _keys,
-    **dict.fromkeys(("powershell", "powershell.exe", "pwsh"), _powershell),
-    **dict.fromkeys(("cmd", "cmd.exe"), _cmd),
+    **dict.fromkeys(("pdsh", "clush", "pssh", "parallel-ssh", "dsh", "mussh", "fab", "orgalorg"), _many),
+    "aws": _aws,
 }
+_OF.update(shell_windows.OF)
 PROGRAMS = frozenset(_OF)

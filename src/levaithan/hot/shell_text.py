@@ -60,7 +60,7 @@ def output_of(made: Simple) -> str | None:
 
 
 def together(commands: list[Simple]) -> Simple | None:
-    """A group of commands, `(...)`, `{ ...; }` or a loop, as the one command whose output is piped on; None for none."""
+    """A group of commands, `(...)`, `{ ...; }` or a loop, as the one command whose output is piped on."""
     if not commands:
         return None
     kind = type(commands[0])

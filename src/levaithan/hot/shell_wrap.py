@@ -5,8 +5,8 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
-from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, takes_next, value_of
 from levaithan.hot.shell_names import NAMING
+from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, takes_next, value_of
 from levaithan.hot.wrappers import CONSOLES, ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS, starts_inside
 
 TYPE_CHECKING = False
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
-_SKIP_OPERANDS = {"timeout": 1, "taskset": 1, "chrt": 1, "flock": 1, "chroot": 1, "faketime": 1, "gosu": 1, "su-exec": 1}
-_SKIP_OPERANDS |= {"aws-vault": 2, "chamber": 2, "envchain": 1, "gtimeout": 1}
+_SKIP_OPERANDS = {"aws-vault": 2, "chamber": 2}
+_SKIP_OPERANDS |= dict.fromkeys("timeout gtimeout taskset chrt flock chroot faketime gosu su-exec envchain".split(), 1)
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 
 

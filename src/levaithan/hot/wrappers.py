@@ -37,8 +37,11 @@ WRAPPERS = {
     "pkexec": "u user",
     "runuser": "uglsG user group shell",
     "su": "gGlsw group shell whitelist-environment",
-    **dict.fromkeys("setpriv prlimit dbus-run-session catchsegv retry firejail torsocks torify systemd-inhibit setarch tini".split(), ""),
-    **dict.fromkeys("dumb-init gtime gtimeout genv gnice gstdbuf heaptrack linux64 rlwrap systemd-cat choom with-contenv".split(), ""),
+    **dict.fromkeys(
+        "setpriv prlimit dbus-run-session catchsegv retry firejail torsocks torify systemd-inhibit setarch tini dumb-init "
+        "gtime gtimeout genv gnice gstdbuf heaptrack linux64 rlwrap systemd-cat choom with-contenv".split(),
+        "",
+    ),
     **dict.fromkeys(("proxychains", "proxychains4"), "f"),
     "cgexec": "g",
     "numactl": "NmCp",
@@ -71,22 +74,31 @@ ELSEWHERE = frozenset(_FAR.split(" "))
 """What shell_far.py knows; a test compares."""
 
 _RSH = ("-e", "--rsh", "--rsync-path")
+BINS: tuple[str, ...] = ("prisma", "sequelize", "typeorm", "knex", "rimraf", "drizzle-kit", "mikro-orm", "wrangler")
+BINS += ("vercel", "cdk", "sst", "serverless", "sls", "supabase", "firebase", "netlify", "ts-node", "tsx")
+"""What yarn and pnpm start by its bare name."""
+_ALWAYS = (
+    "screen entr gdb hyperfine perf powershell powershell.exe pwsh cmd cmd.exe Remove-Item remove-item ri del erase rd "
+)
+_ALWAYS += "diskpart pdsh clush pssh parallel-ssh dsh mussh fab orgalorg npx pnpx bunx sed gsed"
 STARTS: dict[str, tuple[str, ...]] = {
     "find": ("-exec", "-ok"),
     "git": ("foreach", "run", "--exec", "-x"),
     **dict.fromkeys(("tar", "gtar", "bsdtar"), ("-I", "--checkpoint-action", "--to-command", "--use-compress-program")),
     "rsync": _RSH,
-    **dict.fromkeys(("sed", "gsed"), ("",)),
     "zip": ("-TT", "--unzip-command"),
     **dict.fromkeys(("fd", "fdfind"), ("-x", "-X", "--exec", "--exec-batch")),
     **dict.fromkeys(("make", "gmake"), ("-f", "--file")),
-    **dict.fromkeys(("npx", "pnpx", "bunx"), ("",)),
-    **dict.fromkeys(("npm", "pnpm", "yarn", "bun"), ("exec", "x", "dlx")),
+    **dict.fromkeys(("npm", "bun"), ("exec", "x")),
+    **dict.fromkeys(("pnpm", "yarn"), ("exec", "dlx", *BINS)),
     "just": ("--command", "-c"),
     "tmux": ("send-keys", "send"),
-    **dict.fromkeys(("screen", "entr", "gdb", "hyperfine", "perf", "salt", "powershell", "powershell.exe", "pwsh", "cmd", "cmd.exe"), ("",)),
+    **dict.fromkeys(_ALWAYS.split(), ("",)),
+    "rmdir": ("/",),
+    "salt": ("cmd.run",),
+    "aws": ("send-command",),
 }
-"""What shell_starts.py knows, with words of which one begins a word of the command line that names a command to start."""
+"""What shell_starts.py knows, with what a word begins with that says that a command to start is named."""
 
 
 def starts_inside(words: list[str], name: str) -> bool:
@@ -95,7 +107,7 @@ def starts_inside(words: list[str], name: str) -> bool:
     return marks is not None and any(word.startswith(marks) for word in words[1:])
 
 
-CONSOLES = frozenset(("manage.py", "artisan", "console", "rails", "rake", "ace", "alembic", "flask", "django", "magento"))
+CONSOLES = frozenset("manage.py artisan console rails rake ace alembic flask django magento".split())
 """Programs in a language's file that are known by their own names: python manage.py, php artisan, python -m alembic."""
 
 MAKES = frozenset(("make", "gmake", "just"))
