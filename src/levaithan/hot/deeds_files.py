@@ -33,7 +33,8 @@ _GIT = {"checkout": "write", "restore": "write", "rm": "delete", "mv": "move", "
 
 _LITTER = tuple(
     ".pyc .pyo .pyd .o .obj .a .class .log .tmp .temp .bak .orig .rej .swp .swo .swn ~ .old .cache .out .gcda .gcno "
-    ".gcov .profraw .pid .map .tsbuildinfo .egg-info .elc .hi .beam .aux .toc .snap.new DS_Store __pycache__ _cache".split()
+    ".gcov .profraw .pid .map .tsbuildinfo .egg-info .elc .hi .beam .aux .toc .snap.new DS_Store __pycache__ "
+    "_cache".split()
 )
 """How names of what a build or an editor leaves behind end; whatever has such a name is made again."""
 _DELETERS = frozenset(("rm", "unlink", "shred", "srm", "trash"))

@@ -38,8 +38,8 @@ WRAPPERS = {
     "runuser": "uglsG user group shell",
     "su": "gGlsw group shell whitelist-environment",
     **dict.fromkeys(
-        "setpriv prlimit dbus-run-session catchsegv retry firejail torsocks torify systemd-inhibit setarch tini dumb-init "
-        "gtime gtimeout genv gnice gstdbuf heaptrack linux64 rlwrap systemd-cat choom with-contenv".split(),
+        "setpriv prlimit dbus-run-session catchsegv retry firejail torsocks torify systemd-inhibit setarch tini "
+        "dumb-init gtime gtimeout genv gnice gstdbuf heaptrack linux64 rlwrap systemd-cat choom with-contenv".split(),
         "",
     ),
     **dict.fromkeys(("proxychains", "proxychains4"), "f"),

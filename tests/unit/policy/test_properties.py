@@ -156,7 +156,9 @@ def test_what_a_shell_makes_something_of_is_not_plain(line: str) -> None:
         "xargs rm",
         "python3 x.py",
         "ssh host ls",
-        "find . -delete",
+        "find . -exec rm x +",
+        "git bisect run make",
+        "npx x",
         "poetry run x",
     ],
 )
