@@ -5,7 +5,7 @@ from __future__ import annotations
 KINDS = frozenset(
     (
         "delete write move mode code kill switch read name-key unsure unregister run "
-        "sweep overwrite kill-all remote-code hidden-code reverse-shell fork-bomb data.drop data.wipe "
+        "sweep kill-all remote-code hidden-code reverse-shell fork-bomb data.drop data.wipe "
         "list fetch server.delete bypass client-setting "  # tools, the guard
         "copy commit reveal dump secret send upload exfiltrate tunnel "  # secrets, network
         "root-shell password-in-pipe set-id open-to-all grant account kernel disable-security "

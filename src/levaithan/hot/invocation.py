@@ -9,7 +9,7 @@ A pattern is one line: `git push --force|-f !--dry-run|-n @+*`
 - `!--flag|-n`: none of these may be given; `!@word`: no further word may be like this
 - `@glob|glob`: one of the words after the subcommand is like this
 
-`--help` and `--version`, and `help` as the first or last word, make every command harmless.
+`--help`, `--version` and the subcommand `help` make every command harmless.
 Standard library only; imports the table of programs.
 """
 
@@ -64,6 +64,8 @@ def of(made: Simple) -> Invocation:
         flags[option] = value
         if word[1] != "-":
             _letters(word, value, short, flags)
+    if words and (words[0] == "help" or (words[-1] == "help" and name == "aws")):
+        flags["--help"] = ""
     return Invocation(name, words, flags)
 
 
@@ -109,7 +111,7 @@ class Pattern:
     def fits(self, call: Invocation) -> bool:
         """Whether `call` is such a one. Its program is not looked at: the rules are found by it."""
         rest = _after(self.words, call.words)
-        if rest is None or not HARMLESS.isdisjoint(call.flags) or "help" in (call.words[:1] + call.words[-1:]):
+        if rest is None or not HARMLESS.isdisjoint(call.flags):
             return False
         if any(_given(flag, call) for flag in self.absent):
             return False

@@ -104,7 +104,12 @@ STARTS: dict[str, tuple[str, ...]] = {
 def starts_inside(words: list[str], name: str) -> bool:
     """Whether `words`, a call of the program `name`, could start a command that stands in them."""
     marks = STARTS.get(name)
-    return marks is not None and any(word.startswith(marks) for word in words[1:])
+    if marks is None or len(words) < 2:
+        return False
+    for word in words:  # noqa: SIM110 - a generator costs more than the loop
+        if word.startswith(marks):
+            return True
+    return False
 
 
 CONSOLES = frozenset("manage.py artisan console rails rake ace alembic flask django magento".split())
