@@ -27,9 +27,11 @@ _FILTERS = frozenset(
 )
 _RUNS_TEXT = frozenset(("eval", "source", ".", "iex", "Invoke-Expression"))
 _BOMB = re.compile(r"([A-Za-z_:.][\w:.]*)\s*\(\)\s*\{[^}]*?\1\s*\|\s*\1\s*&[^}]*\}\s*;?\s*\1")
+_FOLDERS = ("-P", "--directory-prefix", "--output-dir")
 _OUTPUTS = ("-o", "--output", "-O", "--output-document")
 _SOCKET_SHELL = re.compile(
-    r"(?:socket|fsockopen|net\.connect).{0,400}(?:subprocess|\bpty\b|dup2|exec|/bin/(?:ba)?sh|spawn|popen|proc_open)",
+    r"(?:socket|fsockopen|net\.connect).{0,400}(?:subprocess|\bpty\b|dup2|exec|/bin/(?:ba)?sh|spawn|popen|proc_open)|"
+    r"(?:spawn|exec|popen|system)\W.{0,200}(?:TCPSocket|fsockopen)",
     re.DOTALL | re.I,
 )
 
@@ -135,7 +137,8 @@ def _saved(made: Simple) -> set[str]:
     found |= {target.removeprefix("./") for operator, target in made.redirects if ">" in operator}
     if made.name == "wget" or "-O" in call.flags or "--remote-name" in call.flags:
         found |= {word.partition("?")[0].rstrip("/").rpartition("/")[2] for word in [*call.words, *call.flags.values()]}
-    return {one for one in found if one and one != "-"}
+    folder = next((value for flag, value in call.flags.items() if flag in _FOLDERS and value), "").rstrip("/")
+    return {f"{folder}/{one}" if folder else one for one in found if one and one != "-"}
 
 
 def _opens_shell(made: Simple) -> Iterator[Deed]:

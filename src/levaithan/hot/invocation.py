@@ -15,7 +15,7 @@ Standard library only; imports the table of programs.
 
 from __future__ import annotations
 
-from levaithan.hot.programs import ABBREVIATING, ALIASES, VALUED
+from levaithan.hot.programs import ABBREVIATING, ALIASES, valued
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class Invocation:
 
 
 def of(made: Simple) -> Invocation:
-    """How the program of `made` reads its words. The options' values are known by the table VALUED."""
+    """How the program of `made` reads its words. The options' values are known by the tables of programs.py."""
     name = made.name
     given = made.words[1:]
     alias = ALIASES.get(name)
     if alias:
         name, given = alias[0], [*alias[1:], *given]
-    short, _, long = VALUED.get(name, "").partition(" ")
+    short, _, long = valued(name).partition(" ")
     longs = set(long.split(" "))
     words: list[str] = []
     flags: dict[str, str] = {}

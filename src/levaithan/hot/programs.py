@@ -15,7 +15,7 @@ _KUBE = (
     "container grace-period timeout replicas"
 )
 _DOCKER = (
-    "HclfvepumwtnN host context log-level config tlscacert tlscert tlskey filter file project-name profile env-file"
+    "HclfvepumwnN host context log-level config tlscacert tlscert tlskey filter file project-name profile env-file"
 )
 _DOCKER += " project-directory volume env publish user name network workdir entrypoint mount label time signal"
 _GCLOUD = "project account configuration format filter zone region verbosity flags-file impersonate-service-account"
@@ -68,7 +68,26 @@ VALUED: dict[str, str] = {
     "nc": "epswXxIOTi",
     "gpg": "uro output recipient local-user homedir",
     "restorecon": "",
+    "kops": " name state config",
 }
+
+_SHORT = {
+    "rabbitmqctl": "np", "rabbitmqadmin": "HPupVc", "fly": "ac", "flyctl": "ac", "wrangler": "ce", "nats": "s",
+    "pulumi": "Cs", "minikube": "p", "dbmate": "ued", "alembic": "cxn", "flask": "Ae", "doctl": "tcu", "velero": "n",
+    "celery": "Ab", "drush": "lr", "virsh": "c", "doppler": "pct", "sentry-cli": "op", "s3cmd": "c", "mc": "C",
+    "vercel": "tSA", "firebase": "P", "cdk": "ac", "sls": "sr", "serverless": "sr", "helmfile": "efnl", "argo": "n",
+    "flux": "n", "istioctl": "nci", "argocd": "N", "rpk": "X", "snow": "c", "tkn": "n", "eksctl": "pr",
+    "linkerd": "nL", "skaffold": "fnp", "tilt": "f", "okteto": "nfc",
+}  # fmt: skip
+_USUAL = (
+    "profile region namespace context cluster config config-file file project project-id project-ref env environment app "
+    "host port user username password url uri server token endpoint endpoints address addr http-addr bootstrap-server "
+    "bootstrap-servers zookeeper stage org organization account workspace workdir dir cwd chdir directory repo "
+    "repository database database-url db schema stack output format log-level loglevel timeout kubeconfig kube-context "
+    "location zone scope team api-key access-token auth-token cacert cert key ssh-key credentials vhost state owner "
+    "changelog-file changeLogFile defaultsFile defaults-file dsn driver path os-cloud settings node longnode target"
+)
+"""Options that take a value wherever they are known: of programs that have no row of their own."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "docker-compose": ("docker", "compose"),
@@ -85,3 +104,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "doas": ("sudo",),
 }
 """A program's other names, with the words that the name stands for."""
+
+
+def valued(name: str) -> str:
+    """The options of the program `name` that take a value."""
+    return VALUED.get(name) or f"{_SHORT.get(name, '')} {_USUAL}"

@@ -110,7 +110,8 @@ def _fd(made: Simple) -> Sequence[list[str] | str]:
     paths = operands(words[:at], valued)[1:] or ["."]
     whole = not any(word in ("-e", "--extension") for word in words[:at]) and words[at + 1 :] != []
     rest = words[at + 1 :]
-    if whole and rest[0].rpartition("/")[2] in ("rm", "unlink", "shred"):
+    whole = whole or any(path[:1] in ("/", "~") for path in paths)
+    if whole and rest[:1] and rest[0].rpartition("/")[2] in ("rm", "unlink", "shred"):
         return [["rm", "-r", *rest[1:], *paths]]
     return [[*(word.replace("{}", "\x00") for word in rest), "\x00"]]
 
