@@ -52,7 +52,7 @@ def deletes_found(made: Simple) -> Iterator[Deed]:
     end = next((i for i, word in enumerate(words) if _deletes(words, i)), 0)
     if not end:
         return
-    before, seen = words[:end], shown(words)
+    before, seen = _last_choice(words[:end]), shown(words)
     tests = [i for i, word in enumerate(before[:-1]) if word in _NAMES and before[i - 1] not in ("!", "-not")]
     names = [before[i + 1] for i in tests]
     narrowed = any(word in NARROWING for word in before)
@@ -64,6 +64,16 @@ def deletes_found(made: Simple) -> Iterator[Deed]:
             yield Deed("delete", name if "/" in name else f"{path}/{name}", made.cwd, seen, recursive=True)
         if _sweeps(names, before, narrowed=narrowed):
             yield Deed("sweep", path, made.cwd, seen, recursive=True)
+
+
+def _last_choice(words: list[str]) -> list[str]:
+    """The tests of find behind the last -o that is in no parentheses: those that a deletion waits for."""
+    depth = start = 0
+    for i, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if not depth and word in ("-o", "-or", ","):
+            start = i
+    return words[start:]
 
 
 def _deletes(words: list[str], at: int) -> bool:

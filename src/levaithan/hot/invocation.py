@@ -59,8 +59,8 @@ def of(made: Simple) -> Invocation:
             continue
         option, equals, value = word.partition("=")
         if not equals and (option.lstrip("-") in longs or (word[1] != "-" and _ends_valued(word, short))):
-            value = given[i] if i < size else ""
-            i += 1
+            value = given[i] if i < size and given[i] != "--" else ""
+            i += bool(value)
         flags[option] = value
         if word[1] != "-":
             _letters(word, value, short, flags)

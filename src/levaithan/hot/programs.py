@@ -80,7 +80,8 @@ _SHORT = {
     "linkerd": "nL", "skaffold": "fnp", "tilt": "f", "okteto": "nfc",
 }  # fmt: skip
 _USUAL = (
-    "profile region namespace context cluster config config-file file project project-id project-ref env environment app "
+    "profile region namespace context cluster config config-file file project project-id project-ref env environment "
+    "app "
     "host port user username password url uri server token endpoint endpoints address addr http-addr bootstrap-server "
     "bootstrap-servers zookeeper stage org organization account workspace workdir dir cwd chdir directory repo "
     "repository database database-url db schema stack output format log-level loglevel timeout kubeconfig kube-context "

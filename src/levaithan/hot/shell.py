@@ -18,6 +18,7 @@ from levaithan.hot.simple import MAX_LINE, Line, Simple
 __all__ = ("MAX_LINE", "Line", "Reader", "Simple", "split")
 
 MAX_COMMANDS = 2000
+_TEMPORARY = "/tmp"  # noqa: S108 - what $TMPDIR stands for, looked at only
 
 _ASSIGN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[[^]]*\])?(\+?)=(.*)", re.DOTALL)
 _FAST = re.compile(
@@ -40,7 +41,8 @@ def split(line: str, cwd: str | None = None, home: str = "~", known: dict[str, s
     if len(line) > MAX_LINE:
         result.unsure = f"the command is longer than {MAX_LINE >> 10} KiB"
         line = line[:MAX_LINE]
-    reader = Reader(line.replace("\x00", ""), result, {**(known or {}), "HOME": home, "IFS": " \t\n"}, cwd, 0)
+    variables = {"TMPDIR": _TEMPORARY, **(known or {}), "HOME": home, "IFS": " \t\n"}
+    reader = Reader(line.replace("\x00", ""), result, variables, cwd, 0)
     try:
         reader.commands("")
     except RecursionError:

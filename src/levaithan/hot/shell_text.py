@@ -137,6 +137,14 @@ def tilde(word: str, home: str) -> str:
     return ("/root" if name == "root" else f"{home.rpartition('/')[0]}/{name}") + word[1 + len(name) :]
 
 
+def trimmed(value: str, how: str) -> str:
+    """${NAME%how} and ${NAME#how} where `how` is plain text; UNKNOWN for what takes more."""
+    text = how.lstrip("%#")
+    if value == UNKNOWN or how[:1] not in ("%", "#") or any(c in text for c in "*?[$`\\"):
+        return UNKNOWN
+    return value.removesuffix(text) if how[0] == "%" else value.removeprefix(text)
+
+
 def unbraced(word: str, limit: int = 64) -> list[str]:
     """Brace expansion: `/{etc,usr}` -> /etc /usr; at most `limit` words."""
     done: list[str] = []

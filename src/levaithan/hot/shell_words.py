@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import re
 
-from levaithan.hot.shell_text import UNKNOWN, tilde, unbraced, unescaped
+from levaithan.hot.shell_text import UNKNOWN, tilde, trimmed, unbraced, unescaped
 
 MAX_DEPTH = 12
 _PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
@@ -294,4 +294,4 @@ class Words(abc.ABC):
             return word if value == UNKNOWN else value
         if rest.startswith((":+", "+")):
             return word
-        return value if rest.startswith((":?", "?")) else UNKNOWN
+        return value if rest.startswith((":?", "?")) else trimmed(value, rest)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
-_SKIP_OPERANDS = {"aws-vault": 2, "chamber": 2}
+_SKIP_OPERANDS = {"script": 1, "aws-vault": 2, "chamber": 2}
 _SKIP_OPERANDS |= dict.fromkeys("timeout gtimeout taskset chrt flock chroot faketime gosu su-exec envchain".split(), 1)
 _STDIN = ("/dev/stdin", "/dev/fd/0", "\x00")
 
@@ -132,7 +132,7 @@ def _unwrap(made: Simple, reader: Reader) -> None:
     rest = words[_inner_start(words, name) :]
     if name == "watch":
         reader.child(" ".join(rest))
-    elif rest and (name not in ("su", "runuser", "script") or (name == "runuser" and value_of(words, "u", "--user"))):
+    elif rest and (name not in ("su", "runuser") or (name == "runuser" and value_of(words, "u", "--user"))):
         if name == "xargs":
             rest = [*rest, "\x00"] if made.stdin is None else _with_input(words, rest, made.stdin)
         _again(made, rest, reader, _folder(made))
@@ -232,7 +232,7 @@ def _shell(made: Simple, reader: Reader) -> None:
                 variables["@"] = variables["*"] = " ".join(words[i + 2 :])
                 reader.child(words[i], variables)
             return
-        i += 2 if word in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
+        i += 2 if word in ("--rcfile", "--init-file") or (word[:2] != "--" and word[-1] in "oO") else 1
     if i < len(words) and words[i].rpartition("/")[2] in OWN_SCRIPTS:
         _again(made, words[i:], reader)
     if made.stdin is not None and (
