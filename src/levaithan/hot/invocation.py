@@ -42,8 +42,7 @@ def of(made: Simple) -> Invocation:
     alias = ALIASES.get(name)
     if alias:
         name, given = alias[0], [*alias[1:], *given]
-    short, _, long = valued(name).partition(" ")
-    longs = set(long.split(" "))
+    short, longs = valued(name)
     words: list[str] = []
     flags: dict[str, str] = {}
     i, size = 0, len(given)

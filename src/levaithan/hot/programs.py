@@ -107,6 +107,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """A program's other names, with the words that the name stands for."""
 
 
-def valued(name: str) -> str:
-    """The options of the program `name` that take a value."""
-    return VALUED.get(name) or f"{_SHORT.get(name, '')} {_USUAL}"
+_usual = frozenset(_USUAL.split(" "))
+_valued: dict[str, tuple[str, frozenset[str]]] = {}
+
+
+def valued(name: str) -> tuple[str, frozenset[str]]:
+    """The options of the program `name` that take a value: letters, and long names."""
+    row = VALUED.get(name)
+    if row is None:
+        return _SHORT.get(name, ""), _usual
+    found = _valued.get(name)
+    if found is None:
+        short, _, long = row.partition(" ")
+        found = _valued[name] = short, frozenset(long.split(" "))
+    return found

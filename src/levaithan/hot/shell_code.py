@@ -33,7 +33,7 @@ _DELETES_ONE = re.compile(
     r"(?:\W{1,4}|\s{0,2}\(?\s{0,2}glob\W{1,4})$"
 )
 _LISTS = re.compile(
-    r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|Dir|os\.walk|walk)\W{1,3}$"
+    r"(?:listdir|scandir|glob|iglob|readdir(?:Sync)?|Dir\.(?:entries|children|each_child)|\bDir|\bwalk)\W{1,3}$"
 )
 _DELETES_LISTED = re.compile(
     r"(?:os\.remove|os\.unlink|unlink(?:Sync)?|File\.delete|rmtree|rm_rf?|rmSync|\.unlink|\.rmdir)\s?\(?"
@@ -79,7 +79,7 @@ def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
         text = match[match.lastindex or 1]
         if len(found) >= _MOST:
             break
-        deletion = _deletion(code, match)
+        deletion = _deletion(code, match, listed=not whole_file and text[:1] in ("/", "~"))
         if deletion:
             found.append(f"{deletion} -- {_quoted(text)}")
         if row and code[after : match.start()].strip(" [\n\t") != ",":
@@ -93,10 +93,10 @@ def commands_in(code: str, *, whole_file: bool = False) -> list[str]:
     return found + _started(row)
 
 
-def _deletion(code: str, match: re.Match[str]) -> str:
-    """How the path in a literal is deleted: `rm -rf`, `rm`, or "" for not at all."""
+def _deletion(code: str, match: re.Match[str], *, listed: bool) -> str:
+    """How the path in a literal is deleted: `rm -rf`, `rm`, or "" for not at all. listed: what is listed may go."""
     before = code[max(match.start() - 40, 0) : match.start()]
-    if _DELETES_TREE.search(before) or (_LISTS.search(before) and _DELETES_LISTED.search(code)):
+    if _DELETES_TREE.search(before) or (listed and _LISTS.search(before) and _DELETES_LISTED.search(code)):
         return "rm -rf"
     if _DELETES_ONE.search(before):
         return "rm -rf" if _RECURSIVE.match(code, match.end()) else "rm"
