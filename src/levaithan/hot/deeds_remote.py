@@ -29,6 +29,12 @@ _RUNS_TEXT = frozenset(("eval", "source", ".", "iex", "Invoke-Expression"))
 _BOMB = re.compile(r"([A-Za-z_:.][\w:.]*)\s*\(\)\s*\{[^}]*?\1\s*\|\s*\1\s*&[^}]*\}\s*;?\s*\1")
 _FOLDERS = ("-P", "--directory-prefix", "--output-dir")
 _OUTPUTS = ("-o", "--output", "-O", "--output-document")
+_LONG = 2000
+_CONNECTED_SHELL = re.compile(
+    r"(?:\bconnect\s?\(|TCPSocket\.|fsockopen\(|create_connection\().{0,300}"
+    r"(?:\bpty\.spawn|dup2\(|['\"]/bin/(?:ba|z|da)?sh|(?:subprocess\.\w+|popen|spawn|exec)\W{1,4}(?:/bin/)?(?:sh|bash|cmd)\b)",
+    re.DOTALL | re.IGNORECASE,
+)
 _SOCKET_SHELL = re.compile(
     r"(?:socket|fsockopen|net\.connect).{0,400}(?:subprocess|\bpty\b|dup2|exec|/bin/(?:ba)?sh|spawn|popen|proc_open)|"
     r"(?:spawn|exec|popen|system)\W.{0,200}(?:TCPSocket|fsockopen)",
@@ -141,9 +147,15 @@ def _saved(made: Simple) -> set[str]:
     return {f"{folder}/{one}" if folder else one for one in found if one and one != "-"}
 
 
+def _joins_shell(code: str) -> bool:
+    """Whether program text ties a shell to a socket; a whole file has to connect before, and to hand it over."""
+    shape = _SOCKET_SHELL if len(code) < _LONG else _CONNECTED_SHELL
+    return shape.search(code) is not None
+
+
 def _opens_shell(made: Simple) -> Iterator[Deed]:
     for _operator, target in made.redirects:
         if target.startswith(("/dev/tcp/", "/dev/udp/")):
             yield Deed("reverse-shell", target, made.cwd, f"{shown(made.words)} > {target}")
-    if made.name.startswith(INTERPRETERS) and any(_SOCKET_SHELL.search(word) for word in made.words[1:]):
+    if made.name.startswith(INTERPRETERS) and any(_joins_shell(word) for word in made.words[1:]):
         yield Deed("reverse-shell", made.name, made.cwd, shown(made.words))
