@@ -232,6 +232,8 @@ def _by_path(name: str, parts: list[str], low: str) -> str | None:
 
 
 def _in_folder(name: str, parts: list[str]) -> str | None:
+    if _FOLDERS.keys().isdisjoint(parts):
+        return None
     for at, part in enumerate(parts):
         row = _FOLDERS.get(part)
         if row is None or (part in _IN_PLACE and (not at or parts[at - 1] not in _IN_PLACE[part])):

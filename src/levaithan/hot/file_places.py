@@ -190,3 +190,17 @@ FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
     "system-file": _in_system,
 }
 """Place -> whether a path (absolute, resolved) lies in it, given the user's home folder."""
+_BY_NAME = frozenset((*_CI_FILES, "claude_desktop_config.json"))
+
+
+def places_of(path: str, user_home: str) -> list[str]:
+    """Every one of FILE_PLACES that `path` lies in. Most paths are in none: such a place is below the system's
+    folders or a Library, begins with a dot somewhere, or has one of a few names."""
+    if (
+        "/." in path
+        or (path + "/").startswith(_SYSTEM)
+        or "/Library/" in path
+        or path.rpartition("/")[2].lower() in _BY_NAME
+    ):
+        return [place for place, meets in FILE_PLACES.items() if meets(path, user_home)]
+    return []

@@ -11,6 +11,7 @@ import sys
 
 from levaithan.hot.paths import fnv1a64, regular
 from levaithan.hot.plain_json import loads
+from levaithan.hot.realpath import real, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from levaithan.hot.hotconf import HotConf
     from levaithan.hot.paths import Home
+    from levaithan.hot.realpath import Seen
 
 _OWN = ("context", "hooks", "state", "run", "keys", "bin", "logs")
 _SETTINGS_NAMES = ("settings.json", "settings.local.json", "levaithan.toml")
@@ -31,9 +33,10 @@ _FOLDS_CASE = sys.platform == "darwin"
 
 
 class Protected:
-    """Paths of one installation. folders: protected with all in them; files: alone; key: the signing key's folder."""
+    """Paths of one installation. folders: protected with all in them; files: alone; key: the signing key's folder;
+    own: the home and the folders; above: every folder that one of these lies in."""
 
-    __slots__ = ("files", "folders", "home", "installed", "key", "pid_file", "python", "user_home")
+    __slots__ = ("_inside", "above", "files", "folders", "home", "installed", "key", "own", "pid_file", "python", "user_home")
 
     def __init__(self, home: Home, conf: HotConf, user_home: str) -> None:
         self.home = home.root
@@ -43,18 +46,19 @@ class Protected:
         self.pid_file = home.run + "/service.json"
         folders = [f"{home.root}/{name}" for name in _OWN] + [home.run, *_MANAGED, *_source_folders(conf)]
         self.folders = tuple(dict.fromkeys(_fold(os.path.realpath(folder)) for folder in folders))
+        self._inside = tuple(folder + "/" for folder in self.folders)
+        self.own = (home.root, *self.folders)
+        self.above = frozenset(own[:at] for own in self.own for at, char in enumerate(own) if char == "/")
         self.installed = frozenset(os.path.realpath(path) for path in _installed(home.installs))
         files = [user_home + name for name in _SETTINGS] + _own_files(home.root, conf.src, user_home)
         self.files = frozenset(_fold(os.path.realpath(path)) for path in (*files, *self.installed))
 
-    def settings_of(self, *projects: str | None) -> frozenset[str]:
-        """The protected files, with the settings of `projects`."""
+    def settings_of(self, *projects: str | None, seen: Seen | None = None) -> frozenset[str]:
+        """The protected files, with the settings of `projects`. `seen`: see real()."""
         more = []
         for project in {one for one in projects if one}:
-            folder = os.path.realpath(project + "/.claude")  # once for both: each of its parts is a system call
-            for name in _SETTINGS_NAMES:
-                path = f"{folder}/{name}"
-                more.append(_fold(os.path.realpath(path) if os.path.islink(path) else path))
+            folder = real(project + "/.claude", seen)
+            more += [_fold(real(f"{folder}/{name}", seen)) for name in _SETTINGS_NAMES]
         return self.files.union(more)
 
     def hit(self, path: str, files: frozenset[str], *, removes: bool = False) -> str | None:
@@ -66,6 +70,8 @@ class Protected:
         if path in files:
             return path
         below = path.rstrip("/") + "/"
+        if not removes and not below.startswith(self._inside):
+            return None
         for folder in self.folders:
             if path == folder or path.startswith(folder + "/"):
                 return folder
@@ -185,32 +191,6 @@ class Protected:
             if not any(_is_ours(text) for text in _strings(entries)):
                 return f"the {event} hook of LevAIthan is missing"
         return None
-
-
-def resolve(path: str, cwd: str | None, user_home: str) -> str | None:
-    """`path` as the kernel would find it: absolute, `..` and links resolved, also of what does not exist yet.
-
-    None when it cannot be told (relative to an unknown folder, or a NUL in it).
-    """
-    if "\x00" in path:
-        return None
-    if path == "~" or path.startswith("~/"):
-        path = user_home + path[1:]
-    if path.startswith("/proc/self/cwd"):
-        path = (cwd or "") + path[14:]
-    if not path.startswith("/"):
-        if cwd is None:
-            return None
-        path = cwd + "/" + path
-    return real(path)
-
-
-def real(path: str) -> str:
-    """`path` with its links resolved, as far as this user may look."""
-    try:
-        return os.path.realpath(path)
-    except OSError:  # /proc/1/root and the like
-        return os.path.normpath(path)
 
 
 def _own_files(root: str, source: str, user_home: str) -> list[str]:

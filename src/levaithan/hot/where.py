@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from levaithan.hot.places import is_place, without_glob
-from levaithan.hot.protected import real, resolve
+from levaithan.hot.realpath import real, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from levaithan.hot.deed import Deed
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
+    from levaithan.hot.realpath import Seen
 
     Rule = dict[str, Any]
 
@@ -51,7 +52,19 @@ PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy
 class Where:
     """The places around one event. text: the command lines that are judged."""
 
-    __slots__ = ("_files", "_ordinary", "_paths", "_roots", "event", "protected", "text", "user_home")
+    __slots__ = (
+        "_files",
+        "_folders",
+        "_met",
+        "_ordinary",
+        "_paths",
+        "_roots",
+        "_seen",
+        "event",
+        "protected",
+        "text",
+        "user_home",
+    )
 
     def __init__(self, protected: Protected, user_home: str, event: Event) -> None:
         self.protected = protected
@@ -62,6 +75,9 @@ class Where:
         self._roots: tuple[str, ...] | None = None
         self._ordinary: dict[tuple[str, str | None], bool] = {}
         self._paths: dict[tuple[str, str | None], tuple[str, str] | None] = {}
+        self._met: dict[tuple[str, str | None], dict[str, str]] = {}
+        self._folders: dict[tuple[str, str | None], str | None] = {}
+        self._seen: Seen = {}
 
     def fits(self, rule: Rule, deed: Deed) -> str | None:
         """The place of `rule` that `deed` meets (as the reason names it), or None."""
@@ -86,7 +102,8 @@ class Where:
         if known is None:
             from levaithan.hot.ordinary import is_ordinary
 
-            known = self._ordinary[key] = is_ordinary(deed.target, cwd, self.event.project, self.protected)
+            known = is_ordinary(deed.target, cwd, self.event.project, self.protected, self._seen)
+            self._ordinary[key] = known
         return known
 
     def _at(self, place: str, deed: Deed) -> str | None:
@@ -103,7 +120,7 @@ class Where:
     def _protected(self, deed: Deed) -> str | None:
         protected = self.protected
         if self._files is None:
-            self._files = protected.settings_of(self.event.project, self.event.cwd)
+            self._files = protected.settings_of(self.event.project, self.event.cwd, seen=self._seen)
         cwd = deed.cwd or self.event.cwd
         if deed.kind == "code":
             from levaithan.hot.deeds import writes_in_code
@@ -118,7 +135,7 @@ class Where:
         if any(c in target for c in "*?["):
             start = min(target.find(c) for c in "*?[" if c in target)
             folder, _, pattern = target[:start].rpartition("/")
-            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home)
+            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home, self._seen)
             glob = f"{(base or '').rstrip('/')}/{pattern}{target[start:]}"
             return protected.hit_by_pattern(glob, self._files, removes=removes) if base else None
         found = self._resolved(deed)
@@ -154,29 +171,39 @@ class Where:
         if "\x00" in deed.target or not deed.target:
             empty = place == "root" and deed.recursive and deed.target.strip("\x00") in ("/", "/*", "/.", "/..", "//")
             return "/ if that variable is empty" if empty and deed.target[:1] == "\x00" else None
-        target = deed.target
         cwd = deed.cwd or self.event.cwd
+        key = (deed.target, cwd)
+        path = self._folders[key] if key in self._folders else self._as_folder(deed.target, cwd)
+        self._folders[key] = path
+        if path is None or is_place(place, path, self.user_home):
+            return path
+        if place != "device" and not deed.target.endswith(("/", "/*", "/.")) and deed.target not in ("*", "."):
+            return None  # a link itself, not what it points to
+        path = real(path, self._seen)
+        return path if is_place(place, path, self.user_home) else None
+
+    def _as_folder(self, target: str, cwd: str | None) -> str | None:
+        """`target` made absolute and without a pattern that stands for all in it; None when it cannot be told."""
         if target.startswith("~"):
             target = self.user_home + target[1:] if target[1:2] in ("", "/") else target
         if not target.startswith("/"):
             if cwd is None:
                 return None
             target = f"{cwd}/{target}"
-        path = without_glob(os.path.normpath(target))
-        if is_place(place, path, self.user_home):
-            return path
-        if place != "device" and not target.endswith(("/", "/*", "/.")):
-            return None  # a link itself, not what it points to
-        path = real(path)
-        return path if is_place(place, path, self.user_home) else None
+        return without_glob(os.path.normpath(target))
 
     def _file(self, place: str, deed: Deed) -> str | None:
         """Files that start or govern something, by the path as written and as the kernel finds it."""
-        from levaithan.hot.file_places import FILE_PLACES
+        key = (deed.target, deed.cwd or self.event.cwd)
+        met = self._met.get(key)
+        if met is None:
+            from levaithan.hot.file_places import places_of
 
-        found = self._resolved(deed)
-        meets = FILE_PLACES[place]
-        return next((path for path in dict.fromkeys(found or ()) if meets(path, self.user_home)), None)
+            met = self._met[key] = {}
+            for path in dict.fromkeys(self._resolved(deed) or ()):
+                for found in places_of(path, self.user_home):
+                    met.setdefault(found, path)
+        return met.get(place)
 
     def _credential(self, deed: Deed) -> str | None:
         from levaithan.hot.credentials import kind_of
@@ -257,7 +284,7 @@ class Where:
         cwd = deed.cwd or self.event.cwd
         key = (deed.target, cwd)
         if key not in self._paths:
-            path = resolve(deed.target, cwd, self.user_home) if deed.target else None
+            path = resolve(deed.target, cwd, self.user_home, self._seen) if deed.target else None
             self._paths[key] = None if path is None else (_written(deed.target, cwd, self.user_home), path)
         return self._paths[key]
 
