@@ -28,18 +28,22 @@ _METADATA_V6 = ("fd00:ec2::254", "fd20:ce::254", "fe80::a9fe:a9fe")
 _METADATA_V4 = frozenset((0xA9FEA9FE, 0xA9FEAA02, 0xA9FEAA17, 0x646464C8, 0xC00000C0, 0xA9FE0017))
 """169.254.169.254, 169.254.170.2 and .23 (ECS, EKS), 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), 169.254.0.23."""
 _WILDCARDS = (".nip.io", ".sslip.io", ".xip.io")
-_DROPS = _words(
-    "webhook.site requestbin.com requestbin.net requestcatcher.com pipedream.net hookbin.com beeceptor.com postb.in "
-    "ptsv2.com ptsv3.com interact.sh interactsh.com oast.fun oast.live oast.me oast.online oast.pro oast.site "
-    "burpcollaborator.net oastify.com dnslog.cn ceye.io bxss.me xss.ht requestinspector.com typedwebhook.tools "
-    "webhookinbox.com mockbin.org smee.io rbndr.us dnsbin.zhack.ca"
+_DROPS = frozenset(
+    _words(
+        "webhook.site requestbin.com requestbin.net requestcatcher.com pipedream.net hookbin.com beeceptor.com postb.in "
+        "ptsv2.com ptsv3.com interact.sh interactsh.com oast.fun oast.live oast.me oast.online oast.pro oast.site "
+        "burpcollaborator.net oastify.com dnslog.cn ceye.io bxss.me xss.ht requestinspector.com typedwebhook.tools "
+        "webhookinbox.com mockbin.org smee.io rbndr.us dnsbin.zhack.ca"
+    )
 )
 """What shows its owner whatever is sent to it: for tests, and for stolen data."""
-_PASTES = _words(
-    "transfer.sh file.io 0x0.st ix.io sprunge.us termbin.com pastebin.com paste.ee paste.rs hastebin.com dpaste.com "
-    "dpaste.org rentry.co ghostbin.com controlc.com bashupload.com temp.sh tmpfiles.org catbox.moe gofile.io "
-    "anonfiles.com wetransfer.com oshi.at keep.sh uguu.se pixeldrain.com filebin.net envs.sh x0.at clbin.com "
-    "paste.c-net.org paste.mozilla.org"
+_PASTES = frozenset(
+    _words(
+        "transfer.sh file.io 0x0.st ix.io sprunge.us termbin.com pastebin.com paste.ee paste.rs hastebin.com dpaste.com "
+        "dpaste.org rentry.co ghostbin.com controlc.com bashupload.com temp.sh tmpfiles.org catbox.moe gofile.io "
+        "anonfiles.com wetransfer.com oshi.at keep.sh uguu.se pixeldrain.com filebin.net envs.sh x0.at clbin.com "
+        "paste.c-net.org paste.mozilla.org"
+    )
 )
 """Where anybody may leave a file for anybody: reading there is free."""
 _TUNNELS = (
@@ -88,10 +92,12 @@ def number_of(host: str) -> int | None:
     """The IPv4 address `host` stands for, in any way a resolver takes: dotted, short, decimal, octal, hexadecimal."""
     if host.startswith("::ffff:"):
         host = _mapped(host[7:])
-    for ending in _WILDCARDS:
+    for ending in _WILDCARDS if host.endswith(_WILDCARDS) else ():
         if host.endswith(ending):
             found = host[: -len(ending)].replace("-", ".").split(".")[-4:]
             host = ".".join(found)
+    if _part(host.rpartition(".")[2]) is None:
+        return None  # nearly every name ends in letters
     pieces = host.split(".")
     if len(pieces) > 4 or not all(pieces):
         return None
@@ -176,8 +182,12 @@ def is_paste(host: str) -> bool:
     return _below(host, _PASTES)
 
 
-def _below(host: str, domains: tuple[str, ...]) -> bool:
-    return host in domains or any(host.endswith("." + domain) for domain in domains)
+def _below(host: str, domains: frozenset[str]) -> bool:
+    while host not in domains:
+        _, found, host = host.partition(".")
+        if not found:
+            return False
+    return True
 
 
 def _no_web(url: str) -> bool:

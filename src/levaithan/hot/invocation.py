@@ -20,7 +20,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
+    Choice = tuple[frozenset[str], tuple[str, ...]] | None
+    Flag = tuple[str, str | None]
+
 HARMLESS = frozenset(("--help", "--version", "-help"))
+_VALUED: dict[str, tuple[str, frozenset[str]]] = {}
+"""VALUED as it is asked, program by program."""
 
 
 class Invocation:
@@ -41,8 +46,13 @@ def of(made: Simple) -> Invocation:
     alias = ALIASES.get(name)
     if alias:
         name, given = alias[0], [*alias[1:], *given]
-    short, _, long = VALUED.get(name, "").partition(" ")
-    longs = set(long.split(" "))
+    valued = _VALUED.get(name)
+    if valued is None:
+        short, _, long = VALUED.get(name, "").partition(" ")
+        valued = short, frozenset(long.split(" "))
+        if name in VALUED:
+            _VALUED[name] = valued
+    short, longs = valued
     words: list[str] = []
     flags: dict[str, str] = {}
     i, size = 0, len(given)
@@ -88,61 +98,88 @@ class Pattern:
     def __init__(self, text: str) -> None:
         first, *rest = text.split()
         self.programs = first.split("|")
-        self.words: list[list[str]] = []
-        self.needed: list[list[str]] = []
-        self.absent: list[str] = []
+        self.words: list[Choice] = []
+        self.needed: list[list[Flag]] = []
+        self.absent: list[Flag] = []
         self.anywhere: list[list[str]] = []
         self.never: list[str] = []
         for part in rest:
             if part.startswith("!@"):
                 self.never += part[2:].split("|")
             elif part.startswith("!"):
-                self.absent += part[1:].split("|")
+                self.absent += map(_flag, part[1:].split("|"))
             elif part.startswith("@"):
                 self.anywhere.append(part[1:].split("|"))
             elif part.startswith("-"):
-                self.needed.append(part.split("|"))
+                self.needed.append([_flag(one) for one in part.split("|")])
             else:
-                self.words.append(part.split("|"))
+                self.words.append(_choice(part.split("|")))
 
     def fits(self, call: Invocation) -> bool:
         """Whether `call` is such a one. Its program is not looked at: the rules are found by it."""
-        rest = _after(self.words, call.words)
-        if rest is None or not HARMLESS.isdisjoint(call.flags):
+        rest = _after(self.words, call.words) if self.words else call.words
+        if rest is None:
             return False
-        if any(_given(flag, call) for flag in self.absent):
+        for group in self.needed:
+            if not _given(group, call):
+                return False
+        if not HARMLESS.isdisjoint(call.flags) or (self.absent and _given(self.absent, call)):
             return False
-        if not all(any(_given(flag, call) for flag in group) for group in self.needed):
-            return False
-        if any(like(word, glob) for word in rest for glob in self.never):
+        if self.never and any(like(word, glob) for word in rest for glob in self.never):
             return False
         return all(any(like(word, glob) for word in rest for glob in group) for group in self.anywhere)
 
 
-def _after(wanted: list[list[str]], words: list[str]) -> list[str] | None:
+def _flag(text: str) -> Flag:
+    """(the flag, the glob that its value must be like, or None when every value will do)"""
+    name, equals, value = text.partition("=")
+    return name, value if equals else None
+
+
+def _choice(words: list[str]) -> Choice:
+    """(the words that will do, the globs that will); None for any number of words."""
+    if words == ["**"]:
+        return None
+    return frozenset(word for word in words if "*" not in word), tuple(word for word in words if "*" in word)
+
+
+def _after(wanted: list[Choice], words: list[str]) -> list[str] | None:
     """The words behind the subcommand `wanted`, None when it is another."""
-    for place, choices in enumerate(wanted):
-        if choices == ["**"]:
+    size = len(words)
+    for place, choice in enumerate(wanted):
+        if choice is None:
             following = wanted[place + 1 :]
-            for skipped in range(len(words) + 1):
+            for skipped in range(place, size + 1):
                 rest = _after(following, words[skipped:])
                 if rest is not None:
                     return rest
             return None
-        if not words or not any(like(words[0], glob) for glob in choices):
+        if place >= size:
             return None
-        words = words[1:]
-    return words
+        word = words[place]
+        if word not in choice[0] and not (choice[1] and any(like(word, glob) for glob in choice[1])):
+            return None
+    return words[len(wanted) :]
 
 
-def _given(flag: str, call: Invocation) -> bool:
-    name, equals, value = flag.partition("=")
-    for given, found in call.flags.items():
-        same = given == name or (
-            call.name in ABBREVIATING and len(given) > 4 and given[:2] == "--" and name.startswith(given)
-        )
-        if same and (not equals or like(found, value)):
+def _given(flags: list[Flag], call: Invocation) -> bool:
+    """Whether one of `flags` was given."""
+    given = call.flags
+    if not given:
+        return False
+    for name, value in flags:
+        if name in given and (value is None or like(given[name], value)):
             return True
+    return call.name in ABBREVIATING and _abbreviated(flags, given)
+
+
+def _abbreviated(flags: list[Flag], given: dict[str, str]) -> bool:
+    """Whether one of `flags` was given by its beginning."""
+    for begun, found in given.items():
+        if len(begun) > 4 and begun[:2] == "--":
+            for name, value in flags:
+                if name.startswith(begun) and (value is None or like(found, value)):
+                    return True
     return False
 
 

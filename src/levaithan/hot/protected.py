@@ -36,7 +36,19 @@ class Protected:
     """Paths of one installation. folders: protected with all in them; files: alone; key: the signing key's folder;
     own: the home and the folders; above: every folder that one of these lies in."""
 
-    __slots__ = ("_inside", "above", "files", "folders", "home", "installed", "key", "own", "pid_file", "python", "user_home")
+    __slots__ = (
+        "_inside",
+        "above",
+        "files",
+        "folders",
+        "home",
+        "installed",
+        "key",
+        "own",
+        "pid_file",
+        "python",
+        "user_home",
+    )
 
     def __init__(self, home: Home, conf: HotConf, user_home: str) -> None:
         self.home = home.root

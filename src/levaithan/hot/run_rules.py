@@ -51,14 +51,13 @@ class RunRules:
         words = self._by_word.get(call.name)
         if words is None:
             words = self._by_word[call.name] = self._index(call.name)
-        rows = words[_ANY]
-        named = words.get(call.words[0]) if call.words else None
-        for _, rule, pattern in sorted(rows + named, key=_place) if named else rows:
+        rows = words.get(call.words[0]) if call.words else None
+        for _, rule, pattern in words[_ANY] if rows is None else rows:
             if pattern.fits(call):
                 yield rule
 
     def _index(self, program: str) -> dict[str, list[Row]]:
-        """The patterns of a program by the word that they begin with."""
+        """The patterns of a program by the word that a command begins with; with them, those that begin with any."""
         from levaithan.hot.invocation import Pattern
 
         found: dict[str, list[Row]] = {_ANY: []}
@@ -66,11 +65,11 @@ class RunRules:
             pattern = self._compiled.get(text)
             if pattern is None:
                 pattern = self._compiled[text] = Pattern(text)
-            first = pattern.words[0] if pattern.words else ["*"]
-            plain = not any("*" in word for word in first)
-            for word in first if plain else (_ANY,):
+            first = pattern.words[0] if pattern.words else None
+            for word in (_ANY,) if first is None or first[1] else first[0]:
                 found.setdefault(word, []).append((place, rule, pattern))
-        return found
+        rest = found[_ANY]
+        return {word: sorted(rows + rest, key=_place) if word and rest else rows for word, rows in found.items()}
 
 
 def _place(row: Row) -> int:

@@ -49,7 +49,7 @@ def operands_on(words: list[str], valued: str) -> list[str]:
 def takes_next(word: str, short: str, long: str) -> int:
     """1 when the option `word` takes the next word as its value."""
     if word.startswith("--"):
-        return int("=" not in word and word[2:] in long.split(" ") and len(word) > 2)
+        return int("=" not in word and word[2:] in long and len(word) > 2 and word[2:] in long.split(" "))
     return int(word[-1] in short) if not any(c in short for c in word[1:-1]) else 0
 
 
