@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _DEEPEST = 3
 _SHORTEST_SECRET = 16
 SHELL_TOOLS = ("Bash", "Monitor")
-_TOGETHER = ("|", "`", "(", "<", "curl", "wget", "fetch", "http", "/dev/tcp/", "/dev/udp/", "socket")
-"""Lines in which commands may do together what none does alone."""
+_inert: dict[str, bool] = {}
+_MANY = 4096
 
 
 class Scene:
@@ -74,15 +74,16 @@ class Scene:
         one = plain(command, cwd)
         if one is not None and runs_nothing_else(one):
             return Line([one])
-        from levaithan.hot import shell
+        from levaithan.hot.shell import split
 
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
-        return shell.split(command, cwd, self.user_home, known)
+        return split(command, cwd, self.user_home, known)
 
     def _of_line(self, commands: list[Simple], text: str, depth: int = 0) -> list[Deed]:
         """What the commands of one text do, each alone and together, and what the files do that they run."""
-        from levaithan.hot import domains
         from levaithan.hot.deeds import of_command
+        from levaithan.hot.domains import of_command as known_of
+        from levaithan.hot.domains import of_line as together
         from levaithan.hot.wrappers import may_run_file
 
         where = self.where
@@ -92,14 +93,15 @@ class Scene:
         found: list[Deed] = []
         for made in commands:
             found += of_command(made)
-            found += domains.of_command(made)
-        found += domains.of_line(commands, text)
-        if any(mark in text for mark in _TOGETHER):
+            found += known_of(made)
+        found += together(commands, text)
+        if _may_do_together(text):
             from levaithan.hot.deeds_remote import of_line
 
             found += of_line(commands, text)
-        if depth < _DEEPEST and any(made.words and may_run_file(made.words[0], made.name) for made in commands):
-            found += self._of_files(commands, depth + 1)
+        for made in commands if depth < _DEEPEST else ():
+            if made.words and may_run_file(made.words[0], made.name):
+                return found + self._of_files(commands, depth + 1)
         return found
 
     def _of_files(self, commands: list[Simple], depth: int) -> list[Deed]:
@@ -122,16 +124,41 @@ class Scene:
     def _secrets(self, text: str, seen: str) -> list[Deed]:
         if len(text) < _SHORTEST_SECRET:
             return []
-        from levaithan.hot import secret_deeds
+        from levaithan.hot.secret_deeds import of_text
 
-        return list(secret_deeds.of_text(text, self.event.cwd, seen))
+        return list(of_text(text, self.event.cwd, seen))
+
+
+def _may_do_together(text: str) -> bool:
+    """Whether `text` is a line in which commands may do together what none does alone."""
+    return (
+        "|" in text
+        or "`" in text
+        or "(" in text
+        or "<" in text
+        or "curl" in text
+        or "wget" in text
+        or "fetch" in text
+        or "http" in text
+        or "/dev/tcp/" in text
+        or "/dev/udp/" in text
+        or "socket" in text
+    )
 
 
 def runs_nothing_else(made: Simple) -> bool:
     """Whether shell_wrap.look_into() has nothing to do with `made`."""
+    known = _inert.get(made.name)
+    if known is None:
+        if len(_inert) > _MANY:
+            _inert.clear()
+        known = _inert[made.name] = _is_inert(made.name)
+    return known
+
+
+def _is_inert(name: str) -> bool:
     from levaithan.hot.shell_options import INTERPRETERS
     from levaithan.hot.shell_wrap import SPECIAL
     from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS
 
-    name = made.name
     return not (name.startswith(INTERPRETERS) or any(name in each for each in (SPECIAL, WRAPPERS, ELSEWHERE, RUNNERS)))
