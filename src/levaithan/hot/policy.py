@@ -97,13 +97,14 @@ class Policy:
         if event.name not in ("PreToolUse", "PermissionRequest", "ConfigChange", "UserPromptSubmit"):
             return []
         scene = Scene(self.protected, self.user_home, event)
+        fits, name = scene.where.fits, event.tool_name or event.name
         seen: dict[str, Opinion] = {}
         deeds = scene.deeds()
         self._last = (event.id, deeds)
         for deed in deeds:
             for rule in self._rules_on(deed, scene):
-                if rule["id"] not in seen and _tool_fits(rule["tools"], event.tool_name or event.name):
-                    place = scene.where.fits(rule, deed)
+                if rule["id"] not in seen and (not rule["tools"] or _tool_fits(rule["tools"], name)):
+                    place = fits(rule, deed)
                     if place is not None:
                         seen[rule["id"]] = _opinion(rule, deed, place)
         for made in scene.commands:
@@ -171,7 +172,7 @@ def _stamp(path: str) -> tuple[int, int, int]:
 
 
 def _tool_fits(tools: list[str], name: str) -> bool:
-    return not tools or any(name == tool or (tool.endswith("*") and name.startswith(tool[:-1])) for tool in tools)
+    return any(name == tool or (tool.endswith("*") and name.startswith(tool[:-1])) for tool in tools)
 
 
 def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:

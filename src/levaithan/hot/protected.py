@@ -100,7 +100,10 @@ class Protected:
         from fnmatch import fnmatchcase
 
         wanted = _fold(pattern).split("/")
+        lead = "/".join(wanted[: next((at for at, part in enumerate(wanted) if _is_glob(part)), None)]) + "/"
         for protected in (*self.folders, *files):
+            if not (protected + "/").startswith(lead) and not lead.startswith(protected + "/"):
+                continue  # one of the parts before the first pattern is another
             real = protected.split("/")
             if len(wanted) > len(real) and protected in files:
                 continue
@@ -150,14 +153,14 @@ class Protected:
                 return found
         return None
 
-    def key_in(self, target: str, cwd: str | None) -> str | None:
+    def key_in(self, target: str, cwd: str | None, seen: Seen | None = None) -> str | None:
         """The signing key (or its folder) that `target`, a path or a pattern, names."""
-        if any(c in target for c in "*?["):
+        if _is_glob(target):
             from fnmatch import fnmatchcase
 
             pattern = target if target.startswith("/") or cwd is None else f"{cwd}/{target}"
             return self.key if fnmatchcase(self.key + "/journal.key", pattern) else None
-        path = resolve(target, cwd, self.user_home)
+        path = resolve(target, cwd, self.user_home, seen)
         if path == self.key or (path and path.startswith(self.key + "/") and path.endswith(".key")):
             return path
         return None
@@ -235,6 +238,10 @@ def _installed(path: str) -> list[str]:
     return [
         text for text in _strings(value) if text.startswith("/") and text.endswith(".json") and "/backups/" not in text
     ]
+
+
+def _is_glob(text: str) -> bool:
+    return "*" in text or "?" in text or "[" in text
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -31,30 +31,30 @@ def resolve(path: str, cwd: str | None, user_home: str, seen: Seen | None = None
 
 
 def real(path: str, seen: Seen | None = None) -> str:
-    """`path` with its links resolved, as far as this user may look: os.path.realpath, only that a path without `.`,
-    `..` and links costs one system call a part. `seen` keeps the answers for paths that begin alike: path -> whether
-    it is no link; None when it cannot be looked at, as nothing below it can."""
-    if path[:1] == "/" and not ("/." in path and _has_dots(path)):
-        at = ""
-        known: Seen = {} if seen is None else seen
-        parts = [part for part in path.split("/") if part]
-        for part in parts:
+    """`path` with its links resolved, as far as this user may look: os.path.realpath, only that a path without
+    links costs one system call a part, and none below what is not there. `seen` keeps the answers for paths that begin
+    alike: path -> whether it is no link; None when it cannot be looked at."""
+    if path[:1] != "/":
+        return _by_library(path)
+    known: Seen = {} if seen is None else seen
+    at, plain = "", True
+    for part in path.split("/"):
+        if part == "..":
+            at, plain = at.rpartition("/")[0], True
+        elif part and part != ".":
             at = f"{at}/{part}"
-            plain = known[at] if at in known else _no_link(at, known)
-            if not plain:
-                break
-        else:
-            return at or "/"
-        if plain is None:
-            return "/" + "/".join(parts)
+            if plain is not None:
+                plain = known[at] if at in known else _no_link(at, known)
+                if plain is False:
+                    return _by_library(path)
+    return at or "/"
+
+
+def _by_library(path: str) -> str:
     try:
         return os.path.realpath(path)
     except OSError:  # /proc/1/root and the like
         return os.path.normpath(path)
-
-
-def _has_dots(path: str) -> bool:
-    return "/./" in path or "/../" in path or path.endswith(("/.", "/.."))
 
 
 def _no_link(path: str, known: Seen) -> bool | None:

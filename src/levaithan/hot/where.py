@@ -6,21 +6,20 @@ only; those modules are imported when a rule asks.
 
 from __future__ import annotations
 
-import os
-
-from levaithan.hot.places import is_place, without_glob
-from levaithan.hot.realpath import real, resolve
+from levaithan.hot.realpath import resolve
+from levaithan.hot.spot import Spot, Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from levaithan.hot.deed import Deed
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
-    from levaithan.hot.realpath import Seen
 
     Rule = dict[str, Any]
+    At = Callable[["Where", Deed], str | None]
 
 _FOLDERS = ("root", "home", "system", "device")
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
@@ -52,32 +51,16 @@ PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy
 class Where:
     """The places around one event. text: the command lines that are judged."""
 
-    __slots__ = (
-        "_files",
-        "_folders",
-        "_met",
-        "_ordinary",
-        "_paths",
-        "_roots",
-        "_seen",
-        "event",
-        "protected",
-        "text",
-        "user_home",
-    )
+    __slots__ = ("_files", "_last", "_spots", "around", "protected", "text", "user_home")
 
     def __init__(self, protected: Protected, user_home: str, event: Event) -> None:
         self.protected = protected
-        self.event = event
         self.user_home = user_home
         self.text = ""
+        self.around = Surroundings(event.project, event.cwd, user_home)
         self._files: frozenset[str] | None = None
-        self._roots: tuple[str, ...] | None = None
-        self._ordinary: dict[tuple[str, str | None], bool] = {}
-        self._paths: dict[tuple[str, str | None], tuple[str, str] | None] = {}
-        self._met: dict[tuple[str, str | None], dict[str, str]] = {}
-        self._folders: dict[tuple[str, str | None], str | None] = {}
-        self._seen: Seen = {}
+        self._spots: dict[tuple[str, str | None], Spot] = {}
+        self._last: tuple[Deed | None, Spot | None] = (None, None)
 
     def fits(self, rule: Rule, deed: Deed) -> str | None:
         """The place of `rule` that `deed` meets (as the reason names it), or None."""
@@ -87,7 +70,7 @@ class Where:
             names = rule["subcommands"]
             return deed.target if any((deed.target + " ").startswith(name + " ") for name in names) else None
         for place in rule["to"]:
-            found = self._at(place, deed)
+            found = _AT[place](self, deed)
             if found is not None:
                 return found
         return None
@@ -96,32 +79,30 @@ class Where:
         """Whether `deed` is about a path that lies in none of PATH_PLACES: found out once a path."""
         if deed.kind not in PATH_DEEDS:
             return False
-        cwd = deed.cwd or self.event.cwd
-        key = (deed.target, cwd)
-        known = self._ordinary.get(key)
-        if known is None:
+        spot = self._spot(deed)
+        if spot.ordinary is None:
             from levaithan.hot.ordinary import is_ordinary
 
-            known = is_ordinary(deed.target, cwd, self.event.project, self.protected, self._seen)
-            self._ordinary[key] = known
-        return known
+            around = self.around
+            spot.ordinary = is_ordinary(spot.target, spot.cwd, around.project, self.protected, around.seen)
+        return spot.ordinary
 
-    def _at(self, place: str, deed: Deed) -> str | None:
-        if place == "any":
-            return deed.target
-        if place in _FOLDERS:
-            return self._folder(place, deed)
-        if place in _FILES:
-            return self._file(place, deed)
-        if place in _ADDRESSES:
-            return self._address(place, deed)
-        return _OTHER[place](self, deed)
+    def _spot(self, deed: Deed) -> Spot:
+        last, spot = self._last
+        if last is deed and spot is not None:
+            return spot
+        key = (deed.target, deed.cwd or self.around.cwd)
+        spot = self._spots.get(key)
+        if spot is None:
+            spot = self._spots[key] = Spot(*key, self.around)
+        self._last = (deed, spot)
+        return spot
 
     def _protected(self, deed: Deed) -> str | None:
         protected = self.protected
         if self._files is None:
-            self._files = protected.settings_of(self.event.project, self.event.cwd, seen=self._seen)
-        cwd = deed.cwd or self.event.cwd
+            self._files = protected.settings_of(self.around.project, self.around.cwd, seen=self.around.seen)
+        cwd = deed.cwd or self.around.cwd
         if deed.kind == "code":
             from levaithan.hot.deeds import writes_in_code
 
@@ -132,21 +113,21 @@ class Where:
             tail = target.rpartition("\x00")[2]
             known = (*protected.folders, *self._files)
             return next((path for path in known if tail.count("/") > 1 and path.endswith(tail)), None)
-        if any(c in target for c in "*?["):
+        if "*" in target or "?" in target or "[" in target:
             start = min(target.find(c) for c in "*?[" if c in target)
             folder, _, pattern = target[:start].rpartition("/")
-            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home, self._seen)
+            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home, self.around.seen)
             glob = f"{(base or '').rstrip('/')}/{pattern}{target[start:]}"
             return protected.hit_by_pattern(glob, self._files, removes=removes) if base else None
-        found = self._resolved(deed)
-        if found is None:
+        found = self._spot(deed).resolved()
+        if not found:
             return None
         if found[1] == protected.home and deed.recursive:
             return found[1]
         return protected.hit(found[1], self._files, removes=removes)
 
     def _key(self, deed: Deed) -> str | None:
-        return self.protected.key_in(deed.target, deed.cwd or self.event.cwd)
+        return self.protected.key_in(deed.target, deed.cwd or self.around.cwd, self.around.seen)
 
     def _service(self, deed: Deed) -> str | None:
         how, _, word = deed.target.partition(" ")
@@ -166,145 +147,38 @@ class Where:
         names = self.protected.process_names(full=how == "full")
         return "the service" if any(shape.search(name) for name in names) else None
 
-    def _folder(self, place: str, deed: Deed) -> str | None:
-        """Root, home, system folders and devices, by the path as written and as the kernel finds it."""
-        if "\x00" in deed.target or not deed.target:
-            empty = place == "root" and deed.recursive and deed.target.strip("\x00") in ("/", "/*", "/.", "/..", "//")
-            return "/ if that variable is empty" if empty and deed.target[:1] == "\x00" else None
-        cwd = deed.cwd or self.event.cwd
-        key = (deed.target, cwd)
-        path = self._folders[key] if key in self._folders else self._as_folder(deed.target, cwd)
-        self._folders[key] = path
-        if path is None or is_place(place, path, self.user_home):
-            return path
-        if place != "device" and not deed.target.endswith(("/", "/*", "/.")) and deed.target not in ("*", "."):
-            return None  # a link itself, not what it points to
-        path = real(path, self._seen)
-        return path if is_place(place, path, self.user_home) else None
 
-    def _as_folder(self, target: str, cwd: str | None) -> str | None:
-        """`target` made absolute and without a pattern that stands for all in it; None when it cannot be told."""
-        if target.startswith("~"):
-            target = self.user_home + target[1:] if target[1:2] in ("", "/") else target
-        if not target.startswith("/"):
-            if cwd is None:
-                return None
-            target = f"{cwd}/{target}"
-        return without_glob(os.path.normpath(target))
-
-    def _file(self, place: str, deed: Deed) -> str | None:
-        """Files that start or govern something, by the path as written and as the kernel finds it."""
-        key = (deed.target, deed.cwd or self.event.cwd)
-        met = self._met.get(key)
-        if met is None:
-            from levaithan.hot.file_places import places_of
-
-            met = self._met[key] = {}
-            for path in dict.fromkeys(self._resolved(deed) or ()):
-                for found in places_of(path, self.user_home):
-                    met.setdefault(found, path)
-        return met.get(place)
-
-    def _credential(self, deed: Deed) -> str | None:
-        from levaithan.hot.credentials import kind_of
-
-        if "\x00" in deed.target:
-            tail = deed.target.rpartition("\x00")[2]
-            what = kind_of(tail) if "/" in tail else None
-            return f"{tail} ({what})" if what else None
-        for path in dict.fromkeys(self._resolved(deed) or (deed.target,)):
-            what = kind_of(path)
-            if what:
-                return f"{path} ({what})"
-        return None
-
-    def _credential_store(self, deed: Deed) -> str | None:
-        """A credential file outside of the project: one that the user's other programs count on."""
-        found = self._credential(deed)
-        return found if found and self._outside(deed) else None
-
-    def _outside(self, deed: Deed) -> str | None:
-        from levaithan.hot.file_places import is_outside
-
-        found = self._resolved(deed)
-        return found[1] if found and is_outside(found[1], self._around(), self.user_home) else None
-
-    def _beyond(self, deed: Deed) -> str | None:
-        from levaithan.hot.file_places import is_beyond
-
-        found = self._resolved(deed)
-        return found[1] if found and is_beyond(found[1], self._around(), self.user_home) else None
-
-    def _elsewhere(self, deed: Deed) -> str | None:
-        """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
-        from levaithan.hot.file_places import is_elsewhere
-
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        path = found[1] if deed.target.endswith(("/", "/*", "/.")) else found[0]
-        return path if is_elsewhere(path, self._around()) else None
-
-    def _project(self, deed: Deed) -> str | None:
-        """The project or the working folder, whole, or what they lie in."""
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        path = found[1]
-        while path.rpartition("/")[2] in ("*", ".*", "?*"):
-            path = path.rpartition("/")[0]
-        below = path.rstrip("/") + "/"
-        return path if any((root + "/").startswith(below) for root in self._around() if len(root) > 1) else None
-
-    def _others_home(self, deed: Deed) -> str | None:
-        """The home folder of somebody who neither runs this nor owns the project."""
-        from levaithan.hot.file_places import home_of
-
-        found = self._resolved(deed)
-        home = home_of(found[1]) if found else ""
-        ours = {home_of(root + "/") for root in (self.user_home, *self._around())}
-        return found[1] if found and home and home not in ours else None
-
-    def _around(self) -> tuple[str, ...]:
-        """The project and the working folder, as written and as the kernel finds them."""
-        if self._roots is None:
-            from levaithan.hot.ordinary import real_folder
-
-            named = {root.rstrip("/") for root in (self.event.project, self.event.cwd) if root}
-            self._roots = (*named, *({real_folder(root) for root in named} - named))
-        return self._roots
-
-    def _address(self, place: str, deed: Deed) -> str | None:
-        from levaithan.hot import addresses
-
-        return deed.target if addresses.PLACES[place](deed.target) else None
-
-    def _resolved(self, deed: Deed) -> tuple[str, str] | None:
-        """(the path as written, the path as the kernel finds it), both absolute; None when it cannot be told."""
-        cwd = deed.cwd or self.event.cwd
-        key = (deed.target, cwd)
-        if key not in self._paths:
-            path = resolve(deed.target, cwd, self.user_home, self._seen) if deed.target else None
-            self._paths[key] = None if path is None else (_written(deed.target, cwd, self.user_home), path)
-        return self._paths[key]
+def _folder(place: str) -> At:
+    return lambda where, deed: where._spot(deed).folder(place, deed.recursive)
 
 
-def _written(path: str, cwd: str | None, user_home: str) -> str:
-    """`path` made absolute, `..` taken out by its text alone."""
-    if path == "~" or path.startswith("~/"):
-        path = user_home + path[1:]
-    return "/" + os.path.normpath(path if path.startswith("/") else f"{cwd}/{path}").lstrip("/")
+def _file(place: str) -> At:
+    return lambda where, deed: where._spot(deed).file(place)
 
 
-_OTHER = {
+def _address(place: str) -> At:
+    def meets(_where: Where, deed: Deed) -> str | None:
+        from levaithan.hot.addresses import PLACES as ADDRESSES
+
+        return deed.target if ADDRESSES[place](deed.target) else None
+
+    return meets
+
+
+_AT: dict[str, At] = {
+    **{place: _folder(place) for place in _FOLDERS},
+    **{place: _file(place) for place in _FILES},
+    **{place: _address(place) for place in _ADDRESSES},
+    "any": lambda _where, deed: deed.target,
     "protected": Where._protected,
     "key": Where._key,
     "service": Where._service,
-    "credential": Where._credential,
-    "credential-store": Where._credential_store,
-    "outside": Where._outside,
-    "beyond": Where._beyond,
-    "elsewhere": Where._elsewhere,
-    "project": Where._project,
-    "others-home": Where._others_home,
+    "credential": lambda where, deed: where._spot(deed).credential(),
+    "credential-store": lambda where, deed: where._spot(deed).credential_store(),
+    "outside": lambda where, deed: where._spot(deed).outside(),
+    "beyond": lambda where, deed: where._spot(deed).beyond(),
+    "elsewhere": lambda where, deed: where._spot(deed).elsewhere(),
+    "project": lambda where, deed: where._spot(deed).project(),
+    "others-home": lambda where, deed: where._spot(deed).others_home(),
 }
+"""Place -> what of it a deed meets."""

@@ -1,0 +1,175 @@
+"""One path that a deed names, and the places it lies in: each found out when a rule first asks, and once an event.
+
+Part of where.py. Standard library only; what knows each kind of place is imported when a rule asks.
+"""
+
+from __future__ import annotations
+
+import os
+
+from levaithan.hot.places import is_place, without_glob
+from levaithan.hot.realpath import real, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from levaithan.hot.realpath import Seen
+
+
+class Surroundings:
+    """What is around one event. project, cwd: its folders; user_home: whose home `~` is; seen: see realpath.py."""
+
+    __slots__ = ("_roots", "cwd", "project", "seen", "user_home")
+
+    def __init__(self, project: str | None, cwd: str | None, user_home: str) -> None:
+        self.project = project
+        self.cwd = cwd
+        self.user_home = user_home
+        self.seen: Seen = {}
+        self._roots: tuple[str, ...] | None = None
+
+    def roots(self) -> tuple[str, ...]:
+        """The project and the working folder, as written and as the kernel finds them."""
+        if self._roots is None:
+            from levaithan.hot.ordinary import real_folder
+
+            named = {root.rstrip("/") for root in (self.project, self.cwd) if root}
+            self._roots = (*named, *({real_folder(root, self.seen) for root in named} - named))
+        return self._roots
+
+
+class Spot:
+    """The path `target`, seen from the folder `cwd`."""
+
+    __slots__ = ("_credential", "_folder", "_met", "_resolved", "around", "cwd", "ordinary", "target")
+
+    def __init__(self, target: str, cwd: str | None, around: Surroundings) -> None:
+        self.target = target
+        self.cwd = cwd
+        self.around = around
+        self.ordinary: bool | None = None
+        self._resolved: tuple[str, str] | tuple[()] | None = None
+        self._folder: str | None = None
+        self._met: dict[str, str] | None = None
+        self._credential: str | None = None
+
+    def resolved(self) -> tuple[str, str] | tuple[()]:
+        """(the path as written, the path as the kernel finds it), both absolute; () when it cannot be told."""
+        if self._resolved is None:
+            found, home = None, self.around.user_home
+            if self.target:
+                found = resolve(self.target, self.cwd, home, self.around.seen)
+            self._resolved = () if found is None else (_written(self.target, self.cwd, home), found)
+        return self._resolved
+
+    def folder(self, place: str, recursive: bool) -> str | None:
+        """Root, home, system folders and devices, by the path as written and as the kernel finds it."""
+        target, home = self.target, self.around.user_home
+        if "\x00" in target or not target:
+            empty = place == "root" and recursive and target.strip("\x00") in ("/", "/*", "/.", "/..", "//")
+            return "/ if that variable is empty" if empty and target[:1] == "\x00" else None
+        if self._folder is None:
+            self._folder = _as_folder(target, self.cwd, home)
+        path = self._folder
+        if not path or is_place(place, path, home):
+            return path or None
+        if place != "device" and not target.endswith(("/", "/*", "/.")) and target not in ("*", "."):
+            return None  # a link itself, not what it points to
+        path = real(path, self.around.seen)
+        return path if is_place(place, path, home) else None
+
+    def file(self, place: str) -> str | None:
+        """Files that start or govern something, by the path as written and as the kernel finds it."""
+        if self._met is None:
+            from levaithan.hot.file_places import places_of
+
+            met = self._met = {}
+            for path in dict.fromkeys(self.resolved()):
+                for found in places_of(path, self.around.user_home):
+                    met.setdefault(found, path)
+        return self._met.get(place)
+
+    def credential(self) -> str | None:
+        """The path with what is in it, in words."""
+        if self._credential is None:
+            self._credential = self._as_credential() or ""
+        return self._credential or None
+
+    def _as_credential(self) -> str | None:
+        from levaithan.hot.credentials import kind_of
+
+        if "\x00" in self.target:
+            tail = self.target.rpartition("\x00")[2]
+            what = kind_of(tail) if "/" in tail else None
+            return f"{tail} ({what})" if what else None
+        for path in dict.fromkeys(self.resolved() or (self.target,)):
+            what = kind_of(path)
+            if what:
+                return f"{path} ({what})"
+        return None
+
+    def credential_store(self) -> str | None:
+        """A credential file outside of the project: one that the user's other programs count on."""
+        found = self.credential()
+        return found if found and self.outside() else None
+
+    def outside(self) -> str | None:
+        """Outside of the project, where others count on it."""
+        from levaithan.hot.file_places import is_outside
+
+        found = self.resolved()
+        return found[1] if found and is_outside(found[1], self.around.roots(), self.around.user_home) else None
+
+    def beyond(self) -> str | None:
+        """Outside of the project, and not for everybody to read."""
+        from levaithan.hot.file_places import is_beyond
+
+        found = self.resolved()
+        return found[1] if found and is_beyond(found[1], self.around.roots(), self.around.user_home) else None
+
+    def elsewhere(self) -> str | None:
+        """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
+        from levaithan.hot.file_places import is_elsewhere
+
+        found = self.resolved()
+        if not found:
+            return None
+        path = found[1] if self.target.endswith(("/", "/*", "/.")) else found[0]
+        return path if is_elsewhere(path, self.around.roots()) else None
+
+    def project(self) -> str | None:
+        """The project or the working folder, whole, or what they lie in."""
+        found = self.resolved()
+        if not found:
+            return None
+        path = found[1]
+        while path.rpartition("/")[2] in ("*", ".*", "?*"):
+            path = path.rpartition("/")[0]
+        below = path.rstrip("/") + "/"
+        return path if any((root + "/").startswith(below) for root in self.around.roots() if len(root) > 1) else None
+
+    def others_home(self) -> str | None:
+        """The home folder of somebody who neither runs this nor owns the project."""
+        from levaithan.hot.file_places import home_of
+
+        found = self.resolved()
+        home = home_of(found[1]) if found else ""
+        ours = {home_of(root + "/") for root in (self.around.user_home, *self.around.roots())}
+        return found[1] if found and home and home not in ours else None
+
+
+def _as_folder(target: str, cwd: str | None, user_home: str) -> str:
+    """`target` made absolute and without a pattern that stands for all in it; "" when it cannot be told."""
+    if target.startswith("~"):
+        target = user_home + target[1:] if target[1:2] in ("", "/") else target
+    if not target.startswith("/"):
+        if cwd is None:
+            return ""
+        target = f"{cwd}/{target}"
+    return without_glob(os.path.normpath(target))
+
+
+def _written(path: str, cwd: str | None, user_home: str) -> str:
+    """`path` made absolute, `..` taken out by its text alone."""
+    if path == "~" or path.startswith("~/"):
+        path = user_home + path[1:]
+    return "/" + os.path.normpath(path if path.startswith("/") else f"{cwd}/{path}").lstrip("/")
