@@ -191,13 +191,19 @@ FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
 }
 """Place -> whether a path (absolute, resolved) lies in it, given the user's home folder."""
 _BY_NAME = frozenset((*_CI_FILES, "claude_desktop_config.json"))
+_DOTTED = frozenset(
+    part
+    for path in (*_STARTUP, *_STARTUP_HOME, *_AUTOSTART_HOME, *_CI_FOLDERS, *_SERVER_FILES, ".claude.json")
+    for part in (*path.split("/"), ".git", ".husky", ".claude", ".ssh")
+    if part[:1] == "."
+)
 
 
 def places_of(path: str, user_home: str) -> list[str]:
     """Every one of FILE_PLACES that `path` lies in. Most paths are in none: such a place is below the system's
-    folders or a Library, begins with a dot somewhere, or has one of a few names."""
+    folders or a Library, or has one of a few names in its path."""
     if (
-        "/." in path
+        not _DOTTED.isdisjoint(path.split("/"))
         or (path + "/").startswith(_SYSTEM)
         or "/Library/" in path
         or path.rpartition("/")[2].lower() in _BY_NAME

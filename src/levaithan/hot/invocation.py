@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
-    Choice = tuple[frozenset[str], tuple[str, ...]] | None
     Flag = tuple[str, str | None]
 
 HARMLESS = frozenset(("--help", "--version", "-help"))
@@ -98,22 +97,23 @@ class Pattern:
     def __init__(self, text: str) -> None:
         first, *rest = text.split()
         self.programs = first.split("|")
-        self.words: list[Choice] = []
+        self.words: list[Globs | None] = []
         self.needed: list[list[Flag]] = []
         self.absent: list[Flag] = []
-        self.anywhere: list[list[str]] = []
-        self.never: list[str] = []
+        self.anywhere: list[Globs] = []
+        never: list[str] = []
         for part in rest:
             if part.startswith("!@"):
-                self.never += part[2:].split("|")
+                never += part[2:].split("|")
             elif part.startswith("!"):
                 self.absent += map(_flag, part[1:].split("|"))
             elif part.startswith("@"):
-                self.anywhere.append(part[1:].split("|"))
+                self.anywhere.append(Globs(part[1:].split("|")))
             elif part.startswith("-"):
                 self.needed.append([_flag(one) for one in part.split("|")])
             else:
-                self.words.append(_choice(part.split("|")))
+                self.words.append(None if part == "**" else Globs(part.split("|")))
+        self.never = Globs(never) if never else None
 
     def fits(self, call: Invocation) -> bool:
         """Whether `call` is such a one. Its program is not looked at: the rules are found by it."""
@@ -125,9 +125,49 @@ class Pattern:
                 return False
         if not HARMLESS.isdisjoint(call.flags) or (self.absent and _given(self.absent, call)):
             return False
-        if self.never and any(like(word, glob) for word in rest for glob in self.never):
+        if self.never is not None and self.never.fit_one_of(rest):
             return False
-        return all(any(like(word, glob) for word in rest for glob in group) for group in self.anywhere)
+        for group in self.anywhere:
+            if not group.fit_one_of(rest):
+                return False
+        return True
+
+
+class Globs:
+    """Globs as like() knows them, sorted by how they are compared. words: those that are plain words; plain: all are."""
+
+    __slots__ = ("begun", "ended", "inner", "others", "plain", "words")
+
+    def __init__(self, globs: list[str]) -> None:
+        plain = [glob for glob in globs if "*" not in glob]
+        rest = [glob for glob in globs if "*" in glob]
+        self.words = frozenset(plain)
+        self.plain = not rest
+        self.begun = tuple(glob[:-1] for glob in rest if glob.find("*") == len(glob) - 1)
+        self.ended = tuple(glob[1:] for glob in rest if glob.rfind("*") == 0 and len(glob) > 1)
+        self.inner = [glob[1:-1] for glob in rest if glob.count("*") == 2 and glob[0] == glob[-1] == "*"]
+        known = {*(one + "*" for one in self.begun), *("*" + one for one in self.ended)}
+        known |= {f"*{one}*" for one in self.inner}
+        self.others = [glob for glob in rest if glob not in known]
+
+    def fit(self, word: str) -> bool:
+        """Whether `word` is like one of them."""
+        if word in self.words or word.startswith(self.begun) or word.endswith(self.ended):
+            return True
+        for part in self.inner:
+            if part in word:
+                return True
+        for glob in self.others:
+            if like(word, glob):
+                return True
+        return False
+
+    def fit_one_of(self, words: list[str]) -> bool:
+        """Whether one of `words` is like one of them."""
+        for word in words:
+            if self.fit(word):
+                return True
+        return False
 
 
 def _flag(text: str) -> Flag:
@@ -136,14 +176,7 @@ def _flag(text: str) -> Flag:
     return name, value if equals else None
 
 
-def _choice(words: list[str]) -> Choice:
-    """(the words that will do, the globs that will); None for any number of words."""
-    if words == ["**"]:
-        return None
-    return frozenset(word for word in words if "*" not in word), tuple(word for word in words if "*" in word)
-
-
-def _after(wanted: list[Choice], words: list[str]) -> list[str] | None:
+def _after(wanted: list[Globs | None], words: list[str]) -> list[str] | None:
     """The words behind the subcommand `wanted`, None when it is another."""
     size = len(words)
     for place, choice in enumerate(wanted):
@@ -156,8 +189,7 @@ def _after(wanted: list[Choice], words: list[str]) -> list[str] | None:
             return None
         if place >= size:
             return None
-        word = words[place]
-        if word not in choice[0] and not (choice[1] and any(like(word, glob) for glob in choice[1])):
+        if not choice.fit(words[place]):
             return None
     return words[len(wanted) :]
 

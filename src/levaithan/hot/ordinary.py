@@ -12,7 +12,7 @@ import time
 
 from levaithan.hot.credentials import kind_of
 from levaithan.hot.file_places import is_pipeline
-from levaithan.hot.realpath import real
+from levaithan.hot.realpath import GONE, PLAIN, look, real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def is_ordinary(target: str, cwd: str | None, root: str | None, protected: Prote
         return False
     if path.startswith(protected.own) or path in protected.above:
         return False
-    return _without_links(folder, rest)
+    return _without_links(folder, rest, {} if seen is None else seen)
 
 
 def _split(target: str, cwd: str | None, root: str | None) -> tuple[str, str]:
@@ -80,17 +80,15 @@ def _inside(folder: str, root: str | None) -> bool:
     return folder == above or folder.startswith(above + "/")
 
 
-def _without_links(folder: str, rest: str) -> bool:
+def _without_links(folder: str, rest: str, seen: Seen) -> bool:
     """Whether no part of `rest` below `folder` is a link; what does not exist has none."""
     at = folder
     for part in rest.split("/"):
         at = f"{at}/{part}"
         try:
-            mode = os.lstat(at).st_mode
-        except FileNotFoundError:
-            return True
-        except (OSError, ValueError):
+            what = seen[at] if at in seen else look(at, seen)
+        except ValueError:
             return False
-        if mode & 0o170000 == 0o120000:
-            return False
+        if what != PLAIN:
+            return what == GONE
     return True

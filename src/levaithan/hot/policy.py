@@ -16,7 +16,7 @@ from levaithan.hot.opinion import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
 from levaithan.hot.scene import Scene
-from levaithan.hot.where import PATH_PLACES, PLACES
+from levaithan.hot.where import FILE_PLACES, PATH_DEEDS, PATH_PLACES, PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Policy:
     """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
     __slots__ = (
+        "_beyond_files",
         "_beyond_paths",
         "_by_deed",
         "_last",
@@ -67,10 +68,8 @@ class Policy:
         for rule in rules or ():
             for kind in rule["does"]:
                 self._by_deed.setdefault(kind, []).append(rule)
-        self._beyond_paths = {
-            kind: [rule for rule in found if not PATH_PLACES.issuperset(rule["to"])]
-            for kind, found in self._by_deed.items()
-        }
+        self._beyond_paths = self._beyond(PATH_PLACES)
+        self._beyond_files = self._beyond(FILE_PLACES)
         self._runs = RunRules(self._by_deed.get("run", ()))
         self._last: tuple[str, list[Deed]] = ("", [])
 
@@ -115,10 +114,22 @@ class Policy:
                     seen[rule["id"]] = _opinion(rule, deed, deed.seen)
         return list(seen.values())
 
+    def _beyond(self, places: frozenset[str]) -> dict[str, list[Rule]]:
+        """Kind of deed -> the rules that name other places as well."""
+        return {
+            kind: [rule for rule in found if not places.issuperset(rule["to"])] for kind, found in self._by_deed.items()
+        }
+
     def _rules_on(self, deed: Deed, scene: Scene) -> Sequence[Rule]:
         """The rules that may be about `deed`."""
-        rules = self._by_deed.get(deed.kind, ())
-        return self._beyond_paths[deed.kind] if rules and scene.where.is_ordinary(deed) else rules
+        kind = deed.kind
+        rules = self._by_deed.get(kind)
+        if rules is None or kind not in PATH_DEEDS:
+            return rules or ()
+        if scene.where.is_ordinary(deed):
+            return self._beyond_paths[kind]
+        others = self._beyond_files[kind]
+        return others if len(others) < len(rules) and not scene.where.is_in_files(deed) else rules
 
     def _unloadable(self) -> Opinion:
         why = "; ".join(self.problems) or f"there are no rules in {self.home.context}/policies"

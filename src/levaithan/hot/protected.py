@@ -11,7 +11,7 @@ import sys
 
 from levaithan.hot.paths import fnv1a64, regular
 from levaithan.hot.plain_json import loads
-from levaithan.hot.realpath import real, resolve
+from levaithan.hot.realpath import real, real_in, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ class Protected:
         files = [user_home + name for name in _SETTINGS] + _own_files(home.root, conf.src, user_home)
         self.files = frozenset(_fold(os.path.realpath(path)) for path in (*files, *self.installed))
 
-    def settings_of(self, *projects: str | None, seen: Seen | None = None) -> frozenset[str]:
-        """The protected files, with the settings of `projects`. `seen`: see real()."""
+    def settings_of(self, *projects: str | None, seen: Seen) -> frozenset[str]:
+        """The protected files, with the settings of `projects`. `seen`: see realpath.py."""
         more = []
         for project in {one for one in projects if one}:
             folder = real(project + "/.claude", seen)
-            more += [_fold(real(f"{folder}/{name}", seen)) for name in _SETTINGS_NAMES]
+            more += [_fold(real_in(folder, name, seen)) for name in _SETTINGS_NAMES]
         return self.files.union(more)
 
     def hit(self, path: str, files: frozenset[str], *, removes: bool = False) -> str | None:
@@ -97,13 +97,14 @@ class Protected:
 
     def hit_by_pattern(self, pattern: str, files: frozenset[str], *, removes: bool = False) -> str | None:
         """The same for a path with `*`, `?` or `[`: the protected path that the shell may make of it, or None."""
-        from fnmatch import fnmatchcase
-
         wanted = _fold(pattern).split("/")
         lead = "/".join(wanted[: next((at for at, part in enumerate(wanted) if _is_glob(part)), None)]) + "/"
-        for protected in (*self.folders, *files):
+        leads_in = lead.startswith(self._inside) or lead[:-1] in self.above
+        for protected in (*self.folders, *files) if leads_in else files:
             if not (protected + "/").startswith(lead) and not lead.startswith(protected + "/"):
                 continue  # one of the parts before the first pattern is another
+            from fnmatch import fnmatchcase
+
             real = protected.split("/")
             if len(wanted) > len(real) and protected in files:
                 continue

@@ -9,7 +9,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Seen = dict[str, bool | None]
+    Seen = dict[str, int]
+
+PLAIN, LINK, GONE, HIDDEN = range(4)
+"""What stands at a path: no link; a link; nothing; what cannot be looked at. Below the last two nothing else stands."""
 
 
 def resolve(path: str, cwd: str | None, user_home: str, seen: Seen | None = None) -> str | None:
@@ -32,22 +35,45 @@ def resolve(path: str, cwd: str | None, user_home: str, seen: Seen | None = None
 
 def real(path: str, seen: Seen | None = None) -> str:
     """`path` with its links resolved, as far as this user may look: os.path.realpath, only that a path without
-    links costs one system call a part, and none below what is not there. `seen` keeps the answers for paths that begin
-    alike: path -> whether it is no link; None when it cannot be looked at."""
+    links costs one system call a part, and none below what is not there. `seen` keeps what look() found, for paths
+    that begin alike."""
     if path[:1] != "/":
         return _by_library(path)
     known: Seen = {} if seen is None else seen
-    at, plain = "", True
+    at, what = "", PLAIN
     for part in path.split("/"):
         if part == "..":
-            at, plain = at.rpartition("/")[0], True
+            at, what = at.rpartition("/")[0], PLAIN
         elif part and part != ".":
             at = f"{at}/{part}"
-            if plain is not None:
-                plain = known[at] if at in known else _no_link(at, known)
-                if plain is False:
+            if what == PLAIN:
+                what = known[at] if at in known else look(at, known)
+                if what == LINK:
                     return _by_library(path)
+    if what != PLAIN:
+        known[at] = what
     return at or "/"
+
+
+def real_in(folder: str, name: str, seen: Seen) -> str:
+    """The file `name` in `folder`, which real() gave, with its links resolved."""
+    path = f"{folder}/{name}"
+    if seen.get(folder, PLAIN) != PLAIN:
+        return path
+    what = seen[path] if path in seen else look(path, seen)
+    return _by_library(path) if what == LINK else path
+
+
+def look(path: str, seen: Seen) -> int:
+    """What is at `path`: PLAIN, LINK, GONE or HIDDEN, noted in `seen`. Raises ValueError for what is no path."""
+    try:
+        found = LINK if os.lstat(path).st_mode & 0o170000 == 0o120000 else PLAIN
+    except FileNotFoundError:
+        found = GONE
+    except OSError:
+        found = HIDDEN
+    seen[path] = found
+    return found
 
 
 def _by_library(path: str) -> str:
@@ -55,13 +81,3 @@ def _by_library(path: str) -> str:
         return os.path.realpath(path)
     except OSError:  # /proc/1/root and the like
         return os.path.normpath(path)
-
-
-def _no_link(path: str, known: Seen) -> bool | None:
-    found: bool | None = None
-    try:
-        found = os.lstat(path).st_mode & 0o170000 != 0o120000
-    except OSError:
-        pass
-    known[path] = found
-    return found

@@ -66,7 +66,7 @@ class RunRules:
             if pattern is None:
                 pattern = self._compiled[text] = Pattern(text)
             first = pattern.words[0] if pattern.words else None
-            for word in (_ANY,) if first is None or first[1] else first[0]:
+            for word in first.words if first is not None and first.plain else (_ANY,):
                 found.setdefault(word, []).append((place, rule, pattern))
         rest = found[_ANY]
         return {word: sorted(rows + rest, key=_place) if word and rest else rows for word, rows in found.items()}

@@ -77,8 +77,9 @@ class Spot:
         path = real(path, self.around.seen)
         return path if is_place(place, path, home) else None
 
-    def file(self, place: str) -> str | None:
-        """Files that start or govern something, by the path as written and as the kernel finds it."""
+    def files(self) -> dict[str, str]:
+        """The places of single files (file_places.py) that it lies in -> the path, as written or as the kernel
+        finds it."""
         if self._met is None:
             from levaithan.hot.file_places import places_of
 
@@ -86,7 +87,7 @@ class Spot:
             for path in dict.fromkeys(self.resolved()):
                 for found in places_of(path, self.around.user_home):
                     met.setdefault(found, path)
-        return self._met.get(place)
+        return self._met
 
     def credential(self) -> str | None:
         """The path with what is in it, in words."""

@@ -45,6 +45,7 @@ PLACES = (
 PATH_PLACES = frozenset((*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
 PATH_PLACES |= {"elsewhere", "project", "others-home"}
 """Places that an ordinary file of the project is in none of."""
+FILE_PLACES = frozenset(_FILES)
 PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy", "commit", "send"))
 
 
@@ -86,6 +87,10 @@ class Where:
             around = self.around
             spot.ordinary = is_ordinary(spot.target, spot.cwd, around.project, self.protected, around.seen)
         return spot.ordinary
+
+    def is_in_files(self, deed: Deed) -> bool:
+        """Whether the path that `deed` is about lies in one of FILE_PLACES."""
+        return bool(self._spot(deed).files())
 
     def _spot(self, deed: Deed) -> Spot:
         last, spot = self._last
@@ -153,7 +158,7 @@ def _folder(place: str) -> At:
 
 
 def _file(place: str) -> At:
-    return lambda where, deed: where._spot(deed).file(place)
+    return lambda where, deed: where._spot(deed).files().get(place)
 
 
 def _address(place: str) -> At:
