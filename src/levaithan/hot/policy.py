@@ -12,15 +12,15 @@ import os
 from levaithan.hot import charter, hotconf, policy_charter
 from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed, shown
+from levaithan.hot.deed_rules import DeedRules
 from levaithan.hot.opinion import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
 from levaithan.hot.scene import Scene
-from levaithan.hot.where import FILE_PLACES, PATH_DEEDS, PATH_PLACES, PLACES
+from levaithan.hot.where import PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from levaithan.hot.event import Event
@@ -42,9 +42,7 @@ class Policy:
     """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
     __slots__ = (
-        "_beyond_files",
-        "_beyond_paths",
-        "_by_deed",
+        "_deeds",
         "_last",
         "_runs",
         "conf",
@@ -64,13 +62,8 @@ class Policy:
         self.problems = problems
         self.user_home = user_home or os.path.expanduser("~")
         self.protected = Protected(home, conf, self.user_home)
-        self._by_deed: dict[str, list[Rule]] = {}
-        for rule in rules or ():
-            for kind in rule["does"]:
-                self._by_deed.setdefault(kind, []).append(rule)
-        self._beyond_paths = self._beyond(PATH_PLACES)
-        self._beyond_files = self._beyond(FILE_PLACES)
-        self._runs = RunRules(self._by_deed.get("run", ()))
+        self._deeds = DeedRules(rules or ())
+        self._runs = RunRules(rule for rule in rules or () if "run" in rule["does"])
         self._last: tuple[str, list[Deed]] = ("", [])
 
     def judge(self, event: Event) -> Opinion | None:
@@ -96,14 +89,15 @@ class Policy:
         if event.name not in ("PreToolUse", "PermissionRequest", "ConfigChange", "UserPromptSubmit"):
             return []
         scene = Scene(self.protected, self.user_home, event)
-        fits, name = scene.where.fits, event.tool_name or event.name
+        where, kinds = scene.where, self._deeds.of_tool(event.tool_name or event.name)
         seen: dict[str, Opinion] = {}
         deeds = scene.deeds()
         self._last = (event.id, deeds)
         for deed in deeds:
-            for rule in self._rules_on(deed, scene):
-                if rule["id"] not in seen and (not rule["tools"] or _tool_fits(rule["tools"], name)):
-                    place = fits(rule, deed)
+            rules = kinds.get(deed.kind)
+            for rule in rules.about(deed, where) if rules is not None else ():
+                if rule["id"] not in seen:
+                    place = where.fits(rule, deed)
                     if place is not None:
                         seen[rule["id"]] = _opinion(rule, deed, place)
         for made in scene.commands:
@@ -113,23 +107,6 @@ class Policy:
                     deed = Deed("run", made.name, made.cwd, seen_as)
                     seen[rule["id"]] = _opinion(rule, deed, deed.seen)
         return list(seen.values())
-
-    def _beyond(self, places: frozenset[str]) -> dict[str, list[Rule]]:
-        """Kind of deed -> the rules that name other places as well."""
-        return {
-            kind: [rule for rule in found if not places.issuperset(rule["to"])] for kind, found in self._by_deed.items()
-        }
-
-    def _rules_on(self, deed: Deed, scene: Scene) -> Sequence[Rule]:
-        """The rules that may be about `deed`."""
-        kind = deed.kind
-        rules = self._by_deed.get(kind)
-        if rules is None or kind not in PATH_DEEDS:
-            return rules or ()
-        if scene.where.is_ordinary(deed):
-            return self._beyond_paths[kind]
-        others = self._beyond_files[kind]
-        return others if len(others) < len(rules) and not scene.where.is_in_files(deed) else rules
 
     def _unloadable(self) -> Opinion:
         why = "; ".join(self.problems) or f"there are no rules in {self.home.context}/policies"
@@ -180,10 +157,6 @@ def _stamp(path: str) -> tuple[int, int, int]:
     except OSError:
         return (0, 0, 0)
     return (seen.st_mtime_ns, seen.st_size, seen.st_ino)
-
-
-def _tool_fits(tools: list[str], name: str) -> bool:
-    return any(name == tool or (tool.endswith("*") and name.startswith(tool[:-1])) for tool in tools)
 
 
 def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:
