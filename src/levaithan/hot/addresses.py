@@ -28,24 +28,21 @@ _METADATA_V6 = ("fd00:ec2::254", "fd20:ce::254", "fe80::a9fe:a9fe")
 _METADATA_V4 = frozenset((0xA9FEA9FE, 0xA9FEAA02, 0xA9FEAA17, 0x646464C8, 0xC00000C0, 0xA9FE0017))
 """169.254.169.254, 169.254.170.2 and .23 (ECS, EKS), 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), 169.254.0.23."""
 _WILDCARDS = (".nip.io", ".sslip.io", ".xip.io")
-_DROPS = frozenset(
-    _words(
-        "webhook.site requestbin.com requestbin.net requestcatcher.com pipedream.net hookbin.com beeceptor.com postb.in "
-        "ptsv2.com ptsv3.com interact.sh interactsh.com oast.fun oast.live oast.me oast.online oast.pro oast.site "
-        "burpcollaborator.net oastify.com dnslog.cn ceye.io bxss.me xss.ht requestinspector.com typedwebhook.tools "
-        "webhookinbox.com mockbin.org smee.io rbndr.us dnsbin.zhack.ca"
-    )
+_DROPS = _words(
+    "webhook.site requestbin.com requestbin.net requestcatcher.com pipedream.net hookbin.com beeceptor.com postb.in "
+    "ptsv2.com ptsv3.com interact.sh interactsh.com oast.fun oast.live oast.me oast.online oast.pro oast.site "
+    "burpcollaborator.net oastify.com dnslog.cn ceye.io bxss.me xss.ht requestinspector.com typedwebhook.tools "
+    "webhookinbox.com mockbin.org smee.io rbndr.us dnsbin.zhack.ca"
 )
 """What shows its owner whatever is sent to it: for tests, and for stolen data."""
-_PASTES = frozenset(
-    _words(
-        "transfer.sh file.io 0x0.st ix.io sprunge.us termbin.com pastebin.com paste.ee paste.rs hastebin.com dpaste.com "
-        "dpaste.org rentry.co ghostbin.com controlc.com bashupload.com temp.sh tmpfiles.org catbox.moe gofile.io "
-        "anonfiles.com wetransfer.com oshi.at keep.sh uguu.se pixeldrain.com filebin.net envs.sh x0.at clbin.com "
-        "paste.c-net.org paste.mozilla.org"
-    )
+_PASTES = _words(
+    "transfer.sh file.io 0x0.st ix.io sprunge.us termbin.com pastebin.com paste.ee paste.rs hastebin.com dpaste.com "
+    "dpaste.org rentry.co ghostbin.com controlc.com bashupload.com temp.sh tmpfiles.org catbox.moe gofile.io "
+    "anonfiles.com wetransfer.com oshi.at keep.sh uguu.se pixeldrain.com filebin.net envs.sh x0.at clbin.com "
+    "paste.c-net.org paste.mozilla.org"
 )
 """Where anybody may leave a file for anybody: reading there is free."""
+_DROP_NAMES, _PASTE_NAMES = frozenset(_DROPS), frozenset(_PASTES)
 _TUNNELS = (
     ".ngrok.io",
     ".ngrok-free.app",
@@ -68,6 +65,19 @@ def scheme_of(url: str) -> str:
 
 def host_of(url: str) -> str:
     """The host of `url` in lower case, without user, port, brackets and a final dot; also of `host:port/path`."""
+    host = _last.get(url)
+    if host is None:
+        host = _host_of(url)
+        _last.clear()
+        _last[url] = host
+    return host
+
+
+_last: dict[str, str] = {}
+"""The URL that was asked about last: each reader and each place asks about the same one."""
+
+
+def _host_of(url: str) -> str:
     text = url.strip().replace("\\", "/")
     if "://" in text:
         text = text.partition("://")[2]
@@ -174,12 +184,12 @@ def is_private(host: str) -> bool:
 
 def is_drop(host: str) -> bool:
     """What shows whatever is sent to it to a stranger."""
-    return _below(host, _DROPS) or host.endswith(_TUNNELS)
+    return _below(host, _DROP_NAMES) or host.endswith(_TUNNELS)
 
 
 def is_paste(host: str) -> bool:
     """Where files are left for anybody."""
-    return _below(host, _PASTES)
+    return _below(host, _PASTE_NAMES)
 
 
 def _below(host: str, domains: frozenset[str]) -> bool:

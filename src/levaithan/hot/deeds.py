@@ -208,7 +208,10 @@ def is_recursive(words: list[str]) -> bool:
 def writes_in_code(code: str) -> bool:
     """Whether program text looks as if it changed files or ran commands; reading alone passes."""
     lowered = code.lower()
-    return any(mark in lowered for mark in _WRITES)
+    for mark in _WRITES:  # noqa: SIM110 - a generator doubles the price
+        if mark in lowered:
+            return True
+    return False
 
 
 def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
 
-    Flag = tuple[str, str | None]
+    Flags = dict[str, "Globs | None"]
 
 HARMLESS = frozenset(("--help", "--version", "-help"))
 _VALUED: dict[str, tuple[str, frozenset[str]]] = {}
@@ -40,6 +40,12 @@ class Invocation:
 
 def of(made: Simple) -> Invocation:
     """How the program of `made` reads its words. The options' values are known by the table VALUED."""
+    if made.call is None:
+        made.call = _read(made)
+    return made.call
+
+
+def _read(made: Simple) -> Invocation:
     name = made.name
     given = made.words[1:]
     alias = ALIASES.get(name)
@@ -98,21 +104,22 @@ class Pattern:
         first, *rest = text.split()
         self.programs = first.split("|")
         self.words: list[Globs | None] = []
-        self.needed: list[list[Flag]] = []
-        self.absent: list[Flag] = []
+        self.needed: list[Flags] = []
+        absent: list[str] = []
         self.anywhere: list[Globs] = []
         never: list[str] = []
         for part in rest:
             if part.startswith("!@"):
                 never += part[2:].split("|")
             elif part.startswith("!"):
-                self.absent += map(_flag, part[1:].split("|"))
+                absent += part[1:].split("|")
             elif part.startswith("@"):
                 self.anywhere.append(Globs(part[1:].split("|")))
             elif part.startswith("-"):
-                self.needed.append([_flag(one) for one in part.split("|")])
+                self.needed.append(_flags(part.split("|")))
             else:
                 self.words.append(None if part == "**" else Globs(part.split("|")))
+        self.absent = _flags(absent)
         self.never = Globs(never) if never else None
 
     def fits(self, call: Invocation) -> bool:
@@ -120,21 +127,21 @@ class Pattern:
         rest = _after(self.words, call.words) if self.words else call.words
         if rest is None:
             return False
-        for group in self.needed:
-            if not _given(group, call):
+        for flags in self.needed:
+            if not _given(flags, call):
                 return False
         if not HARMLESS.isdisjoint(call.flags) or (self.absent and _given(self.absent, call)):
             return False
         if self.never is not None and self.never.fit_one_of(rest):
             return False
-        for group in self.anywhere:
-            if not group.fit_one_of(rest):
+        for globs in self.anywhere:  # noqa: SIM110 - asked for every rule on a program: a generator doubles its price
+            if not globs.fit_one_of(rest):
                 return False
         return True
 
 
 class Globs:
-    """Globs as like() knows them, sorted by how they are compared. words: those that are plain words; plain: all are."""
+    """Globs as like() knows them, sorted by how they are compared. words: those without a `*`; plain: all are."""
 
     __slots__ = ("begun", "ended", "inner", "others", "plain", "words")
 
@@ -157,23 +164,28 @@ class Globs:
         for part in self.inner:
             if part in word:
                 return True
-        for glob in self.others:
+        for glob in self.others:  # noqa: SIM110 - as in Pattern.fits
             if like(word, glob):
                 return True
         return False
 
     def fit_one_of(self, words: list[str]) -> bool:
         """Whether one of `words` is like one of them."""
-        for word in words:
+        for word in words:  # noqa: SIM110 - as in Pattern.fits
             if self.fit(word):
                 return True
         return False
 
 
-def _flag(text: str) -> Flag:
-    """(the flag, the glob that its value must be like, or None when every value will do)"""
-    name, equals, value = text.partition("=")
-    return name, value if equals else None
+def _flags(texts: list[str]) -> Flags:
+    """Flag -> the globs that its value must be like one of, or None when every value will do."""
+    found: dict[str, list[str] | None] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        globs = found.setdefault(name, [])
+        if globs is not None:
+            found[name] = [*globs, value] if equals else None
+    return {name: None if globs is None else Globs(globs) for name, globs in found.items()}
 
 
 def _after(wanted: list[Globs | None], words: list[str]) -> list[str] | None:
@@ -194,23 +206,22 @@ def _after(wanted: list[Globs | None], words: list[str]) -> list[str] | None:
     return words[len(wanted) :]
 
 
-def _given(flags: list[Flag], call: Invocation) -> bool:
+def _given(flags: Flags, call: Invocation) -> bool:
     """Whether one of `flags` was given."""
-    given = call.flags
-    if not given:
-        return False
-    for name, value in flags:
-        if name in given and (value is None or like(given[name], value)):
-            return True
-    return call.name in ABBREVIATING and _abbreviated(flags, given)
+    for name, value in call.flags.items():
+        if name in flags:
+            globs = flags[name]
+            if globs is None or globs.fit(value):
+                return True
+    return call.name in ABBREVIATING and _abbreviated(flags, call.flags)
 
 
-def _abbreviated(flags: list[Flag], given: dict[str, str]) -> bool:
+def _abbreviated(flags: Flags, given: dict[str, str]) -> bool:
     """Whether one of `flags` was given by its beginning."""
-    for begun, found in given.items():
+    for begun, value in given.items():
         if len(begun) > 4 and begun[:2] == "--":
-            for name, value in flags:
-                if name.startswith(begun) and (value is None or like(found, value)):
+            for name, globs in flags.items():
+                if name.startswith(begun) and (globs is None or globs.fit(value)):
                     return True
     return False
 
