@@ -5,7 +5,7 @@ Beside run_rules.py, which finds the rules on what is run. Standard library only
 
 from __future__ import annotations
 
-from levaithan.hot.where import FILE_PLACES, PATH_DEEDS, PATH_PLACES
+from levaithan.hot.where import FILE_PLACES, INSIDE_OUT, PATH_DEEDS, PATH_PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,32 +46,33 @@ class DeedRules:
 
 
 class Of:
-    """The rules on one kind of deed; of those on paths, the ones that matter for a path that lies in no place of
-    single files, and for one that lies in no place at all."""
+    """The rules on one kind of deed; of those on paths, the ones that matter for a path that lies in no place at all,
+    for one below the project, and for one that lies in no place of single files. None: all of them do."""
 
-    __slots__ = ("_beyond_files", "_beyond_paths", "_rules")
+    __slots__ = ("_beyond_files", "_beyond_inside", "_beyond_paths", "_rules")
 
     def __init__(self, kind: str, rules: list[Rule]) -> None:
         self._rules: Sequence[Rule] = rules
-        self._beyond_paths: Sequence[Rule] | None = None
-        self._beyond_files: Sequence[Rule] | None = None
-        if kind in PATH_DEEDS:
-            paths, files = _beyond(PATH_PLACES, rules), _beyond(FILE_PLACES, rules)
-            self._beyond_paths = paths if len(paths) < len(rules) else None
-            self._beyond_files = files if len(files) < len(rules) else None
+        of_paths = kind in PATH_DEEDS
+        self._beyond_paths = _beyond(PATH_PLACES, rules) if of_paths else None
+        self._beyond_inside = _beyond(FILE_PLACES | INSIDE_OUT, rules) if of_paths else None
+        self._beyond_files = _beyond(FILE_PLACES, rules) if of_paths else None
 
     def about(self, deed: Deed, where: Where) -> Sequence[Rule]:
         """Those that `deed` may meet, in order."""
         if self._beyond_paths is not None and where.is_ordinary(deed):
             return self._beyond_paths
+        if self._beyond_inside is not None and where.is_inside(deed):
+            return self._beyond_inside
         if self._beyond_files is not None and not where.is_in_files(deed):
             return self._beyond_files
         return self._rules
 
 
-def _beyond(places: frozenset[str], rules: list[Rule]) -> list[Rule]:
-    """The rules that name other places as well."""
-    return [rule for rule in rules if not places.issuperset(rule["to"])]
+def _beyond(places: frozenset[str], rules: list[Rule]) -> list[Rule] | None:
+    """The rules that name other places as well; None when all do."""
+    found = [rule for rule in rules if not places.issuperset(rule["to"])]
+    return found if len(found) < len(rules) else None
 
 
 def _tool_fits(tools: list[str], name: str) -> bool:

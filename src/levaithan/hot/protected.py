@@ -98,7 +98,7 @@ class Protected:
     def hit_by_pattern(self, pattern: str, files: frozenset[str], *, removes: bool = False) -> str | None:
         """The same for a path with `*`, `?` or `[`: the protected path that the shell may make of it, or None."""
         wanted = _fold(pattern).split("/")
-        lead = "/".join(wanted[: next((at for at, part in enumerate(wanted) if _is_glob(part)), None)]) + "/"
+        lead = "/".join(wanted[: next((at for at, part in enumerate(wanted) if is_glob(part)), None)]) + "/"
         leads_in = lead.startswith(self._inside) or lead[:-1] in self.above
         for protected in (*self.folders, *files) if leads_in else files:
             if not (protected + "/").startswith(lead) and not lead.startswith(protected + "/"):
@@ -154,17 +154,16 @@ class Protected:
                 return found
         return None
 
-    def key_in(self, target: str, cwd: str | None, seen: Seen | None = None) -> str | None:
-        """The signing key (or its folder) that `target`, a path or a pattern, names."""
-        if _is_glob(target):
-            from fnmatch import fnmatchcase
+    def key_by_pattern(self, pattern: str, cwd: str | None) -> str | None:
+        """The signing key's folder, when `pattern` may stand for the key in it."""
+        from fnmatch import fnmatchcase
 
-            pattern = target if target.startswith("/") or cwd is None else f"{cwd}/{target}"
-            return self.key if fnmatchcase(self.key + "/journal.key", pattern) else None
-        path = resolve(target, cwd, self.user_home, seen)
-        if path == self.key or (path and path.startswith(self.key + "/") and path.endswith(".key")):
-            return path
-        return None
+        whole = pattern if pattern.startswith("/") or cwd is None else f"{cwd}/{pattern}"
+        return self.key if fnmatchcase(self.key + "/journal.key", whole) else None
+
+    def key_at(self, path: str) -> str | None:
+        """`path` (absolute, resolved), when it is the signing key or its folder."""
+        return path if path == self.key or (path.startswith(self.key + "/") and path.endswith(".key")) else None
 
     def process_names(self, *, full: bool) -> list[str]:
         """What the service is called: whole command lines, or names of programs. Others' Python is only spared while
@@ -209,6 +208,11 @@ class Protected:
         return None
 
 
+def is_glob(text: str) -> bool:
+    """Whether a shell may make another path of `text`."""
+    return "*" in text or "?" in text or "[" in text
+
+
 def _own_files(root: str, source: str, user_home: str) -> list[str]:
     """Single files of ours outside its folders: settings, and what starts the service at login (service/units.py)."""
     name = f"levaithan-{fnv1a64(os.fsencode(root))[:8]}"
@@ -239,10 +243,6 @@ def _installed(path: str) -> list[str]:
     return [
         text for text in _strings(value) if text.startswith("/") and text.endswith(".json") and "/backups/" not in text
     ]
-
-
-def _is_glob(text: str) -> bool:
-    return "*" in text or "?" in text or "[" in text
 
 
 def _strings(value: Any) -> Iterator[str]:

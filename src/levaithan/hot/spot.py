@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from levaithan.hot.realpath import Seen
 
 
+FOLDERS = ("root", "home", "system", "device")
+
+
 class Surroundings:
     """What is around one event. project, cwd: its folders; user_home: whose home `~` is; seen: see realpath.py."""
 
@@ -40,19 +43,20 @@ class Surroundings:
 class Spot:
     """The path `target`, seen from the folder `cwd`."""
 
-    __slots__ = ("_credential", "_folder", "_met", "_resolved", "around", "cwd", "ordinary", "target")
+    __slots__ = ("_credential", "_folder", "_inside", "_met", "_resolved", "around", "cwd", "ordinary", "target")
 
     def __init__(self, target: str, cwd: str | None, around: Surroundings) -> None:
         self.target = target
         self.cwd = cwd
         self.around = around
         self.ordinary: bool | None = None
-        self._resolved: tuple[str, str] | tuple[()] | None = None
+        self._resolved: tuple[str, ...] | None = None
         self._folder: str | None = None
+        self._inside: bool | None = None
         self._met: dict[str, str] | None = None
         self._credential: str | None = None
 
-    def resolved(self) -> tuple[str, str] | tuple[()]:
+    def resolved(self) -> tuple[str, ...]:
         """(the path as written, the path as the kernel finds it), both absolute; () when it cannot be told."""
         if self._resolved is None:
             found, home = None, self.around.user_home
@@ -60,6 +64,26 @@ class Spot:
                 found = resolve(self.target, self.cwd, home, self.around.seen)
             self._resolved = () if found is None else (_written(self.target, self.cwd, home), found)
         return self._resolved
+
+    def is_inside(self) -> bool:
+        """Whether it lies below the project or the working folder, with no link on the way, and in no folder that a
+        deletion must not reach: then it is in none of where.py's INSIDE_OUT."""
+        if self._inside is None:
+            found = self.resolved()
+            self._inside = bool(found) and found[0] == found[1] and self._is_inside(found[1])
+        return self._inside
+
+    def _is_inside(self, path: str) -> bool:
+        if "\x00" in self.target or without_glob(path) != path:
+            return False
+        home = self.around.user_home
+        for place in FOLDERS:
+            if is_place(place, path, home):
+                return False
+        for root in self.around.roots():
+            if len(root) > 1 and path.startswith(root) and path[len(root) : len(root) + 1] == "/":
+                return True
+        return False
 
     def folder(self, place: str, recursive: bool) -> str | None:
         """Root, home, system folders and devices, by the path as written and as the kernel finds it."""

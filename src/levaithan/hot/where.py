@@ -6,8 +6,9 @@ only; those modules are imported when a rule asks.
 
 from __future__ import annotations
 
+from levaithan.hot.protected import is_glob
 from levaithan.hot.realpath import resolve
-from levaithan.hot.spot import Spot, Surroundings
+from levaithan.hot.spot import FOLDERS, Spot, Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     Rule = dict[str, Any]
     At = Callable[["Where", Deed], str | None]
 
-_FOLDERS = ("root", "home", "system", "device")
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
 PLACES = (
-    *_FOLDERS,
+    *FOLDERS,
     "protected",
     "key",
     "service",
@@ -42,10 +42,12 @@ PLACES = (
     *_ADDRESSES,
 )
 
-PATH_PLACES = frozenset((*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
+PATH_PLACES = frozenset((*FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
 PATH_PLACES |= {"elsewhere", "project", "others-home"}
 """Places that an ordinary file of the project is in none of."""
 FILE_PLACES = frozenset(_FILES)
+INSIDE_OUT = frozenset((*FOLDERS, "outside", "beyond", "elsewhere", "credential-store"))
+"""Places that no path below the project is in, see Spot.is_inside."""
 PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy", "commit", "send"))
 
 
@@ -88,6 +90,11 @@ class Where:
             spot.ordinary = is_ordinary(spot.target, spot.cwd, around.project, self.protected, around.seen)
         return spot.ordinary
 
+    def is_inside(self, deed: Deed) -> bool:
+        """Whether the path that `deed` is about lies in none of INSIDE_OUT and FILE_PLACES."""
+        spot = self._spot(deed)
+        return spot.is_inside() and not spot.files()
+
     def is_in_files(self, deed: Deed) -> bool:
         """Whether the path that `deed` is about lies in one of FILE_PLACES."""
         return bool(self._spot(deed).files())
@@ -118,7 +125,7 @@ class Where:
             tail = target.rpartition("\x00")[2]
             known = (*protected.folders, *self._files)
             return next((path for path in known if tail.count("/") > 1 and path.endswith(tail)), None)
-        if "*" in target or "?" in target or "[" in target:
+        if is_glob(target):
             start = min(target.find(c) for c in "*?[" if c in target)
             folder, _, pattern = target[:start].rpartition("/")
             base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home, self.around.seen)
@@ -132,7 +139,11 @@ class Where:
         return protected.hit(found[1], self._files, removes=removes)
 
     def _key(self, deed: Deed) -> str | None:
-        return self.protected.key_in(deed.target, deed.cwd or self.around.cwd, self.around.seen)
+        spot = self._spot(deed)
+        if is_glob(spot.target):
+            return self.protected.key_by_pattern(spot.target, spot.cwd)
+        found = spot.resolved()
+        return self.protected.key_at(found[1]) if found else None
 
     def _service(self, deed: Deed) -> str | None:
         how, _, word = deed.target.partition(" ")
@@ -171,7 +182,7 @@ def _address(place: str) -> At:
 
 
 _AT: dict[str, At] = {
-    **{place: _folder(place) for place in _FOLDERS},
+    **{place: _folder(place) for place in FOLDERS},
     **{place: _file(place) for place in _FILES},
     **{place: _address(place) for place in _ADDRESSES},
     "any": lambda _where, deed: deed.target,
