@@ -27,15 +27,19 @@ from levaithan.hot.deeds_process import (
     switches,
     switches_by_module,
 )  # fmt: skip
+from levaithan.hot.late import Late
 from levaithan.hot.shell_options import INTERPRETERS, operands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from levaithan.hot import shell_code
     from levaithan.hot.shell import Simple
 
     Reader = Callable[[Simple], Iterable[Deed]]
+else:
+    shell_code = Late("shell_code")
 
 ALL, LAST, ALL_MOVED = "all", "last", "moved"
 _TARGETS: dict[str, tuple[str, str, str]] = {
@@ -254,8 +258,6 @@ def _target_folder(words: list[str]) -> list[str]:
 
 
 def _code(made: Simple) -> Iterator[Deed]:
-    from levaithan.hot import shell_code
-
     for piece in shell_code.pieces(made):
         yield Deed("code", piece, made.cwd, shown(made.words))
         for text in shell_code.literals(piece):

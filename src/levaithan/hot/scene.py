@@ -7,14 +7,19 @@ programs. Standard library only; each reader is imported when an event needs it.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed
+from levaithan.hot.late import Late
 from levaithan.hot.simple import MAX_LINE, Line, plain
 from levaithan.hot.where import Where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from levaithan.hot import deeds, deeds_remote, domains, secret_deeds, shell, wrappers
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
     from levaithan.hot.simple import Simple
+else:
+    deeds, domains, deeds_remote, wrappers = Late("deeds"), Late("domains"), Late("deeds_remote"), Late("wrappers")
+    secret_deeds, shell = Late("secret_deeds"), Late("shell")
 
 _DEEPEST = 3
 _SHORTEST_SECRET = 16
@@ -55,8 +60,6 @@ class Scene:
         asked = of_tool(tool, given, event.cwd)
         found = asked.deeds
         if "content" in given or "new_string" in given or "new_source" in given or "edits" in given:
-            from levaithan.hot import secret_deeds
-
             found += secret_deeds.of_tool(given, event.cwd, tool)
         for command, cwd in asked.commands:
             found += self._shell(command, cwd)
@@ -74,33 +77,24 @@ class Scene:
         one = plain(command, cwd)
         if one is not None and runs_nothing_else(one):
             return Line([one])
-        from levaithan.hot.shell import split
-
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
-        return split(command, cwd, self.user_home, known)
+        return shell.split(command, cwd, self.user_home, known)
 
     def _of_line(self, commands: list[Simple], text: str, depth: int = 0) -> list[Deed]:
         """What the commands of one text do, each alone and together, and what the files do that they run."""
-        from levaithan.hot.deeds import of_command
-        from levaithan.hot.domains import of_command as known_of
-        from levaithan.hot.domains import of_line as together
-        from levaithan.hot.wrappers import may_run_file
-
         where = self.where
         if not depth or "levaithan" in text:
             where.text = f"{where.text}\n{text}" if where.text else text
         self.commands += commands
         found: list[Deed] = []
         for made in commands:
-            found += of_command(made)
-            found += known_of(made)
-        found += together(commands, text)
+            found += deeds.of_command(made)
+            found += domains.of_command(made)
+        found += domains.of_line(commands, text)
         if _may_do_together(text):
-            from levaithan.hot.deeds_remote import of_line
-
-            found += of_line(commands, text)
+            found += deeds_remote.of_line(commands, text)
         for made in commands if depth < _DEEPEST else ():
-            if made.words and may_run_file(made.words[0], made.name):
+            if made.words and wrappers.may_run_file(made.words[0], made.name):
                 return found + self._of_files(commands, depth + 1)
         return found
 
@@ -124,9 +118,7 @@ class Scene:
     def _secrets(self, text: str, seen: str) -> list[Deed]:
         if len(text) < _SHORTEST_SECRET:
             return []
-        from levaithan.hot.secret_deeds import of_text
-
-        return list(of_text(text, self.event.cwd, seen))
+        return list(secret_deeds.of_text(text, self.event.cwd, seen))
 
 
 def _may_do_together(text: str) -> bool:

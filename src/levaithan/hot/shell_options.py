@@ -1,9 +1,11 @@
-"""The words of a command as options, their values and what is left; names of interpreters. Imports nothing.
+"""The words of a command as options, their values and what is left; names of interpreters. Standard library only.
 
 `valued` says which options take a value: single letters glued in its first word, then long names.
 """
 
 from __future__ import annotations
+
+import posixpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +84,6 @@ def find_paths(words: list[str]) -> list[str]:
 
 def joined(cwd: str | None, place: str) -> str | None:
     """The folder `place` as seen from `cwd`; None when that is unknown."""
-    import posixpath
-
     if cwd is None and not place.startswith("/"):
         return None
     return posixpath.normpath(posixpath.join(cwd or "/", place))

@@ -5,6 +5,7 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
+from levaithan.hot.late import Late
 from levaithan.hot.shell_options import INTERPRETERS, NARROWING, find_paths, joined, operands_on, takes_next, value_of
 from levaithan.hot.wrappers import ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS
 
@@ -12,7 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from levaithan.hot import shell_code, shell_far
     from levaithan.hot.shell import Reader, Simple
+else:
+    shell_code, shell_far = Late("shell_code"), Late("shell_far")  # most lines do not need the patterns they compile
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
@@ -42,16 +46,12 @@ def look_into(made: Simple, reader: Reader) -> None:
 
 
 def _program(made: Simple, reader: Reader) -> None:
-    from levaithan.hot import shell_code  # it compiles patterns that most lines do not need
-
     for piece in shell_code.pieces(made):
         starts(piece, reader)
 
 
 def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
     """What program text would start. It is no command line, so that a quote left open in it means nothing."""
-    from levaithan.hot import shell_code
-
     before = reader.result.unsure
     for line in shell_code.commands_in(code, whole_file=whole_file):
         reader.child(line, dict(reader.variables))
@@ -60,8 +60,6 @@ def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
 
 def _far(made: Simple, reader: Reader) -> None:
     """What another machine, a container or an environment is told to run."""
-    from levaithan.hot import shell_far
-
     found = shell_far.inner(made)
     if not found:
         return

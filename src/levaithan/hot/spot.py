@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 
+from levaithan.hot.late import Late
 from levaithan.hot.places import is_place, without_glob
 from levaithan.hot.realpath import real, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from levaithan.hot import credentials, file_places, ordinary
     from levaithan.hot.realpath import Seen
+else:
+    credentials, file_places, ordinary = Late("credentials"), Late("file_places"), Late("ordinary")
 
 
 FOLDERS = ("root", "home", "system", "device")
@@ -33,10 +37,8 @@ class Surroundings:
     def roots(self) -> tuple[str, ...]:
         """The project and the working folder, as written and as the kernel finds them."""
         if self._roots is None:
-            from levaithan.hot.ordinary import real_folder
-
             named = {root.rstrip("/") for root in (self.project, self.cwd) if root}
-            self._roots = (*named, *({real_folder(root, self.seen) for root in named} - named))
+            self._roots = (*named, *({ordinary.real_folder(root, self.seen) for root in named} - named))
         return self._roots
 
 
@@ -105,11 +107,9 @@ class Spot:
         """The places of single files (file_places.py) that it lies in -> the path, as written or as the kernel
         finds it."""
         if self._met is None:
-            from levaithan.hot.file_places import places_of
-
             met = self._met = {}
             for path in dict.fromkeys(self.resolved()):
-                for found in places_of(path, self.around.user_home):
+                for found in file_places.places_of(path, self.around.user_home):
                     met.setdefault(found, path)
         return self._met
 
@@ -120,14 +120,12 @@ class Spot:
         return self._credential or None
 
     def _as_credential(self) -> str | None:
-        from levaithan.hot.credentials import kind_of
-
         if "\x00" in self.target:
             tail = self.target.rpartition("\x00")[2]
-            what = kind_of(tail) if "/" in tail else None
+            what = credentials.kind_of(tail) if "/" in tail else None
             return f"{tail} ({what})" if what else None
         for path in dict.fromkeys(self.resolved() or (self.target,)):
-            what = kind_of(path)
+            what = credentials.kind_of(path)
             if what:
                 return f"{path} ({what})"
         return None
@@ -139,27 +137,25 @@ class Spot:
 
     def outside(self) -> str | None:
         """Outside of the project, where others count on it."""
-        from levaithan.hot.file_places import is_outside
-
         found = self.resolved()
-        return found[1] if found and is_outside(found[1], self.around.roots(), self.around.user_home) else None
+        return (
+            found[1] if found and file_places.is_outside(found[1], self.around.roots(), self.around.user_home) else None
+        )
 
     def beyond(self) -> str | None:
         """Outside of the project, and not for everybody to read."""
-        from levaithan.hot.file_places import is_beyond
-
         found = self.resolved()
-        return found[1] if found and is_beyond(found[1], self.around.roots(), self.around.user_home) else None
+        return (
+            found[1] if found and file_places.is_beyond(found[1], self.around.roots(), self.around.user_home) else None
+        )
 
     def elsewhere(self) -> str | None:
         """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
-        from levaithan.hot.file_places import is_elsewhere
-
         found = self.resolved()
         if not found:
             return None
         path = found[1] if self.target.endswith(("/", "/*", "/.")) else found[0]
-        return path if is_elsewhere(path, self.around.roots()) else None
+        return path if file_places.is_elsewhere(path, self.around.roots()) else None
 
     def project(self) -> str | None:
         """The project or the working folder, whole, or what they lie in."""
@@ -174,11 +170,9 @@ class Spot:
 
     def others_home(self) -> str | None:
         """The home folder of somebody who neither runs this nor owns the project."""
-        from levaithan.hot.file_places import home_of
-
         found = self.resolved()
-        home = home_of(found[1]) if found else ""
-        ours = {home_of(root + "/") for root in (self.around.user_home, *self.around.roots())}
+        home = file_places.home_of(found[1]) if found else ""
+        ours = {file_places.home_of(root + "/") for root in (self.around.user_home, *self.around.roots())}
         return found[1] if found and home and home not in ours else None
 
 

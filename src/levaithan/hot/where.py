@@ -6,6 +6,7 @@ only; those modules are imported when a rule asks.
 
 from __future__ import annotations
 
+from levaithan.hot.late import Late
 from levaithan.hot.protected import is_glob
 from levaithan.hot.realpath import resolve
 from levaithan.hot.spot import FOLDERS, Spot, Surroundings
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from levaithan.hot import addresses, deeds, ordinary
     from levaithan.hot.deed import Deed
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
 
     Rule = dict[str, Any]
     At = Callable[["Where", Deed], str | None]
+else:
+    addresses, deeds, ordinary = Late("addresses"), Late("deeds"), Late("ordinary")
 
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
@@ -84,10 +88,8 @@ class Where:
             return False
         spot = self._spot(deed)
         if spot.ordinary is None:
-            from levaithan.hot.ordinary import is_ordinary
-
             around = self.around
-            spot.ordinary = is_ordinary(spot.target, spot.cwd, around.project, self.protected, around.seen)
+            spot.ordinary = ordinary.is_ordinary(spot.target, spot.cwd, around.project, self.protected, around.seen)
         return spot.ordinary
 
     def is_inside(self, deed: Deed) -> bool:
@@ -116,9 +118,8 @@ class Where:
             self._files = protected.settings_of(self.around.project, self.around.cwd, seen=self.around.seen)
         cwd = deed.cwd or self.around.cwd
         if deed.kind == "code":
-            from levaithan.hot.deeds import writes_in_code
-
-            return protected.named_in_code(deed.target, self._files, cwd) if writes_in_code(deed.target) else None
+            writes = deeds.writes_in_code(deed.target)
+            return protected.named_in_code(deed.target, self._files, cwd) if writes else None
         removes = deed.kind == "move" or (deed.kind in ("delete", "mode") and deed.recursive)
         target = deed.target
         if "\x00" in target:
@@ -173,12 +174,7 @@ def _file(place: str) -> At:
 
 
 def _address(place: str) -> At:
-    def meets(_where: Where, deed: Deed) -> str | None:
-        from levaithan.hot.addresses import PLACES as ADDRESSES
-
-        return deed.target if ADDRESSES[place](deed.target) else None
-
-    return meets
+    return lambda _where, deed: deed.target if addresses.PLACES[place](deed.target) else None
 
 
 _AT: dict[str, At] = {
