@@ -157,7 +157,8 @@ def _likely(pattern: str) -> str:
         return pattern
     from fnmatch import fnmatchcase
 
-    return next((name for name in _LIKELY if fnmatchcase(name, pattern)), pattern)
+    lead = pattern[: min(pattern.find(mark) for mark in "*?[" if mark in pattern)]
+    return next((name for name in _LIKELY if name.startswith(lead) and fnmatchcase(name, pattern)), pattern)
 
 
 def is_history(path: str) -> bool:

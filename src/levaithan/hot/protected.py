@@ -11,7 +11,7 @@ import sys
 
 from levaithan.hot.paths import fnv1a64, regular
 from levaithan.hot.plain_json import loads
-from levaithan.hot.realpath import real, real_in, resolve
+from levaithan.hot.realpath import exists, real, real_in, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ class Protected:
             more += [_fold(real_in(folder, name, seen)) for name in _SETTINGS_NAMES]
         return self.files.union(more)
 
-    def hit(self, path: str, files: frozenset[str], *, removes: bool = False) -> str | None:
+    def hit(self, path: str, files: frozenset[str], *, removes: bool = False, seen: Seen | None = None) -> str | None:
         """The protected path that a change of `path` (absolute, resolved) touches, or None.
 
         `removes`: `path` is deleted, moved or changed with everything in it, so a protected path below it counts too.
+        `seen`: see realpath.py.
         """
         path = _fold(path)
         if path in files:
@@ -91,14 +92,15 @@ class Protected:
                 return folder
         if removes:
             for file in files:
-                if file.startswith(below) and os.path.exists(file):
+                if file.startswith(below) and exists(file, seen):
                     return file
         return None
 
     def hit_by_pattern(self, pattern: str, files: frozenset[str], *, removes: bool = False) -> str | None:
         """The same for a path with `*`, `?` or `[`: the protected path that the shell may make of it, or None."""
         wanted = _fold(pattern).split("/")
-        lead = "/".join(wanted[: next((at for at, part in enumerate(wanted) if is_glob(part)), None)]) + "/"
+        first = next((at for at, part in enumerate(wanted) if is_glob(part)), len(wanted))
+        lead = "/".join(wanted[:first]) + "/"
         leads_in = lead.startswith(self._inside) or lead[:-1] in self.above
         for protected in (*self.folders, *files) if leads_in else files:
             if not (protected + "/").startswith(lead) and not lead.startswith(protected + "/"):
@@ -110,7 +112,7 @@ class Protected:
                 continue
             if len(wanted) < len(real) and not removes:
                 continue
-            if all(fnmatchcase(name, glob) for name, glob in zip(real, wanted, strict=False)):
+            if all(fnmatchcase(name, glob) for name, glob in zip(real[first:], wanted[first:], strict=False)):
                 return (
                     protected
                     if protected not in files or os.path.exists(protected) or len(wanted) == len(real)

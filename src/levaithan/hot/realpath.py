@@ -58,7 +58,9 @@ def real(path: str, seen: Seen | None = None) -> str:
 def real_in(folder: str, name: str, seen: Seen) -> str:
     """The file `name` in `folder`, which real() gave, with its links resolved."""
     path = f"{folder}/{name}"
-    if seen.get(folder, PLAIN) != PLAIN:
+    above = seen.get(folder, PLAIN)
+    if above != PLAIN:
+        seen[path] = above
         return path
     what = seen[path] if path in seen else look(path, seen)
     return _by_library(path) if what == LINK else path
@@ -74,6 +76,12 @@ def look(path: str, seen: Seen) -> int:
         found = HIDDEN
     seen[path] = found
     return found
+
+
+def exists(path: str, seen: Seen | None) -> bool:
+    """Whether something stands at `path`, which real() or real_in() gave."""
+    what = None if seen is None else seen.get(path)
+    return what == PLAIN or (what != GONE and os.path.exists(path))
 
 
 def _by_library(path: str) -> str:

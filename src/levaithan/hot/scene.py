@@ -54,7 +54,7 @@ class Scene:
         tool, given = event.tool_name or "", event.tool_input
         if tool in SHELL_TOOLS:
             command = given.get("command")
-            return self._shell(command, event.cwd) if isinstance(command, str) else []
+            return self._shell(command, self.where.around.cwd) if isinstance(command, str) else []
         from levaithan.hot.deeds_tools import of_tool
 
         asked = of_tool(tool, given, event.cwd)
@@ -118,7 +118,7 @@ class Scene:
     def _secrets(self, text: str, seen: str) -> list[Deed]:
         if len(text) < _SHORTEST_SECRET:
             return []
-        return list(secret_deeds.of_text(text, self.event.cwd, seen))
+        return list(secret_deeds.of_text(text, self.where.around.cwd, seen))
 
 
 def _may_do_together(text: str) -> bool:

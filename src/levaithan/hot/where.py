@@ -137,7 +137,7 @@ class Where:
             return None
         if found[1] == protected.home and deed.recursive:
             return found[1]
-        return protected.hit(found[1], self._files, removes=removes)
+        return protected.hit(found[1], self._files, removes=removes, seen=self.around.seen)
 
     def _key(self, deed: Deed) -> str | None:
         spot = self._spot(deed)
