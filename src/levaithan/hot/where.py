@@ -113,31 +113,36 @@ class Where:
         return spot
 
     def _protected(self, deed: Deed) -> str | None:
-        protected = self.protected
+        if deed.kind == "code" and not deeds.writes_in_code(deed.target):
+            return None
         if self._files is None:
-            self._files = protected.settings_of(self.around.project, self.around.cwd, seen=self.around.seen)
-        cwd = deed.cwd or self.around.cwd
+            self._files = self.protected.settings_of(self.around.project, self.around.cwd, seen=self.around.seen)
         if deed.kind == "code":
-            writes = deeds.writes_in_code(deed.target)
-            return protected.named_in_code(deed.target, self._files, cwd) if writes else None
+            return self.protected.named_in_code(deed.target, self._files, deed.cwd or self.around.cwd)
+        return self._protected_at(deed, self._files)
+
+    def _protected_at(self, deed: Deed, files: frozenset[str]) -> str | None:
+        """The protected path that the target of `deed`, a path or a pattern, is or may become."""
+        protected = self.protected
         removes = deed.kind == "move" or (deed.kind in ("delete", "mode") and deed.recursive)
         target = deed.target
         if "\x00" in target:
             tail = target.rpartition("\x00")[2]
-            known = (*protected.folders, *self._files)
+            known = (*protected.folders, *files)
             return next((path for path in known if tail.count("/") > 1 and path.endswith(tail)), None)
         if is_glob(target):
             start = min(target.find(c) for c in "*?[" if c in target)
             folder, _, pattern = target[:start].rpartition("/")
-            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home, self.around.seen)
+            cwd, above = deed.cwd or self.around.cwd, folder or ("/" if target.startswith("/") else ".")
+            base = resolve(above, cwd, self.user_home, self.around.seen)
             glob = f"{(base or '').rstrip('/')}/{pattern}{target[start:]}"
-            return protected.hit_by_pattern(glob, self._files, removes=removes) if base else None
+            return protected.hit_by_pattern(glob, files, removes=removes) if base else None
         found = self._spot(deed).resolved()
         if not found:
             return None
         if found[1] == protected.home and deed.recursive:
             return found[1]
-        return protected.hit(found[1], self._files, removes=removes, seen=self.around.seen)
+        return protected.hit(found[1], files, removes=removes, seen=self.around.seen)
 
     def _key(self, deed: Deed) -> str | None:
         spot = self._spot(deed)
