@@ -35,8 +35,9 @@ def measure(folder: str, rounds: int) -> list[Row]:
     loaded = policy.load(home)
     lines, project = _lines(), _project(folder)
     everything = [*lines["allow"], *lines["held"]]
-    free, every = (_took(loaded, chosen, project, rounds) for chosen in (lines["allow"], everything))
-    return [_command_row(free, every), _flat_row(rounds, lines["allow"], project), _load_row(root, rounds)]
+    free, quickest = _took(loaded, lines["allow"], project, rounds)
+    every, _ = _took(loaded, everything, project, rounds)
+    return [_command_row(free, quickest, every), _flat_row(rounds, lines["allow"], project), _load_row(root, rounds)]
 
 
 def _project(folder: str) -> str:
@@ -68,37 +69,41 @@ def _event(line: str, project: str) -> Event:
     return event
 
 
-def _took(rules: policy.Policy, lines: list[str], project: str, rounds: int) -> list[float]:
-    """Microseconds a command, sorted: each is judged in each round, an event of its own every time."""
-    took = []
+def _took(rules: policy.Policy, lines: list[str], project: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Microseconds a command, sorted: of each in each round, and of each in its quickest one.
+
+    Every round judges all of them, an event of its own every time; what else the machine does is in the former alone.
+    """
     for line in lines:
         rules.judge(_event(line, project))
     gc.collect()
+    took: list[list[float]] = [[] for _ in lines]
     for _ in range(max(3, rounds // 20)):
-        for line in lines:
+        for line, times in zip(lines, took, strict=True):
             event = _event(line, project)
             began = perf_counter()
             rules.judge(event)
-            took.append((perf_counter() - began) * 1e6)
-    return sorted(took)
+            times.append((perf_counter() - began) * 1e6)
+    return sorted(one for times in took for one in times), sorted(map(min, took))
 
 
 def _at(took: list[float], part: float) -> float:
     return took[min(int(len(took) * part), len(took) - 1)]
 
 
-def _command_row(free: list[float], every: list[float]) -> Row:
+def _command_row(free: list[float], quickest: list[float], every: list[float]) -> Row:
     what = "a fresh command read and held against all rules, p99"
     how = (
-        f"harmless ones: p50 {_at(free, 0.5):.0f}, p90 {_at(free, 0.9):.0f} us; with the ones that are held: p50 "
-        f"{_at(every, 0.5):.0f}, p99 {_at(every, 0.99):.0f} us; N={len(free)} and {len(every)}"
+        f"harmless ones: p50 {_at(free, 0.5):.0f}, p90 {_at(free, 0.9):.0f} us, p99 of each one's quickest round "
+        f"{_at(quickest, 0.99):.0f}; with the ones that are held: p50 {_at(every, 0.5):.0f}, p99 "
+        f"{_at(every, 0.99):.0f} us; N={len(free)} and {len(every)}"
     )
     return Row(what, f"{_P99_US:.0f} us", f"{_at(free, 0.99):.0f} us", _at(free, 0.99) <= _P99_US, how)
 
 
 def _flat_row(rounds: int, lines: list[str], project: str) -> Row:
     few, many = (
-        median(_took(policy_pack.stage(_made(count)), lines[:100], project, rounds)) for count in (_FEW, _MANY)
+        median(_took(policy_pack.stage(_made(count)), lines[:100], project, rounds)[0]) for count in (_FEW, _MANY)
     )
     how = f"median {few:.1f} us with {_FEW}, {many:.1f} us with {_MANY:,}"
     return Row("10,000 rules over 10", f"{_FLAT:.0f}x", f"{many / few:.2f}x", many <= _FLAT * few, how)
