@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levaithan.hot import addresses, file_places
+from levaithan.hot import addresses, deeds_publish, file_places
 from levaithan.hot.deed import Deed
 from levaithan.hot.deed_rules import DeedRules
 from levaithan.hot.invocation import Globs, like
 from levaithan.hot.late import Late
+from levaithan.hot.simple import Simple
 from levaithan.hot.where import FILE_PLACES, INSIDE_OUT, PATH_PLACES, PLACES
 
 WORDS = st.text("ab:/*", max_size=5)
@@ -90,6 +91,12 @@ def test_rules_are_those_of_the_tool() -> None:
     for tool, wanted in (("Bash", ["all", "bash"]), ("mcp__x__y", ["all", "servers"]), ("Write", ["all"])):
         found = rules.of_tool(tool)["kill"].about(Deed("kill", "x", None, "x"), where)  # type: ignore[arg-type]
         assert [rule["id"] for rule in found] == wanted
+
+
+@pytest.mark.parametrize("program", sorted(deeds_publish._VERBS))
+def test_a_name_alone_is_read(program: str) -> None:
+    kinds = [deed.kind for deed in deeds_publish.OF[program](Simple([program], [], None, None))]
+    assert kinds == (["publish"] if "" in deeds_publish._VERBS[program].split("|") else [])
 
 
 def test_a_late_module_is_imported_when_it_is_asked() -> None:
