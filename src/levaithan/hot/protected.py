@@ -103,6 +103,8 @@ class Protected:
         lead = "/".join(wanted[:first]) + "/"
         leads_in = lead.startswith(self._inside) or lead[:-1] in self.above
         for protected in (*self.folders, *files) if leads_in else files:
+            if not protected.startswith(lead[:-1]) and not lead.startswith(protected):
+                continue
             if not (protected + "/").startswith(lead) and not lead.startswith(protected + "/"):
                 continue  # one of the parts before the first pattern is another
             from fnmatch import fnmatchcase
