@@ -42,6 +42,7 @@ _PASTES = _words(
     "paste.c-net.org paste.mozilla.org"
 )
 """Where anybody may leave a file for anybody: reading there is free."""
+_DROP_NAMES, _PASTE_NAMES = frozenset(_DROPS), frozenset(_PASTES)
 _TUNNELS = (
     ".ngrok.io",
     ".ngrok-free.app",
@@ -64,6 +65,19 @@ def scheme_of(url: str) -> str:
 
 def host_of(url: str) -> str:
     """The host of `url` in lower case, without user, port, brackets and a final dot; also of `host:port/path`."""
+    host = _last.get(url)
+    if host is None:
+        host = _host_of(url)
+        _last.clear()
+        _last[url] = host
+    return host
+
+
+_last: dict[str, str] = {}
+"""The URL that was asked about last: each reader and each place asks about the same one."""
+
+
+def _host_of(url: str) -> str:
     text = url.strip().replace("\\", "/")
     if "://" in text:
         text = text.partition("://")[2]
@@ -88,10 +102,12 @@ def number_of(host: str) -> int | None:
     """The IPv4 address `host` stands for, in any way a resolver takes: dotted, short, decimal, octal, hexadecimal."""
     if host.startswith("::ffff:"):
         host = _mapped(host[7:])
-    for ending in _WILDCARDS:
+    for ending in _WILDCARDS if host.endswith(_WILDCARDS) else ():
         if host.endswith(ending):
             found = host[: -len(ending)].replace("-", ".").split(".")[-4:]
             host = ".".join(found)
+    if _part(host.rpartition(".")[2]) is None:
+        return None  # nearly every name ends in letters
     pieces = host.split(".")
     if len(pieces) > 4 or not all(pieces):
         return None
@@ -168,16 +184,20 @@ def is_private(host: str) -> bool:
 
 def is_drop(host: str) -> bool:
     """What shows whatever is sent to it to a stranger."""
-    return _below(host, _DROPS) or host.endswith(_TUNNELS)
+    return _below(host, _DROP_NAMES) or host.endswith(_TUNNELS)
 
 
 def is_paste(host: str) -> bool:
     """Where files are left for anybody."""
-    return _below(host, _PASTES)
+    return _below(host, _PASTE_NAMES)
 
 
-def _below(host: str, domains: tuple[str, ...]) -> bool:
-    return host in domains or any(host.endswith("." + domain) for domain in domains)
+def _below(host: str, domains: frozenset[str]) -> bool:
+    while host not in domains:
+        _, found, host = host.partition(".")
+        if not found:
+            return False
+    return True
 
 
 def _no_web(url: str) -> bool:

@@ -157,7 +157,8 @@ def _likely(pattern: str) -> str:
         return pattern
     from fnmatch import fnmatchcase
 
-    return next((name for name in _LIKELY if fnmatchcase(name, pattern)), pattern)
+    lead = pattern[: min(pattern.find(mark) for mark in "*?[" if mark in pattern)]
+    return next((name for name in _LIKELY if name.startswith(lead) and fnmatchcase(name, pattern)), pattern)
 
 
 def is_history(path: str) -> bool:
@@ -232,6 +233,8 @@ def _by_path(name: str, parts: list[str], low: str) -> str | None:
 
 
 def _in_folder(name: str, parts: list[str]) -> str | None:
+    if _FOLDERS.keys().isdisjoint(parts):
+        return None
     for at, part in enumerate(parts):
         row = _FOLDERS.get(part)
         if row is None or (part in _IN_PLACE and (not at or parts[at - 1] not in _IN_PLACE[part])):

@@ -27,13 +27,19 @@ from levaithan.hot.deeds_process import (
     switches,
     switches_by_module,
 )  # fmt: skip
+from levaithan.hot.late import Late
 from levaithan.hot.shell_options import INTERPRETERS, operands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from levaithan.hot import shell_code
     from levaithan.hot.shell import Simple
+
+    Reader = Callable[[Simple], Iterable[Deed]]
+else:
+    shell_code = Late("shell_code")
 
 ALL, LAST, ALL_MOVED = "all", "last", "moved"
 _TARGETS: dict[str, tuple[str, str, str]] = {
@@ -137,43 +143,63 @@ _WRITES += (
 _REDIRECTS = (">", ">>", ">|", "&>", "&>>", "<>", ">&")
 
 
+_readers: dict[str, tuple[Reader, ...]] = {}
+_MANY = 4096
 _RECURSIVE = frozenset(("rm", "cp", "chmod", "chown", "chgrp", "setfacl", "chattr"))
 
 
-def of_command(made: Simple) -> Iterator[Deed]:
+def of_command(made: Simple) -> list[Deed]:
     """What the simple command `made` would do."""
     words, name, cwd = made.words, made.name, made.cwd
+    found: list[Deed] = []
     for operator, target in made.redirects:
         if operator in _REDIRECTS and target not in ("/dev/null", "/dev/stderr", "/dev/stdout"):
-            yield Deed("write", target, cwd, f"{operator} {target}")
-    if not words:
-        return
+            found.append(Deed("write", target, cwd, f"{operator} {target}"))
+    if words:
+        readers = _readers.get(name)
+        for reader in _readers_of(name) if readers is None else readers:
+            found += reader(made)
+        _reads_key(made, found)
+    return found
+
+
+def _readers_of(name: str) -> tuple[Reader, ...]:
+    """What looks at a call of the program `name`; found out once."""
+    found: list[Reader] = []
     row = _TARGETS.get(name) or _TARGETS.get(name.partition(".")[0] + ".")
     if row:
-        yield from _files(made, *row)
-    special = _SPECIAL.get(name)
-    if special:
-        yield from special(made)
+        kind, which, valued = row
+        found.append(lambda made: _files(made, kind, which, valued))
+    if name in _SPECIAL:
+        found.append(_SPECIAL[name])
     if name.startswith(INTERPRETERS):
-        yield from _code(made)
-        yield from switches_by_module(made)
+        found += (_code, switches_by_module)
     if name in _IN_PLACE:
-        yield from edits(made)
+        found.append(edits)
     if name in _DATA:
         from levaithan.hot import deeds_database
 
-        yield from deeds_database.of_command(made)
-    yield from _reads_key(made)
+        found.append(deeds_database.of_command)
+    if len(_readers) > _MANY:
+        _readers.clear()
+    _readers[name] = tuple(found)
+    return _readers[name]
 
 
-def _reads_key(made: Simple) -> Iterator[Deed]:
-    """Words that may name the key, patterns too; whether one does, the place says."""
-    words = [*made.words[1:], *(target for operator, target in made.redirects if operator == "<")]
-    inside = made.name not in _LOOKING and (made.cwd or "").endswith("/keys")
+def _reads_key(made: Simple, found: list[Deed]) -> None:
+    """Adds the words that may name the key, patterns too; whether one does, the place says."""
+    words = made.words[1:]
+    if made.redirects:
+        words += [target for operator, target in made.redirects if operator == "<"]
+    looking = made.name in _LOOKING
+    inside = not looking and made.cwd is not None and made.cwd.endswith("/keys")
+    text = " ".join(words)  # no mark has a blank in it
+    if not (inside or "key" in text or (not looking and ("*" in text or "?" in text or "[" in text))):
+        return
     for word in words:
-        named = made.name not in _LOOKING and ("key" in word or "*" in word or "?" in word or "[" in word)
+        named = not looking and ("key" in word or "*" in word or "?" in word or "[" in word)
         if "journal.key" in word or named or inside:
-            yield Deed("name-key", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words))
+            found.append(Deed("name-key", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words)))
 
 
 def is_recursive(words: list[str]) -> bool:
@@ -192,7 +218,10 @@ def is_recursive(words: list[str]) -> bool:
 def writes_in_code(code: str) -> bool:
     """Whether program text looks as if it changed files or ran commands; reading alone passes."""
     lowered = code.lower()
-    return any(mark in lowered for mark in _WRITES)
+    for mark in _WRITES:  # noqa: SIM110 - a generator doubles the price
+        if mark in lowered:
+            return True
+    return False
 
 
 def _files(made: Simple, kind: str, which: str, valued: str) -> Iterator[Deed]:
@@ -235,8 +264,6 @@ def _target_folder(words: list[str]) -> list[str]:
 
 
 def _code(made: Simple) -> Iterator[Deed]:
-    from levaithan.hot import shell_code
-
     for piece in shell_code.pieces(made):
         yield Deed("code", piece, made.cwd, shown(made.words))
         for text in shell_code.literals(piece):
@@ -246,7 +273,7 @@ def _code(made: Simple) -> Iterator[Deed]:
             yield from calls_us(made, piece)
 
 
-_SPECIAL: dict[str, Callable[[Simple], Iterator[Deed]]] = {
+_SPECIAL: dict[str, Reader] = {
     **dict.fromkeys(OUTPUT, outputs),
     **dict.fromkeys(("kill", "skill"), kills),
     **dict.fromkeys(("pkill", "killall"), kills_by_name),

@@ -89,6 +89,12 @@ def _group(word: str, following: str, short: str, pairs: Pairs) -> int:
 
 def request_of(made: Simple) -> tuple[Pairs, list[str]]:
     """(options, addresses) of curl, wget, HTTPie and their kind."""
+    if made.request is None:
+        made.request = _read(made)
+    return made.request
+
+
+def _read(made: Simple) -> tuple[Pairs, list[str]]:
     if made.name == "curl":
         pairs, rest = pairs_of(made.words, _CURL)
         return pairs, rest + [value for option, value in pairs if option == "--url"]

@@ -88,6 +88,7 @@ _VERBS: dict[str, str] = {
     "mcp-publisher": "publish",
 }
 """Program -> its subcommands that publish, `|` between them; "": the program itself."""
+_read: dict[str, list[tuple[str, list[str], str]]] = {}
 _ENGINES = ("docker", "podman", "nerdctl", "cargo", "uv", "poetry")
 _BY_MODULE = {"twine": "upload", "flit": "publish", "poetry": "publish", "hatch": "publish"}
 _INSTALLS = ("install", "add", "i", "ci", "sync", "download", "wheel", "upgrade", "reinstall")
@@ -143,13 +144,22 @@ def _publishes(made: Simple) -> Iterator[Deed]:
     if any(word in _REHEARSALS or word.startswith("--dry-run=") for word in words[1:]):
         return
     plain = [word for word in words[1:] if word[:1] != "-" and not word.startswith("+")]
-    for verb in _VERBS[made.name].split("|"):
-        wanted = verb.split()
-        if _stands(wanted, plain, words):
+    for verb, wanted, first in _wanted(made.name):
+        if (not first or first in plain) and _stands(wanted, plain, words):
             yield Deed("publish", f"{made.name} {verb}".strip(), made.cwd, shown(words))
             return
     if made.name == "docker" and "--push" in words and ("build" in plain or "buildx" in plain):
         yield Deed("publish", "docker build --push", made.cwd, shown(words))
+
+
+def _wanted(program: str) -> list[tuple[str, list[str], str]]:
+    """(subcommand, its words, the first that is no flag) of what _VERBS has of `program`."""
+    known = _read.get(program)
+    if known is None:
+        verbs = [(verb, verb.split()) for verb in _VERBS[program].split("|")]
+        known = [(verb, words, next((word for word in words if word[:1] != "-"), "")) for verb, words in verbs]
+        _read[program] = known
+    return known
 
 
 def _stands(wanted: list[str], plain: list[str], words: list[str]) -> bool:

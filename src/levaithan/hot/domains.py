@@ -10,11 +10,13 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from levaithan.hot.deed import Deed
     from levaithan.hot.shell import Simple
+
+    Reader = Callable[[Simple], Iterable[Deed]]
 
 PROGRAMS: dict[str, str] = {
     "conduct": (
@@ -76,7 +78,7 @@ PROGRAMS: dict[str, str] = {
 }
 """Module -> the programs that it knows."""
 
-_modules: dict[str, tuple[str, ...]] = {}
+_known: dict[str, Known] = {}
 _MANY = 4096
 
 
@@ -92,42 +94,67 @@ _DUMPS = frozenset(("printenv", "env", "export"))
 _INTERPRETERS = ("python", "ipython", "pypy", "node", "deno", "bun", "perl", "ruby", "php", "lua")
 
 
-def of_command(made: Simple) -> Iterator[Deed]:
+class Known:
+    """What is known of a program by its name alone. readers: what look at one call of it; coded: it runs program text;
+    together, shows, dumps: a line with it may do what deeds_exfil.py and deeds_reveal.py look for."""
+
+    __slots__ = ("coded", "dumps", "readers", "shows", "together")
+
+    def __init__(self, name: str) -> None:
+        modules = _known_by(name)
+        known_as = name
+        if not modules and name.startswith("python"):
+            known_as = "python"
+            modules = _known_by(known_as)
+        self.coded = name.startswith(_INTERPRETERS)
+        self.together = name in _TOGETHER
+        self.shows = name in _SHOWS
+        self.dumps = name in _DUMPS
+        self.readers: list[Reader] = [_loaded(module).OF[known_as] for module in modules]
+        if not self.coded and name == "xargs":
+            self.readers.append(lambda made: () if made.redirects else _loaded("read").piped_names(made))
+
+
+def of_command(made: Simple) -> list[Deed]:
     """What `made` would do, as far as the modules of PROGRAMS know it."""
-    name = made.name
-    modules = _modules.get(name)
-    if modules is None:
-        modules = _known_by(name)
-    if not modules and name.startswith("python"):
-        name = "python"
-        modules = _known_by(name)
-    for module in modules:
-        yield from _loaded(module).OF[name](made)
-    if made.redirects or name.startswith(_INTERPRETERS):
-        yield from _loaded("read").of_input(made)
-    elif name == "xargs":
-        yield from _loaded("read").piped_names(made)
+    known = _known.get(made.name) or _known_as(made.name)
+    found: list[Deed] = []
+    for reader in known.readers:
+        found += reader(made)
+    if made.redirects or known.coded:
+        found += _loaded("read").of_input(made)
+    return found
+
+
+def _known_as(name: str) -> Known:
+    if len(_known) > _MANY:
+        _known.clear()
+    known = _known[name] = Known(name)
+    return known
 
 
 def _known_by(name: str) -> tuple[str, ...]:
     """The modules that know the program `name`. Looked for in the texts: a table of all costs a process its start."""
-    found = tuple(module for module, names in PROGRAMS.items() if f" {name} " in f" {names} " and " " not in name)
-    if len(_modules) < _MANY:
-        _modules[name] = found
-    return found
+    return tuple(module for module, names in PROGRAMS.items() if f" {name} " in f" {names} " and " " not in name)
 
 
-def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
+def of_line(commands: Sequence[Simple], text: str) -> list[Deed]:
     """What the commands of one line do together."""
-    names = {made.name for made in commands}
-    coded = any(name.startswith(_INTERPRETERS) for name in names)
-    if coded or not _TOGETHER.isdisjoint(names):
-        yield from _loaded("exfil").of_line(commands, text)
-    shows = ("$" in text or "|" in text) and not _SHOWS.isdisjoint(names)
-    if coded or shows or not _DUMPS.isdisjoint(names):
-        yield from _loaded("reveal").of_variables(commands, text)
-    if "claude" in text or coded:
-        yield from _loaded("guard").of_line(commands, text)
+    coded = together = shows = dumps = False
+    for made in commands:
+        known = _known.get(made.name) or _known_as(made.name)
+        coded = coded or known.coded
+        together = together or known.together
+        shows = shows or known.shows
+        dumps = dumps or known.dumps
+    found: list[Deed] = []
+    if coded or together:
+        found += _loaded("exfil").of_line(commands, text)
+    if coded or dumps or (shows and ("$" in text or "|" in text)):
+        found += _loaded("reveal").of_variables(commands, text)
+    if coded or "claude" in text:
+        found += _loaded("guard").of_line(commands, text)
+    return found
 
 
 def _loaded(module: str) -> Any:

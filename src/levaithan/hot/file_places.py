@@ -190,3 +190,23 @@ FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
     "system-file": _in_system,
 }
 """Place -> whether a path (absolute, resolved) lies in it, given the user's home folder."""
+_BY_NAME = frozenset((*_CI_FILES, "claude_desktop_config.json"))
+_DOTTED = frozenset(
+    part
+    for path in (*_STARTUP, *_STARTUP_HOME, *_AUTOSTART_HOME, *_CI_FOLDERS, *_SERVER_FILES, ".claude.json")
+    for part in (*path.split("/"), ".git", ".husky", ".claude", ".ssh")
+    if part[:1] == "."
+)
+
+
+def places_of(path: str, user_home: str) -> list[str]:
+    """Every one of FILE_PLACES that `path` lies in. Most paths are in none: such a place is below the system's
+    folders or a Library, or has one of a few names in its path."""
+    if (
+        not _DOTTED.isdisjoint(path.split("/"))
+        or (path + "/").startswith(_SYSTEM)
+        or "/Library/" in path
+        or path.rpartition("/")[2].lower() in _BY_NAME
+    ):
+        return [place for place, meets in FILE_PLACES.items() if meets(path, user_home)]
+    return []

@@ -9,8 +9,8 @@ A pattern is one line: `git push --force|-f !--dry-run|-n @+*`
 - `!--flag|-n`: none of these may be given; `!@word`: no further word may be like this
 - `@glob|glob`: one of the words after the subcommand is like this
 
-`--help`, `--version` and the subcommand `help` make every command harmless.
-Standard library only; imports the table of programs.
+`--help`, `--version` and the subcommand `help` make every command harmless. Standard library only; imports the table
+of programs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from levaithan.hot.programs import ABBREVIATING, ALIASES, valued
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.shell import Simple
+
+    Flags = dict[str, "Globs | None"]
 
 HARMLESS = frozenset(("--help", "--version", "-help"))
 
@@ -37,6 +39,12 @@ class Invocation:
 
 def of(made: Simple) -> Invocation:
     """How the program of `made` reads its words. The options' values are known by the tables of programs.py."""
+    if made.call is None:
+        made.call = _read(made)
+    return made.call
+
+
+def _read(made: Simple) -> Invocation:
     name = made.name
     given = made.words[1:]
     alias = ALIASES.get(name)
@@ -90,61 +98,126 @@ class Pattern:
     def __init__(self, text: str) -> None:
         first, *rest = text.split()
         self.programs = first.split("|")
-        self.words: list[list[str]] = []
-        self.needed: list[list[str]] = []
-        self.absent: list[str] = []
-        self.anywhere: list[list[str]] = []
-        self.never: list[str] = []
+        self.words: list[Globs | None] = []
+        self.needed: list[Flags] = []
+        absent: list[str] = []
+        self.anywhere: list[Globs] = []
+        never: list[str] = []
         for part in rest:
             if part.startswith("!@"):
-                self.never += part[2:].split("|")
+                never += part[2:].split("|")
             elif part.startswith("!"):
-                self.absent += part[1:].split("|")
+                absent += part[1:].split("|")
             elif part.startswith("@"):
-                self.anywhere.append(part[1:].split("|"))
+                self.anywhere.append(Globs(part[1:].split("|")))
             elif part.startswith("-"):
-                self.needed.append(part.split("|"))
+                self.needed.append(_flags(part.split("|")))
             else:
-                self.words.append(part.split("|"))
+                self.words.append(None if part == "**" else Globs(part.split("|")))
+        self.absent = _flags(absent)
+        self.never = Globs(never) if never else None
 
     def fits(self, call: Invocation) -> bool:
         """Whether `call` is such a one. Its program is not looked at: the rules are found by it."""
-        rest = _after(self.words, call.words)
-        if rest is None or not HARMLESS.isdisjoint(call.flags):
+        rest = _after(self.words, call.words) if self.words else call.words
+        if rest is None:
             return False
-        if any(_given(flag, call) for flag in self.absent):
+        for flags in self.needed:
+            if not _given(flags, call):
+                return False
+        if not HARMLESS.isdisjoint(call.flags) or (self.absent and _given(self.absent, call)):
             return False
-        if not all(any(_given(flag, call) for flag in group) for group in self.needed):
+        if self.never is not None and self.never.fit_one_of(rest):
             return False
-        if any(like(word, glob) for word in rest for glob in self.never):
-            return False
-        return all(any(like(word, glob) for word in rest for glob in group) for group in self.anywhere)
+        for globs in self.anywhere:  # noqa: SIM110 - asked for every rule on a program: a generator doubles its price
+            if not globs.fit_one_of(rest):
+                return False
+        return True
 
 
-def _after(wanted: list[list[str]], words: list[str]) -> list[str] | None:
+class Globs:
+    """Globs as like() knows them, sorted by how they are compared. words: those without a `*`; plain: all are."""
+
+    __slots__ = ("begun", "ended", "inner", "others", "plain", "words")
+
+    def __init__(self, globs: list[str]) -> None:
+        plain = [glob for glob in globs if "*" not in glob]
+        rest = [glob for glob in globs if "*" in glob]
+        self.words = frozenset(plain)
+        self.plain = not rest
+        self.begun = tuple(glob[:-1] for glob in rest if glob.find("*") == len(glob) - 1)
+        self.ended = tuple(glob[1:] for glob in rest if glob.rfind("*") == 0 and len(glob) > 1)
+        self.inner = [glob[1:-1] for glob in rest if glob.count("*") == 2 and glob[0] == glob[-1] == "*"]
+        known = {*(one + "*" for one in self.begun), *("*" + one for one in self.ended)}
+        known |= {f"*{one}*" for one in self.inner}
+        self.others = [glob for glob in rest if glob not in known]
+
+    def fit(self, word: str) -> bool:
+        """Whether `word` is like one of them."""
+        if word in self.words or word.startswith(self.begun) or word.endswith(self.ended):
+            return True
+        for part in self.inner:
+            if part in word:
+                return True
+        for glob in self.others:  # noqa: SIM110 - as in Pattern.fits
+            if like(word, glob):
+                return True
+        return False
+
+    def fit_one_of(self, words: list[str]) -> bool:
+        """Whether one of `words` is like one of them."""
+        for word in words:  # noqa: SIM110 - as in Pattern.fits
+            if self.fit(word):
+                return True
+        return False
+
+
+def _flags(texts: list[str]) -> Flags:
+    """Flag -> the globs that its value must be like one of, or None when every value will do."""
+    found: dict[str, list[str] | None] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        globs = found.setdefault(name, [])
+        if globs is not None:
+            found[name] = [*globs, value] if equals else None
+    return {name: None if globs is None else Globs(globs) for name, globs in found.items()}
+
+
+def _after(wanted: list[Globs | None], words: list[str]) -> list[str] | None:
     """The words behind the subcommand `wanted`, None when it is another."""
-    for place, choices in enumerate(wanted):
-        if choices == ["**"]:
+    size = len(words)
+    for place, choice in enumerate(wanted):
+        if choice is None:
             following = wanted[place + 1 :]
-            for skipped in range(len(words) + 1):
+            for skipped in range(place, size + 1):
                 rest = _after(following, words[skipped:])
                 if rest is not None:
                     return rest
             return None
-        if not words or not any(like(words[0], glob) for glob in choices):
+        if place >= size:
             return None
-        words = words[1:]
-    return words
+        if not choice.fit(words[place]):
+            return None
+    return words[len(wanted) :]
 
 
-def _given(flag: str, call: Invocation) -> bool:
-    name, equals, value = flag.partition("=")
-    for given, found in call.flags.items():
-        same = given == name or (
-            call.name in ABBREVIATING and len(given) > 4 and given[:2] == "--" and name.startswith(given)
-        )
-        if same and (not equals or like(found, value)):
-            return True
+def _given(flags: Flags, call: Invocation) -> bool:
+    """Whether one of `flags` was given."""
+    for name, value in call.flags.items():
+        if name in flags:
+            globs = flags[name]
+            if globs is None or globs.fit(value):
+                return True
+    return call.name in ABBREVIATING and _abbreviated(flags, call.flags)
+
+
+def _abbreviated(flags: Flags, given: dict[str, str]) -> bool:
+    """Whether one of `flags` was given by its beginning."""
+    for begun, value in given.items():
+        if len(begun) > 4 and begun[:2] == "--":
+            for name, globs in flags.items():
+                if name.startswith(begun) and (globs is None or globs.fit(value)):
+                    return True
     return False
 
 

@@ -11,7 +11,7 @@ import os
 import stat
 
 from levaithan.hot.ordinary import real_folder
-from levaithan.hot.protected import resolve
+from levaithan.hot.realpath import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,10 +12,12 @@ import time
 
 from levaithan.hot.credentials import kind_of
 from levaithan.hot.file_places import is_pipeline
+from levaithan.hot.realpath import GONE, PLAIN, look, real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from levaithan.hot.protected import Protected
+    from levaithan.hot.realpath import Seen
 
 _FRESH_S = 0.25
 _real: dict[str, tuple[float, str]] = {}
@@ -23,14 +25,15 @@ _MANY = 256
 _TEMPORARY = "/tmp"  # noqa: S108 - looked at, not written to
 
 
-def real_folder(folder: str) -> str:
-    """`folder` with its links resolved; a change counts within a quarter of a second. Raises nothing."""
+def real_folder(folder: str, seen: Seen | None = None) -> str:
+    """`folder` with its links resolved; a change counts within a quarter of a second. Raises nothing. `seen`: see
+    realpath.py."""
     now = time.monotonic()
     known = _real.get(folder)
     if known is not None and now - known[0] < _FRESH_S:
         return known[1]
     try:
-        found = os.path.realpath(folder)
+        found = real(folder, seen)
     except (OSError, ValueError):
         found = os.path.normpath(folder)
     if len(_real) > _MANY:
@@ -39,20 +42,21 @@ def real_folder(folder: str) -> str:
     return found
 
 
-def is_ordinary(target: str, cwd: str | None, root: str | None, protected: Protected) -> bool:
-    """Whether `target`, seen from the folder `cwd`, is such a path; `root` is the project's folder."""
+def is_ordinary(target: str, cwd: str | None, root: str | None, protected: Protected, seen: Seen | None = None) -> bool:
+    """Whether `target`, seen from the folder `cwd`, is such a path; `root` is the project's folder. `seen`: see
+    realpath.py."""
     base, rest = _split(target.removeprefix("./").rstrip("/"), cwd, root)
     if not base or not rest:
         return False
-    folder = real_folder(base)
+    folder = real_folder(base, seen)
     path = f"{folder}/{rest}"
     if "/." in path or len(folder) < 2 or kind_of(path) is not None or is_pipeline(path):
         return False
-    if folder != _TEMPORARY and not _inside(folder, root):
+    if folder != _TEMPORARY and base != root and not _inside(folder, root):
         return False
-    if any(path.startswith(own) or own.startswith(path + "/") for own in (protected.home, *protected.folders)):
+    if path.startswith(protected.own) or path in protected.above:
         return False
-    return _without_links(folder, rest)
+    return _without_links(folder, rest, {} if seen is None else seen)
 
 
 def _split(target: str, cwd: str | None, root: str | None) -> tuple[str, str]:
@@ -76,17 +80,15 @@ def _inside(folder: str, root: str | None) -> bool:
     return folder == above or folder.startswith(above + "/")
 
 
-def _without_links(folder: str, rest: str) -> bool:
+def _without_links(folder: str, rest: str, seen: Seen) -> bool:
     """Whether no part of `rest` below `folder` is a link; what does not exist has none."""
     at = folder
     for part in rest.split("/"):
         at = f"{at}/{part}"
         try:
-            mode = os.lstat(at).st_mode
-        except FileNotFoundError:
-            return True
-        except (OSError, ValueError):
+            what = seen[at] if at in seen else look(at, seen)
+        except ValueError:
             return False
-        if mode & 0o170000 == 0o120000:
-            return False
+        if what != PLAIN:
+            return what == GONE
     return True

@@ -12,15 +12,15 @@ import os
 from levaithan.hot import charter, hotconf, policy_charter
 from levaithan.hot.bounded import head
 from levaithan.hot.deed import Deed, shown
+from levaithan.hot.deed_rules import DeedRules
 from levaithan.hot.opinion import Opinion
 from levaithan.hot.protected import Protected
 from levaithan.hot.run_rules import RunRules
 from levaithan.hot.scene import Scene
-from levaithan.hot.where import PATH_PLACES, PLACES
+from levaithan.hot.where import PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from levaithan.hot.event import Event
@@ -42,8 +42,7 @@ class Policy:
     """The rules in force; `rules` None: there never were good ones. problems: what is wrong with them, in words."""
 
     __slots__ = (
-        "_beyond_paths",
-        "_by_deed",
+        "_deeds",
         "_last",
         "_runs",
         "conf",
@@ -63,15 +62,8 @@ class Policy:
         self.problems = problems
         self.user_home = user_home or os.path.expanduser("~")
         self.protected = Protected(home, conf, self.user_home)
-        self._by_deed: dict[str, list[Rule]] = {}
-        for rule in rules or ():
-            for kind in rule["does"]:
-                self._by_deed.setdefault(kind, []).append(rule)
-        self._beyond_paths = {
-            kind: [rule for rule in found if not PATH_PLACES.issuperset(rule["to"])]
-            for kind, found in self._by_deed.items()
-        }
-        self._runs = RunRules(self._by_deed.get("run", ()))
+        self._deeds = DeedRules(rules or ())
+        self._runs = RunRules(rule for rule in rules or () if "run" in rule["does"])
         self._last: tuple[str, list[Deed]] = ("", [])
 
     def judge(self, event: Event) -> Opinion | None:
@@ -97,13 +89,15 @@ class Policy:
         if event.name not in ("PreToolUse", "PermissionRequest", "ConfigChange", "UserPromptSubmit"):
             return []
         scene = Scene(self.protected, self.user_home, event)
+        where, kinds = scene.where, self._deeds.of_tool(event.tool_name or event.name)
         seen: dict[str, Opinion] = {}
         deeds = scene.deeds()
         self._last = (event.id, deeds)
         for deed in deeds:
-            for rule in self._rules_on(deed, scene):
-                if rule["id"] not in seen and _tool_fits(rule["tools"], event.tool_name or event.name):
-                    place = scene.where.fits(rule, deed)
+            rules = kinds.get(deed.kind)
+            for rule in rules.about(deed, where) if rules is not None else ():
+                if rule["id"] not in seen:
+                    place = where.fits(rule, deed)
                     if place is not None:
                         seen[rule["id"]] = _opinion(rule, deed, place)
         for made in scene.commands:
@@ -113,11 +107,6 @@ class Policy:
                     deed = Deed("run", made.name, made.cwd, seen_as)
                     seen[rule["id"]] = _opinion(rule, deed, deed.seen)
         return list(seen.values())
-
-    def _rules_on(self, deed: Deed, scene: Scene) -> Sequence[Rule]:
-        """The rules that may be about `deed`."""
-        rules = self._by_deed.get(deed.kind, ())
-        return self._beyond_paths[deed.kind] if rules and scene.where.is_ordinary(deed) else rules
 
     def _unloadable(self) -> Opinion:
         why = "; ".join(self.problems) or f"there are no rules in {self.home.context}/policies"
@@ -168,10 +157,6 @@ def _stamp(path: str) -> tuple[int, int, int]:
     except OSError:
         return (0, 0, 0)
     return (seen.st_mtime_ns, seen.st_size, seen.st_ino)
-
-
-def _tool_fits(tools: list[str], name: str) -> bool:
-    return not tools or any(name == tool or (tool.endswith("*") and name.startswith(tool[:-1])) for tool in tools)
 
 
 def _opinion(rule: Rule, deed: Deed, place: str) -> Opinion:

@@ -11,6 +11,7 @@ import sys
 
 from levaithan.hot.paths import fnv1a64, regular
 from levaithan.hot.plain_json import loads
+from levaithan.hot.realpath import exists, real, real_in, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from levaithan.hot.hotconf import HotConf
     from levaithan.hot.paths import Home
+    from levaithan.hot.realpath import Seen
 
 _OWN = ("context", "hooks", "state", "run", "keys", "bin", "logs")
 _SETTINGS_NAMES = ("settings.json", "settings.local.json", "levaithan.toml")
@@ -31,9 +33,22 @@ _FOLDS_CASE = sys.platform == "darwin"
 
 
 class Protected:
-    """Paths of one installation. folders: protected with all in them; files: alone; key: the signing key's folder."""
+    """Paths of one installation. folders: protected with all in them; files: alone; key: the signing key's folder;
+    own: the home and the folders; above: every folder that one of these lies in."""
 
-    __slots__ = ("files", "folders", "home", "installed", "key", "pid_file", "python", "user_home")
+    __slots__ = (
+        "_inside",
+        "above",
+        "files",
+        "folders",
+        "home",
+        "installed",
+        "key",
+        "own",
+        "pid_file",
+        "python",
+        "user_home",
+    )
 
     def __init__(self, home: Home, conf: HotConf, user_home: str) -> None:
         self.home = home.root
@@ -43,29 +58,33 @@ class Protected:
         self.pid_file = home.run + "/service.json"
         folders = [f"{home.root}/{name}" for name in _OWN] + [home.run, *_MANAGED, *_source_folders(conf)]
         self.folders = tuple(dict.fromkeys(_fold(os.path.realpath(folder)) for folder in folders))
+        self._inside = tuple(folder + "/" for folder in self.folders)
+        self.own = (home.root, *self.folders)
+        self.above = frozenset(own[:at] for own in self.own for at, char in enumerate(own) if char == "/")
         self.installed = frozenset(os.path.realpath(path) for path in _installed(home.installs))
         files = [user_home + name for name in _SETTINGS] + _own_files(home.root, conf.src, user_home)
         self.files = frozenset(_fold(os.path.realpath(path)) for path in (*files, *self.installed))
 
-    def settings_of(self, *projects: str | None) -> frozenset[str]:
-        """The protected files, with the settings of `projects`."""
+    def settings_of(self, *projects: str | None, seen: Seen) -> frozenset[str]:
+        """The protected files, with the settings of `projects`. `seen`: see realpath.py."""
         more = []
         for project in {one for one in projects if one}:
-            folder = os.path.realpath(project + "/.claude")  # once for both: each of its parts is a system call
-            for name in _SETTINGS_NAMES:
-                path = f"{folder}/{name}"
-                more.append(_fold(os.path.realpath(path) if os.path.islink(path) else path))
+            folder = real(project + "/.claude", seen)
+            more += [_fold(real_in(folder, name, seen)) for name in _SETTINGS_NAMES]
         return self.files.union(more)
 
-    def hit(self, path: str, files: frozenset[str], *, removes: bool = False) -> str | None:
+    def hit(self, path: str, files: frozenset[str], *, removes: bool = False, seen: Seen | None = None) -> str | None:
         """The protected path that a change of `path` (absolute, resolved) touches, or None.
 
         `removes`: `path` is deleted, moved or changed with everything in it, so a protected path below it counts too.
+        `seen`: see realpath.py.
         """
         path = _fold(path)
         if path in files:
             return path
         below = path.rstrip("/") + "/"
+        if not removes and not below.startswith(self._inside):
+            return None
         for folder in self.folders:
             if path == folder or path.startswith(folder + "/"):
                 return folder
@@ -73,22 +92,29 @@ class Protected:
                 return folder
         if removes:
             for file in files:
-                if file.startswith(below) and os.path.exists(file):
+                if file.startswith(below) and exists(file, seen):
                     return file
         return None
 
     def hit_by_pattern(self, pattern: str, files: frozenset[str], *, removes: bool = False) -> str | None:
         """The same for a path with `*`, `?` or `[`: the protected path that the shell may make of it, or None."""
-        from fnmatch import fnmatchcase
-
         wanted = _fold(pattern).split("/")
-        for protected in (*self.folders, *files):
+        first = next((at for at, part in enumerate(wanted) if is_glob(part)), len(wanted))
+        lead = "/".join(wanted[:first]) + "/"
+        leads_in = lead.startswith(self._inside) or lead[:-1] in self.above
+        for protected in (*self.folders, *files) if leads_in else files:
+            if not protected.startswith(lead[:-1]) and not lead.startswith(protected):
+                continue
+            if not (protected + "/").startswith(lead) and not lead.startswith(protected + "/"):
+                continue  # one of the parts before the first pattern is another
+            from fnmatch import fnmatchcase
+
             real = protected.split("/")
             if len(wanted) > len(real) and protected in files:
                 continue
             if len(wanted) < len(real) and not removes:
                 continue
-            if all(fnmatchcase(name, glob) for name, glob in zip(real, wanted, strict=False)):
+            if all(fnmatchcase(name, glob) for name, glob in zip(real[first:], wanted[first:], strict=False)):
                 return (
                     protected
                     if protected not in files or os.path.exists(protected) or len(wanted) == len(real)
@@ -132,17 +158,16 @@ class Protected:
                 return found
         return None
 
-    def key_in(self, target: str, cwd: str | None) -> str | None:
-        """The signing key (or its folder) that `target`, a path or a pattern, names."""
-        if any(c in target for c in "*?["):
-            from fnmatch import fnmatchcase
+    def key_by_pattern(self, pattern: str, cwd: str | None) -> str | None:
+        """The signing key's folder, when `pattern` may stand for the key in it."""
+        from fnmatch import fnmatchcase
 
-            pattern = target if target.startswith("/") or cwd is None else f"{cwd}/{target}"
-            return self.key if fnmatchcase(self.key + "/journal.key", pattern) else None
-        path = resolve(target, cwd, self.user_home)
-        if path == self.key or (path and path.startswith(self.key + "/") and path.endswith(".key")):
-            return path
-        return None
+        whole = pattern if pattern.startswith("/") or cwd is None else f"{cwd}/{pattern}"
+        return self.key if fnmatchcase(self.key + "/journal.key", whole) else None
+
+    def key_at(self, path: str) -> str | None:
+        """`path` (absolute, resolved), when it is the signing key or its folder."""
+        return path if path == self.key or (path.startswith(self.key + "/") and path.endswith(".key")) else None
 
     def process_names(self, *, full: bool) -> list[str]:
         """What the service is called: whole command lines, or names of programs. Others' Python is only spared while
@@ -187,30 +212,9 @@ class Protected:
         return None
 
 
-def resolve(path: str, cwd: str | None, user_home: str) -> str | None:
-    """`path` as the kernel would find it: absolute, `..` and links resolved, also of what does not exist yet.
-
-    None when it cannot be told (relative to an unknown folder, or a NUL in it).
-    """
-    if "\x00" in path:
-        return None
-    if path == "~" or path.startswith("~/"):
-        path = user_home + path[1:]
-    if path.startswith("/proc/self/cwd"):
-        path = (cwd or "") + path[14:]
-    if not path.startswith("/"):
-        if cwd is None:
-            return None
-        path = cwd + "/" + path
-    return real(path)
-
-
-def real(path: str) -> str:
-    """`path` with its links resolved, as far as this user may look."""
-    try:
-        return os.path.realpath(path)
-    except OSError:  # /proc/1/root and the like
-        return os.path.normpath(path)
+def is_glob(text: str) -> bool:
+    """Whether a shell may make another path of `text`."""
+    return "*" in text or "?" in text or "[" in text
 
 
 def _own_files(root: str, source: str, user_home: str) -> list[str]:

@@ -6,16 +6,21 @@ library only.
 
 from __future__ import annotations
 
+from levaithan.hot.late import Late
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from levaithan.hot import invocation
     from levaithan.hot.invocation import Pattern
     from levaithan.hot.shell import Simple
 
     Rule = dict[str, Any]
     Row = tuple[int, Rule, Pattern]
+else:
+    invocation = Late("invocation")
 
 OTHER_NAMES = frozenset(
     "docker-compose podman-compose tofu terragrunt pip3 mariadb k g tf ip6tables valkey-cli doas".split(" ")
@@ -43,34 +48,29 @@ class RunRules:
         """Every rule with a pattern that `made` fits, a rule as often as it has such patterns, in order."""
         if made.name not in self._by_program and made.name not in OTHER_NAMES:
             return
-        from levaithan.hot.invocation import of
-
-        call = of(made)
+        call = invocation.of(made)
         if call.name not in self._by_program:
             return
         words = self._by_word.get(call.name)
         if words is None:
             words = self._by_word[call.name] = self._index(call.name)
-        rows = words[_ANY]
-        named = words.get(call.words[0]) if call.words else None
-        for _, rule, pattern in sorted(rows + named, key=_place) if named else rows:
+        rows = words.get(call.words[0]) if call.words else None
+        for _, rule, pattern in words[_ANY] if rows is None else rows:
             if pattern.fits(call):
                 yield rule
 
     def _index(self, program: str) -> dict[str, list[Row]]:
-        """The patterns of a program by the word that they begin with."""
-        from levaithan.hot.invocation import Pattern
-
+        """The patterns of a program by the word that a command begins with; with them, those that begin with any."""
         found: dict[str, list[Row]] = {_ANY: []}
         for place, (rule, text) in enumerate(self._by_program[program]):
             pattern = self._compiled.get(text)
             if pattern is None:
-                pattern = self._compiled[text] = Pattern(text)
-            first = pattern.words[0] if pattern.words else ["*"]
-            plain = not any("*" in word for word in first)
-            for word in first if plain else (_ANY,):
+                pattern = self._compiled[text] = invocation.Pattern(text)
+            first = pattern.words[0] if pattern.words else None
+            for word in first.words if first is not None and first.plain else (_ANY,):
                 found.setdefault(word, []).append((place, rule, pattern))
-        return found
+        rest = found[_ANY]
+        return {word: sorted(rows + rest, key=_place) if word and rest else rows for word, rows in found.items()}
 
 
 def _place(row: Row) -> int:

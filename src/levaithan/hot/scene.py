@@ -7,20 +7,25 @@ programs. Standard library only; each reader is imported when an event needs it.
 from __future__ import annotations
 
 from levaithan.hot.deed import Deed
+from levaithan.hot.late import Late
 from levaithan.hot.simple import MAX_LINE, Line, plain
 from levaithan.hot.where import Where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from levaithan.hot import deeds, deeds_remote, domains, secret_deeds, shell, wrappers
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
     from levaithan.hot.simple import Simple
+else:
+    deeds, domains, deeds_remote, wrappers = Late("deeds"), Late("domains"), Late("deeds_remote"), Late("wrappers")
+    secret_deeds, shell = Late("secret_deeds"), Late("shell")
 
 _DEEPEST = 3
 _SHORTEST_SECRET = 16
 SHELL_TOOLS = ("Bash", "Monitor")
-_TOGETHER = ("|", "`", "(", "<", "curl", "wget", "fetch", "http", "/dev/tcp/", "/dev/udp/", "socket")
-"""Lines in which commands may do together what none does alone."""
+_inert: dict[str, bool] = {}
+_MANY = 4096
 
 
 class Scene:
@@ -49,14 +54,12 @@ class Scene:
         tool, given = event.tool_name or "", event.tool_input
         if tool in SHELL_TOOLS:
             command = given.get("command")
-            return self._shell(command, event.cwd) if isinstance(command, str) else []
+            return self._shell(command, self.where.around.cwd) if isinstance(command, str) else []
         from levaithan.hot.deeds_tools import of_tool
 
         asked = of_tool(tool, given, event.cwd)
         found = asked.deeds
         if "content" in given or "new_string" in given or "new_source" in given or "edits" in given:
-            from levaithan.hot import secret_deeds
-
             found += secret_deeds.of_tool(given, event.cwd, tool)
         for command, cwd in asked.commands:
             found += self._shell(command, cwd)
@@ -74,32 +77,25 @@ class Scene:
         one = plain(command, cwd)
         if one is not None and runs_nothing_else(one):
             return Line([one])
-        from levaithan.hot import shell
-
         known = {"CLAUDE_PROJECT_DIR": self.event.project} if self.event.project else None
         return shell.split(command, cwd, self.user_home, known)
 
     def _of_line(self, commands: list[Simple], text: str, depth: int = 0) -> list[Deed]:
         """What the commands of one text do, each alone and together, and what the files do that they run."""
-        from levaithan.hot import domains
-        from levaithan.hot.deeds import of_command
-        from levaithan.hot.wrappers import may_run_file
-
         where = self.where
         if not depth or "levaithan" in text:
             where.text = f"{where.text}\n{text}" if where.text else text
         self.commands += commands
         found: list[Deed] = []
         for made in commands:
-            found += of_command(made)
+            found += deeds.of_command(made)
             found += domains.of_command(made)
         found += domains.of_line(commands, text)
-        if any(mark in text for mark in _TOGETHER):
-            from levaithan.hot.deeds_remote import of_line
-
-            found += of_line(commands, text)
-        if depth < _DEEPEST and any(made.words and may_run_file(made.words[0], made.name) for made in commands):
-            found += self._of_files(commands, depth + 1)
+        if _may_do_together(text):
+            found += deeds_remote.of_line(commands, text)
+        for made in commands if depth < _DEEPEST else ():
+            if made.words and wrappers.may_run_file(made.words[0], made.name):
+                return found + self._of_files(commands, depth + 1)
         return found
 
     def _of_files(self, commands: list[Simple], depth: int) -> list[Deed]:
@@ -122,18 +118,39 @@ class Scene:
     def _secrets(self, text: str, seen: str) -> list[Deed]:
         if len(text) < _SHORTEST_SECRET:
             return []
-        from levaithan.hot import secret_deeds
+        return list(secret_deeds.of_text(text, self.where.around.cwd, seen))
 
-        return list(secret_deeds.of_text(text, self.event.cwd, seen))
+
+def _may_do_together(text: str) -> bool:
+    """Whether `text` is a line in which commands may do together what none does alone."""
+    return (
+        "|" in text
+        or "`" in text
+        or "(" in text
+        or "<" in text
+        or "curl" in text
+        or "wget" in text
+        or "fetch" in text
+        or "http" in text
+        or "/dev/tcp/" in text
+        or "/dev/udp/" in text
+        or "socket" in text
+    )
 
 
 def runs_nothing_else(made: Simple) -> bool:
     """Whether shell_wrap.look_into() has nothing to do with `made`."""
+    known = _inert.get(made.name)
+    if known is None:
+        if len(_inert) > _MANY:
+            _inert.clear()
+        known = _inert[made.name] = _is_inert(made.name)
+    return known and not wrappers.starts_inside(made.words, made.name)
+
+
+def _is_inert(name: str) -> bool:
     from levaithan.hot.shell_options import INTERPRETERS
     from levaithan.hot.shell_wrap import SPECIAL
-    from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS, starts_inside
+    from levaithan.hot.wrappers import ELSEWHERE, RUNNERS, WRAPPERS
 
-    name = made.name
-    if starts_inside(made.words, name):
-        return False
     return not (name.startswith(INTERPRETERS) or any(name in each for each in (SPECIAL, WRAPPERS, ELSEWHERE, RUNNERS)))

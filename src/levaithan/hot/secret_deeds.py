@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WRITTEN = ("content", "new_string", "new_source")
 _WEAK = frozenset(("url-password", "mailchimp", "discord"))
 """Shapes that other texts have as well."""
+_STRONG = tuple((needle, row) for row in ROWS if row.kind not in _WEAK for needle in row.needles)
 _MOST = 4 << 20
 _MOST_TEXTS = 2000
 
@@ -78,10 +79,9 @@ def _kinds(text: str) -> Iterator[str]:
 
         if re.search(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16,20}(?![A-Za-z0-9])", text):  # a longer one is a slip of the pen
             yield "aws-access-key"
-    for row in ROWS:
-        if row.kind not in _WEAK and any(needle in text for needle in row.needles):
-            from levaithan.hot.secret_words import is_placeholder
+    for row in dict.fromkeys([row for needle, row in _STRONG if needle in text]):
+        from levaithan.hot.secret_words import is_placeholder
 
-            group = 1 if row.pattern.groups else 0
-            if any(not is_placeholder(found[group], whole=bool(group)) for found in row.pattern.finditer(text)):
-                yield row.kind
+        group = 1 if row.pattern.groups else 0
+        if any(not is_placeholder(found[group], whole=bool(group)) for found in row.pattern.finditer(text)):
+            yield row.kind

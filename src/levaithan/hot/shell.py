@@ -204,9 +204,10 @@ class Reader(Words):
             return None
         self._prepare(words)
         made = Simple(list(words), list(redirects), self.cwd, stdin[0] if stdin else None)
-        if made.stdin is None and UNKNOWN in words[1:2] + [target for _, target in redirects[-1:]]:
-            made.stdin = self.substituted  # bash <(...), source <(...), sh < <(...)
-        self.substituted = None
+        if self.substituted is not None:
+            if made.stdin is None and UNKNOWN in words[1:2] + [target for _, target in redirects[-1:]]:
+                made.stdin = self.substituted  # bash <(...), source <(...), sh < <(...)
+            self.substituted = None
         made.upstream = piped = self.piped
         self.piped = None
         words.clear()
@@ -225,7 +226,7 @@ class Reader(Words):
                 return made  # what it gets on stdin stands further down
         if made.stdin is None and piped is not None:
             made.stdin = output_of(piped)
-        if not any(document.reader is made for document in self.documents):
+        if not (self.documents and any(document.reader is made for document in self.documents)):
             shell_wrap.look_into(made, self)
         return made
 

@@ -47,6 +47,12 @@ _DELETED = re.compile(r"['\"]?\s?\)\.(?:unlink|rmdir|delete|rmtree|rm_rf|delete_
 
 def pieces(made: Simple) -> list[str]:
     """The program texts that `made`, an interpreter, is given in its words or on its stdin."""
+    if made.code is None or made.code[0] is not made.stdin:
+        made.code = made.stdin, _pieces(made)
+    return made.code[1]
+
+
+def _pieces(made: Simple) -> list[str]:
     words, name = made.words, made.name
     operands = [word for word in words[1:] if word[:1] != "-" and word not in ("/dev/stdin", "\x00")]
     reads = [made.stdin] if made.stdin and not operands else []

@@ -1,9 +1,11 @@
-"""The words of a command as options, their values and what is left; names of interpreters. Imports nothing.
+"""The words of a command as options, their values and what is left; names of interpreters. Standard library only.
 
 `valued` says which options take a value: single letters glued in its first word, then long names.
 """
 
 from __future__ import annotations
+
+import posixpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def operands_on(words: list[str], valued: str) -> list[str]:
 def takes_next(word: str, short: str, long: str) -> int:
     """1 when the option `word` takes the next word as its value."""
     if word.startswith("--"):
-        return int("=" not in word and word[2:] in long.split(" ") and len(word) > 2)
+        return int("=" not in word and word[2:] in long and len(word) > 2 and word[2:] in long.split(" "))
     return int(word[-1] in short) if not any(c in short for c in word[1:-1]) else 0
 
 
@@ -83,8 +85,6 @@ def find_paths(words: list[str]) -> list[str]:
 
 def joined(cwd: str | None, place: str) -> str | None:
     """The folder `place` as seen from `cwd`; None when that is unknown."""
-    import posixpath
-
     if cwd is None and not place.startswith("/"):
         return None
     return posixpath.normpath(posixpath.join(cwd or "/", place))

@@ -5,6 +5,7 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 
 from __future__ import annotations
 
+from levaithan.hot.late import Late
 from levaithan.hot.shell_names import NAMING
 from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, takes_next, value_of
 from levaithan.hot.wrappers import CONSOLES, ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS, starts_inside
@@ -13,7 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from levaithan.hot import shell_code, shell_far
     from levaithan.hot.shell import Reader, Simple
+else:
+    shell_code, shell_far = Late("shell_code"), Late("shell_far")  # most lines do not need the patterns they compile
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "rbash", "mksh"))
 
@@ -47,8 +51,6 @@ def look_into(made: Simple, reader: Reader) -> None:
 
 
 def _program(made: Simple, reader: Reader) -> None:
-    from levaithan.hot import shell_code  # it compiles patterns that most lines do not need
-
     for piece in shell_code.pieces(made):
         starts(piece, reader)
     for i, word in enumerate(made.words[1:4], 1):
@@ -59,8 +61,6 @@ def _program(made: Simple, reader: Reader) -> None:
 
 def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
     """What program text would start. It is no command line, so that a quote left open in it means nothing."""
-    from levaithan.hot import shell_code
-
     before = reader.result.unsure
     for line in shell_code.commands_in(code, whole_file=whole_file):
         reader.child(line, dict(reader.variables))
@@ -69,8 +69,6 @@ def starts(code: str, reader: Reader, *, whole_file: bool = False) -> None:
 
 def _far(made: Simple, reader: Reader) -> None:
     """What another machine, a container or an environment is told to run."""
-    from levaithan.hot import shell_far
-
     found = shell_far.inner(made) or (made.stdin if made.name in ("ssh", "autossh") else None)
     if not found:
         return

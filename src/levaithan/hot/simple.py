@@ -6,6 +6,10 @@ import costs the one-shot path as much as the rest of the reading. Standard libr
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from levaithan.hot.invocation import Invocation
+
 MAX_LINE = 256 << 10
 _SHORT = 4096
 _PLAIN = dict.fromkeys(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%,+- ")
@@ -14,9 +18,10 @@ _KEYWORDS = frozenset("if then elif else fi for while until do done case esac se
 
 class Simple:
     """One simple command: `words` (words[0] the program as written), its redirections, folder, known input, and
-    `upstream`, the command whose output it is piped, `origin`, the file it stands in."""
+    `upstream`, the command whose output it is piped, `origin`, the file it stands in. call, code, request: how
+    invocation.py, shell_code.py and deeds_network.py read it, kept for who asks next."""
 
-    __slots__ = ("cwd", "name", "origin", "redirects", "stdin", "upstream", "words")
+    __slots__ = ("call", "code", "cwd", "name", "origin", "redirects", "request", "stdin", "upstream", "words")
 
     def __init__(self, words: list[str], redirects: list[tuple[str, str]], cwd: str | None, stdin: str | None) -> None:
         self.words = words
@@ -25,6 +30,9 @@ class Simple:
         self.stdin = stdin
         self.upstream: Simple | None = None
         self.origin = ""
+        self.call: Invocation | None = None
+        self.code: tuple[str | None, list[str]] | None = None
+        self.request: tuple[list[tuple[str, str]], list[str]] | None = None
         self.name = words[0].rsplit("/", 1)[-1] if words else ""
 
     def __repr__(self) -> str:

@@ -6,27 +6,31 @@ only; those modules are imported when a rule asks.
 
 from __future__ import annotations
 
-import os
-
-from levaithan.hot.places import is_place, without_glob
-from levaithan.hot.protected import real, resolve
+from levaithan.hot.late import Late
+from levaithan.hot.protected import is_glob
+from levaithan.hot.realpath import resolve
+from levaithan.hot.spot import FOLDERS, Spot, Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from levaithan.hot import addresses, deeds, ordinary
     from levaithan.hot.deed import Deed
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
 
     Rule = dict[str, Any]
+    At = Callable[["Where", Deed], str | None]
+else:
+    addresses, deeds, ordinary = Late("addresses"), Late("deeds"), Late("ordinary")
 
-_FOLDERS = ("root", "home", "system", "device")
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
 PLACES = (
-    *_FOLDERS,
+    *FOLDERS,
     "protected",
     "key",
     "service",
@@ -42,28 +46,28 @@ PLACES = (
     *_ADDRESSES,
 )
 
-PATH_PLACES = frozenset((*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
+PATH_PLACES = frozenset((*FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
 PATH_PLACES |= {"elsewhere", "project", "others-home"}
 """Places that an ordinary file of the project is in none of."""
-_ALL_OF_IT = frozenset(("*", "**", ".*", "?*", ".[!.]*", ".[^.]*", ".??*", "[!.]*", "[^.]*", "*.*"))
-"""Patterns that leave little of a folder."""
+FILE_PLACES = frozenset(_FILES)
+INSIDE_OUT = frozenset((*FOLDERS, "outside", "beyond", "elsewhere", "credential-store"))
+"""Places that no path below the project is in, see Spot.is_inside."""
 PATH_DEEDS = frozenset(("delete", "write", "move", "mode", "read", "list", "copy", "commit", "send"))
 
 
 class Where:
     """The places around one event. text: the command lines that are judged."""
 
-    __slots__ = ("_files", "_ordinary", "_paths", "_roots", "event", "protected", "text", "user_home")
+    __slots__ = ("_files", "_last", "_spots", "around", "protected", "text", "user_home")
 
     def __init__(self, protected: Protected, user_home: str, event: Event) -> None:
         self.protected = protected
-        self.event = event
         self.user_home = user_home
         self.text = ""
+        self.around = Surroundings(event.project, event.cwd, user_home)
         self._files: frozenset[str] | None = None
-        self._roots: tuple[str, ...] | None = None
-        self._ordinary: dict[tuple[str, str | None], bool] = {}
-        self._paths: dict[tuple[str, str | None], tuple[str, str] | None] = {}
+        self._spots: dict[tuple[str, str | None], Spot] = {}
+        self._last: tuple[Deed | None, Spot | None] = (None, None)
 
     def fits(self, rule: Rule, deed: Deed) -> str | None:
         """The place of `rule` that `deed` meets (as the reason names it), or None."""
@@ -73,7 +77,7 @@ class Where:
             names = rule["subcommands"]
             return deed.target if any((deed.target + " ").startswith(name + " ") for name in names) else None
         for place in rule["to"]:
-            found = self._at(place, deed)
+            found = _AT[place](self, deed)
             if found is not None:
                 return found
         return None
@@ -82,56 +86,70 @@ class Where:
         """Whether `deed` is about a path that lies in none of PATH_PLACES: found out once a path."""
         if deed.kind not in PATH_DEEDS:
             return False
-        cwd = deed.cwd or self.event.cwd
-        key = (deed.target, cwd)
-        known = self._ordinary.get(key)
-        if known is None:
-            from levaithan.hot.ordinary import is_ordinary
+        spot = self._spot(deed)
+        if spot.ordinary is None:
+            around = self.around
+            spot.ordinary = ordinary.is_ordinary(spot.target, spot.cwd, around.project, self.protected, around.seen)
+        return spot.ordinary
 
-            known = self._ordinary[key] = is_ordinary(deed.target, cwd, self.event.project, self.protected)
-        return known
+    def is_inside(self, deed: Deed) -> bool:
+        """Whether the path that `deed` is about lies in none of INSIDE_OUT and FILE_PLACES."""
+        spot = self._spot(deed)
+        return spot.is_inside() and not spot.files()
 
-    def _at(self, place: str, deed: Deed) -> str | None:
-        if place == "any":
-            return deed.target
-        if place in _FOLDERS:
-            return self._folder(place, deed)
-        if place in _FILES:
-            return self._file(place, deed)
-        if place in _ADDRESSES:
-            return self._address(place, deed)
-        return _OTHER[place](self, deed)
+    def is_in_files(self, deed: Deed) -> bool:
+        """Whether the path that `deed` is about lies in one of FILE_PLACES."""
+        return bool(self._spot(deed).files())
+
+    def _spot(self, deed: Deed) -> Spot:
+        last, spot = self._last
+        if last is deed and spot is not None:
+            return spot
+        key = (deed.target, deed.cwd or self.around.cwd)
+        spot = self._spots.get(key)
+        if spot is None:
+            spot = self._spots[key] = Spot(*key, self.around)
+        self._last = (deed, spot)
+        return spot
 
     def _protected(self, deed: Deed) -> str | None:
-        protected = self.protected
+        if deed.kind == "code" and not deeds.writes_in_code(deed.target):
+            return None
         if self._files is None:
-            self._files = protected.settings_of(self.event.project, self.event.cwd)
-        cwd = deed.cwd or self.event.cwd
+            self._files = self.protected.settings_of(self.around.project, self.around.cwd, seen=self.around.seen)
         if deed.kind == "code":
-            from levaithan.hot.deeds import writes_in_code
+            return self.protected.named_in_code(deed.target, self._files, deed.cwd or self.around.cwd)
+        return self._protected_at(deed, self._files)
 
-            return protected.named_in_code(deed.target, self._files, cwd) if writes_in_code(deed.target) else None
+    def _protected_at(self, deed: Deed, files: frozenset[str]) -> str | None:
+        """The protected path that the target of `deed`, a path or a pattern, is or may become."""
+        protected = self.protected
         removes = deed.kind == "move" or (deed.kind in ("delete", "mode") and deed.recursive)
         target = deed.target
         if "\x00" in target:
             tail = target.rpartition("\x00")[2]
-            known = (*protected.folders, *self._files)
+            known = (*protected.folders, *files)
             return next((path for path in known if tail.count("/") > 1 and path.endswith(tail)), None)
-        if any(c in target for c in "*?["):
+        if is_glob(target):
             start = min(target.find(c) for c in "*?[" if c in target)
             folder, _, pattern = target[:start].rpartition("/")
-            base = resolve(folder or ("/" if target.startswith("/") else "."), cwd, self.user_home)
+            cwd, above = deed.cwd or self.around.cwd, folder or ("/" if target.startswith("/") else ".")
+            base = resolve(above, cwd, self.user_home, self.around.seen)
             glob = f"{(base or '').rstrip('/')}/{pattern}{target[start:]}"
-            return protected.hit_by_pattern(glob, self._files, removes=removes) if base else None
-        found = self._resolved(deed)
-        if found is None:
+            return protected.hit_by_pattern(glob, files, removes=removes) if base else None
+        found = self._spot(deed).resolved()
+        if not found:
             return None
         if found[1] == protected.home and deed.recursive:
             return found[1]
-        return protected.hit(found[1], self._files, removes=removes)
+        return protected.hit(found[1], files, removes=removes, seen=self.around.seen)
 
     def _key(self, deed: Deed) -> str | None:
-        return self.protected.key_in(deed.target, deed.cwd or self.event.cwd)
+        spot = self._spot(deed)
+        if is_glob(spot.target):
+            return self.protected.key_by_pattern(spot.target, spot.cwd)
+        found = spot.resolved()
+        return self.protected.key_at(found[1]) if found else None
 
     def _service(self, deed: Deed) -> str | None:
         how, _, word = deed.target.partition(" ")
@@ -151,148 +169,33 @@ class Where:
         names = self.protected.process_names(full=how == "full")
         return "the service" if any(shape.search(name) for name in names) else None
 
-    def _folder(self, place: str, deed: Deed) -> str | None:
-        """Root, home, system folders and devices, by the path as written and as the kernel finds it."""
-        if "\x00" in deed.target or not deed.target:
-            empty = place == "root" and deed.recursive and deed.target.strip("\x00") in ("/", "/*", "/.", "/..", "//")
-            return "/ if that variable is empty" if empty and deed.target[:1] == "\x00" else None
-        target = deed.target
-        cwd = deed.cwd or self.event.cwd
-        if target.startswith("~"):
-            target = self.user_home + target[1:] if target[1:2] in ("", "/") else target
-        if not target.startswith("/"):
-            if cwd is None:
-                return None
-            target = f"{cwd}/{target}"
-        path = without_glob(os.path.normpath(target))
-        if is_place(place, path, self.user_home):
-            return path
-        if place != "device" and not target.endswith(("/", "/*", "/.")):
-            return None  # a link itself, not what it points to
-        path = real(path)
-        return path if is_place(place, path, self.user_home) else None
 
-    def _file(self, place: str, deed: Deed) -> str | None:
-        """Files that start or govern something, by the path as written and as the kernel finds it."""
-        from levaithan.hot.file_places import FILE_PLACES
-
-        found = self._resolved(deed)
-        meets = FILE_PLACES[place]
-        return next((path for path in dict.fromkeys(found or ()) if meets(path, self.user_home)), None)
-
-    def _credential(self, deed: Deed) -> str | None:
-        from levaithan.hot.credentials import kind_of
-
-        if "\x00" in deed.target:
-            tail = deed.target.rpartition("\x00")[2]
-            what = kind_of(tail) if "/" in tail else None
-            return f"{tail} ({what})" if what else None
-        for path in dict.fromkeys(self._resolved(deed) or (deed.target,)):
-            what = kind_of(path)
-            if what:
-                return f"{path} ({what})"
-        return None
-
-    def _credential_store(self, deed: Deed) -> str | None:
-        """A credential file outside of the project: one that the user's other programs count on."""
-        found = self._credential(deed)
-        return found if found and self._outside(deed) else None
-
-    def _outside(self, deed: Deed) -> str | None:
-        from levaithan.hot.file_places import is_outside
-
-        found = self._resolved(deed)
-        return found[1] if found and is_outside(found[1], self._around(), self.user_home) else None
-
-    def _beyond(self, deed: Deed) -> str | None:
-        from levaithan.hot.file_places import is_beyond
-
-        found = self._resolved(deed)
-        return found[1] if found and is_beyond(found[1], self._around(), self.user_home) else None
-
-    def _elsewhere(self, deed: Deed) -> str | None:
-        """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
-        from levaithan.hot.file_places import is_elsewhere
-
-        if "\x00" in deed.target:
-            return self._below_elsewhere(deed)
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        path = found[1] if deed.target.endswith(("/", "/*", "/.")) else found[0]
-        return path if is_elsewhere(path, self._around()) else None
-
-    def _below_elsewhere(self, deed: Deed) -> str | None:
-        """A folder outside of the project in which something is named that only the run will know: `/srv/$NAME`."""
-        from levaithan.hot.file_places import is_elsewhere
-
-        folder, found, _ = deed.target.partition("\x00")[0].rpartition("/")
-        cwd = deed.cwd or self.event.cwd
-        if not found or not folder or (cwd is None and folder[:1] not in ("/", "~")):
-            return None
-        path = _written(folder, cwd, self.user_home)
-        return path + "/?" if is_elsewhere(path, self._around()) else None
-
-    def _project(self, deed: Deed) -> str | None:
-        """The project or the working folder, whole, or what they lie in."""
-        found = self._resolved(deed)
-        if found is None:
-            return None
-        path = found[1]
-        while path.rpartition("/")[2] in _ALL_OF_IT:
-            path = path.rpartition("/")[0]
-        below = path.rstrip("/") + "/"
-        return path if any((root + "/").startswith(below) for root in self._around() if len(root) > 1) else None
-
-    def _others_home(self, deed: Deed) -> str | None:
-        """The home folder of somebody who neither runs this nor owns the project."""
-        from levaithan.hot.file_places import home_of
-
-        found = self._resolved(deed)
-        home = home_of(found[1]) if found else ""
-        ours = {home_of(root + "/") for root in (self.user_home, *self._around())}
-        return found[1] if found and home and home not in ours else None
-
-    def _around(self) -> tuple[str, ...]:
-        """The project and the working folder, as written and as the kernel finds them."""
-        if self._roots is None:
-            from levaithan.hot.ordinary import real_folder
-
-            named = {root.rstrip("/") for root in (self.event.project, self.event.cwd) if root}
-            self._roots = (*named, *({real_folder(root) for root in named} - named))
-        return self._roots
-
-    def _address(self, place: str, deed: Deed) -> str | None:
-        from levaithan.hot import addresses
-
-        return deed.target if addresses.PLACES[place](deed.target) else None
-
-    def _resolved(self, deed: Deed) -> tuple[str, str] | None:
-        """(the path as written, the path as the kernel finds it), both absolute; None when it cannot be told."""
-        cwd = deed.cwd or self.event.cwd
-        key = (deed.target, cwd)
-        if key not in self._paths:
-            path = resolve(deed.target, cwd, self.user_home) if deed.target else None
-            self._paths[key] = None if path is None else (_written(deed.target, cwd, self.user_home), path)
-        return self._paths[key]
+def _folder(place: str) -> At:
+    return lambda where, deed: where._spot(deed).folder(place, deed.recursive)
 
 
-def _written(path: str, cwd: str | None, user_home: str) -> str:
-    """`path` made absolute, `..` taken out by its text alone."""
-    if path == "~" or path.startswith("~/"):
-        path = user_home + path[1:]
-    return "/" + os.path.normpath(path if path.startswith("/") else f"{cwd}/{path}").lstrip("/")
+def _file(place: str) -> At:
+    return lambda where, deed: where._spot(deed).files().get(place)
 
 
-_OTHER = {
+def _address(place: str) -> At:
+    return lambda _where, deed: deed.target if addresses.PLACES[place](deed.target) else None
+
+
+_AT: dict[str, At] = {
+    **{place: _folder(place) for place in FOLDERS},
+    **{place: _file(place) for place in _FILES},
+    **{place: _address(place) for place in _ADDRESSES},
+    "any": lambda _where, deed: deed.target,
     "protected": Where._protected,
     "key": Where._key,
     "service": Where._service,
-    "credential": Where._credential,
-    "credential-store": Where._credential_store,
-    "outside": Where._outside,
-    "beyond": Where._beyond,
-    "elsewhere": Where._elsewhere,
-    "project": Where._project,
-    "others-home": Where._others_home,
+    "credential": lambda where, deed: where._spot(deed).credential(),
+    "credential-store": lambda where, deed: where._spot(deed).credential_store(),
+    "outside": lambda where, deed: where._spot(deed).outside(),
+    "beyond": lambda where, deed: where._spot(deed).beyond(),
+    "elsewhere": lambda where, deed: where._spot(deed).elsewhere(),
+    "project": lambda where, deed: where._spot(deed).project(),
+    "others-home": lambda where, deed: where._spot(deed).others_home(),
 }
+"""Place -> what of it a deed meets."""

@@ -43,10 +43,10 @@ def where(tmp_path: Path) -> Where:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("below", [False, True], ids=["relative", "absolute"])
 def test_what_is_in_a_place_is_not_ordinary(where: Where, name: str, below: bool) -> None:
-    target = os.path.join(where.event.cwd or "", name) if below else name
+    target = os.path.join(where.around.cwd or "", name) if below else name
     for kind in sorted(PATH_DEEDS):
         for recursive in (False, True):
-            deed = Deed(kind, target, where.event.cwd, target, recursive=recursive)
+            deed = Deed(kind, target, where.around.cwd, target, recursive=recursive)
             rule = {"recursive": False, "subcommands": [], "to": []}
             met = [place for place in sorted(PATH_PLACES) if where.fits({**rule, "to": [place]}, deed)]
             if where.is_ordinary(deed):
@@ -67,6 +67,6 @@ def test_nearly_all_paths_are(where: Where) -> None:
         "a b",
         "café",
     ]
-    assert [name for name in NAMES if where.is_ordinary(Deed("write", name, where.event.cwd, name))] == [
+    assert [name for name in NAMES if where.is_ordinary(Deed("write", name, where.around.cwd, name))] == [
         name for name in NAMES if name in [*wanted, "ci.yml", "etc/passwd", "secrets/x"]
     ]

@@ -17,7 +17,7 @@ from levaithan.hot.event import Event
 from levaithan.hot.hotconf import HotConf
 from levaithan.hot.paths import home_at
 from levaithan.hot.policy import Policy
-from levaithan.hot.protected import real
+from levaithan.hot.realpath import real
 
 BASE = Path(__file__).resolve().parents[3] / ".claude/context/policies/base.toml"
 RULES = policy_pack.compile_packs([(str(BASE), BASE.read_bytes())])
