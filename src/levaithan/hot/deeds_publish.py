@@ -160,7 +160,8 @@ def _stands(wanted: list[str], plain: list[str], words: list[str]) -> bool:
     names = [word for word in wanted if word[:1] != "-"]
     if any(not any(word == flag or word.startswith(flag + "=") for word in words) for flag in flags):
         return False
-    later = "".join(words[1:2]).startswith(("-", "+")) or (plain and plain[0] in ("workspace", "run") and words[0] not in _ENGINES)
+    grouped = plain and plain[0] in ("workspace", "run") and words[0] not in _ENGINES
+    later = grouped or "".join(words[1:2]).startswith(("-", "+"))
     return any(plain[at : at + len(names)] == names for at in range(3 if later else 1))
 
 
