@@ -47,15 +47,12 @@ _WORDS = [
         b"eyj",
         b"dapi",
         b"airtable",
-        b"devops",
+        b"ops_pat",
         b"resend",
         b"cookie:",
         b"docker log",
         b"redis-cli",
         b"openssl",
-        b"useradd",
-        b"sqlcmd",
-        b"service-principal",
     )
 ]
 """Words that a secret stands beside, each with what is left of it when only the letters of _KEPT are kept: looking for
