@@ -190,11 +190,33 @@ def _login_in(url: str) -> bool:
     return bool(found and user and password) and "\x00" not in password
 
 
+_CONTROL_PORTS = frozenset(
+    _words(
+        "22 23 25 2049 2375 2376 2377 2379 2380 3306 4243 4646 5432 6379 6443 8200 8500 9229 10250 10255 11211 27017"
+    )
+)
+"""Docker, etcd, Kubernetes, Consul, Nomad, Vault, a debugger: who reaches them rules the machine or reads its secrets;
+and servers that speak no HTTP, which a request can only be smuggled into."""
+
+
+def port_of(url: str) -> str:
+    """The port that `url` names, "" for none."""
+    place = url.strip().partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0].rpartition("@")[2]
+    port = place.rpartition("]")[2].rpartition(":")[2] if "]" in place or ":" in place else ""
+    return port if port.isdigit() else ""
+
+
+def _controls(url: str) -> bool:
+    host = host_of(url)
+    return port_of(url) in _CONTROL_PORTS and (is_local(host) or is_private(host) or "." not in host)
+
+
 PLACES: dict[str, Callable[[str], bool]] = {
     "metadata": lambda url: is_metadata(host_of(url)),
     "private-network": lambda url: is_private(host_of(url)) and not is_metadata(host_of(url)),
     "no-web": _no_web,
     "login-in-url": _login_in,
+    "control-port": _controls,
     "drop": lambda url: is_drop(host_of(url)),
 }
 """Kind of address -> whether a URL is such a one."""

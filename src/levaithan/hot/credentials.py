@@ -16,14 +16,17 @@ _NAME_ROWS: dict[str, str] = {
     "secret.key private.key server.key client.key tls.key journal.key ssh_host_rsa_key ssh_host_ecdsa_key "
     "ssh_host_ed25519_key ssh_host_dsa_key secring.gpg",
     _LOGIN: ".netrc _netrc .git-credentials .pgpass .my.cnf .mylogin.cnf .htpasswd .authinfo .authinfo.gpg .msmtprc "
-    ".fetchmailrc .smbcredentials .dockercfg .vault_pass .vault-pass .vault_password vault_pass.txt vault_password",
+    ".fetchmailrc .smbcredentials .dockercfg .vault_pass .vault-pass .vault_password vault_pass.txt vault_password "
+    "wp-config.php .htdigest",
     _TOKEN: ".pypirc .vault-token credentials.tfrc.json .terraformrc .databrickscfg .s3cfg .boto .credentials.json "
-    "oauth_creds.json token.pickle client_secret.json client_secrets.json kaggle.json .cargo-credentials",
+    "oauth_creds.json token.pickle client_secret.json client_secrets.json kaggle.json .cargo-credentials "
+    ".npmrc .yarnrc.yml",
     _CLOUD: "application_default_credentials.json access_tokens.db msal_token_cache.json accesstokens.json "
     "service_principal_entries.json serviceaccountkey.json service-account.json service_account.json credentials.json "
-    "gcp-key.json gcloud-key.json rootkey.csv accesskeys.csv",
+    "gcp-key.json gcloud-key.json kubeconfig kubeconfig.yaml kubeconfig.yml rootkey.csv accesskeys.csv",
     _STATE: "terraform.tfstate terraform.tfstate.backup secrets.yml secrets.yaml secrets.json secrets.toml secrets.env "
-    "secrets.txt .secrets .envrc env.local",
+    "secrets.txt .secrets .envrc env.local .dev.vars secrets.auto.tfvars secrets.tfvars secret.tfvars terraform.tfvars "
+    "local.settings.json",
     _STORE: "login.keyring passwords.kdbx bitwarden.json logins.json key3.db key4.db signons.sqlite",
     _COOKIES: "cookies.sqlite",
     _PAST: ".bash_history .zsh_history .sh_history .history .python_history .psql_history "
@@ -70,6 +73,8 @@ _ENDINGS: dict[str, str] = {
     **dict.fromkeys(("tfstate",), _STATE),
     **dict.fromkeys(("ovpn", "rdp"), _LOGIN),
 }
+_BUNDLES = frozenset(("p12", "pfx", "jks", "keystore", "p8", "ppk"))
+"""Always with a private key in them, whatever they are called."""
 _PUBLIC_MARKS = ("pub", "cert", "chain", "bundle", "dhparam", "root", "csr", "public", "crl", "trust")
 """In the name of a *.pem, *.key or *.asc: not a secret. `ca` counts as a word of its own."""
 
@@ -181,13 +186,14 @@ def _by_ending(name: str) -> str | None:
     stem, _, ending = name.rpartition(".")
     kind = _ENDINGS.get(ending)
     if kind is None or not stem:
-        if name.endswith((".tfstate.backup", "-service-account.json")) or (
-            "firebase-adminsdk" in name and ending == "json"
-        ):
+        if name.endswith(
+            (".tfstate.backup", "-service-account.json", "-service-account-key.json", "_service_account.json")
+        ) or ("firebase-adminsdk" in name and ending == "json"):
             return _CLOUD
         return _PAST if name.endswith("_history") and name.startswith(".") else None
     if kind is _KEY and (
-        any(mark in stem for mark in _PUBLIC_MARKS) or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
+        (ending not in _BUNDLES and any(mark in stem for mark in _PUBLIC_MARKS))
+        or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
     ):
         return None
     if ending == "asc":
@@ -220,7 +226,7 @@ def _by_path(name: str, parts: list[str], low: str) -> str | None:
             kind = _PATHS.get("/".join(parts[-count:]))
             if kind:
                 return kind
-    if name in (".npmrc", ".yarnrc.yml", ".yarnrc"):
+    if name == ".yarnrc":
         return _TOKEN if _at_home(parts) else None
     if "proc" in parts and name in _OF_PROCESSES:
         return _OF_PROCESSES[name]

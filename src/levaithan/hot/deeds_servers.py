@@ -70,7 +70,7 @@ def of_server(name: str, given: dict[str, Any], cwd: str | None, asked: Asked) -
     if lines and arguments:
         lines = [f"{lines[0]} {arguments[0]}"]
     asked.commands += [(line, place) for line in lines or arguments]
-    for text in texts_in(given, _QUERIES):
+    for text in () if "search" in words else texts_in(given, _QUERIES):
         asked.deeds += _of_query(name, text, cwd)
     asked.deeds += _of_places(name, given, place, words)
     if words & _REMOVES and not _LIGHT & (words | _words(server)) and not words & {"list", "get", "search"}:

@@ -73,7 +73,7 @@ class Protected:
                 return folder
         if removes:
             for file in files:
-                if file.startswith(below) and os.path.exists(file):
+                if file.startswith(below) and (below.endswith("/.claude/") or os.path.exists(file)):
                     return file
         return None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FOLDERS = ("root", "home", "system", "device")
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
-_ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
+_ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop", "control-port")
 PLACES = (
     *_FOLDERS,
     "protected",
@@ -200,13 +200,31 @@ class Where:
         from levaithan.hot.file_places import is_outside
 
         found = self._resolved(deed)
-        return found[1] if found and is_outside(found[1], self._around(), self.user_home) else None
+        if found and (is_outside(found[1], self._around(), self.user_home) or self._leads_out(found, deed.target)):
+            return found[1]
+        return None
+
+    def _leads_out(self, found: tuple[str, str], target: str) -> bool:
+        """Whether a link of the project, or `..` out of it, leads to a place outside: a temporary one too."""
+        from levaithan.hot.file_places import is_elsewhere, is_stream
+
+        written, path = found
+        roots = self._around()
+        if not roots or is_stream(path) or not is_elsewhere(path, roots, temporary=False):
+            return False
+        below = not target.startswith(("/", "~")) or target.startswith(tuple(root + "/" for root in roots))
+        climbs = below and (target.startswith("../") or "/../" in target)
+        return climbs or not is_elsewhere(written, roots, temporary=False)
 
     def _beyond(self, deed: Deed) -> str | None:
-        from levaithan.hot.file_places import is_beyond
+        from levaithan.hot.file_places import is_beyond, is_library
 
         found = self._resolved(deed)
-        return found[1] if found and is_beyond(found[1], self._around(), self.user_home) else None
+        if found is None or is_library(found[1], self.user_home):
+            return None
+        if is_beyond(found[1], self._around(), self.user_home) or self._leads_out(found, deed.target):
+            return found[1]
+        return None
 
     def _elsewhere(self, deed: Deed) -> str | None:
         """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""
