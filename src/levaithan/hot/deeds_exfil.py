@@ -35,6 +35,7 @@ _ENCODERS = frozenset(
 _SECRET_NAME = re.compile(
     r"\$\{?([A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|AUTH_TOKEN|_TOKEN|CREDENTIALS?)[A-Z0-9_]*)\}?"
 )
+_AWS = re.compile(r"\$\{?AWS_(?:SECRET_ACCESS_KEY|SESSION_TOKEN)\b")
 _SENDING_CODE = re.compile(
     r"requests\.(?:post|put|patch|get)|urlopen|http\.client|httpx\.|aiohttp|socket\.|fetch\(|axios|https?\.request|"
     r"Net::HTTP|LWP::|smtplib|ftplib|paramiko|file_get_contents\(.{0,3}http|curl_exec",
@@ -71,6 +72,8 @@ def _by_request(made: Simple, before: Sequence[Simple], text: str) -> Iterator[D
     )
     if made.upstream is not None and (asks_stdin or made.name in ("http", "https", "xh", "xhs")):
         yield from _from_pipe(made.upstream, made)
+    if "$" in text and "--aws-sigv4" not in made.words and _AWS.search(text):
+        yield Deed("upload", "a secret of AWS, which never leaves in the clear,", made.cwd, seen)
     if any("\x00" in one for one in (*addresses, *data)):
         inside = [one for one in before if one.upstream is not made]
         if _gives_secrets(inside):

@@ -148,7 +148,7 @@ def _httpie(made: Simple) -> Iterator[Deed]:
     if leaves(addresses):
         for word in operands(made.words, _HTTPIE)[1:]:
             head, found, path = word.partition("@")
-            if found and path and "=" not in head and "://" not in word:
+            if found and path and "=" not in head.rstrip(":=") and "://" not in word:
                 yield Deed("send", path, made.cwd, seen)
                 yield Deed("upload", path, made.cwd, seen)
 
@@ -209,11 +209,19 @@ def _tunnels(made: Simple) -> Iterator[Deed]:
         yield Deed("tunnel", made.name, made.cwd, shown(made.words))
 
 
+_SSH_RUNS = ("proxycommand", "localcommand", "knownhostscommand", "remotecommand")
+"""Options of ssh whose value a shell runs."""
+
+
 def _ssh(made: Simple) -> Iterator[Deed]:
     """ssh -R: a port of the other machine leads into this one."""
     pairs, rest = pairs_of(made.words, "bcDEeFIiJLlmOoPpQRSWw")
     if any(option == "-R" or (option == "-o" and value.lower().startswith("remoteforward")) for option, value in pairs):
         yield Deed("tunnel", rest[0] if rest else "another machine", made.cwd, shown(made.words))
+    for option, value in pairs:
+        name, _, command = value.replace("=", " ", 1).partition(" ")
+        if option == "-o" and name.lower() in _SSH_RUNS and "%h" not in command and set(command) & set(";|&$`("):
+            yield Deed("unsure", f"a command for a shell in {name}", made.cwd, shown(made.words))
 
 
 _SENDERS: dict[str, tuple[str, ...]] = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Simple], Iterator[Deed]]
 
-_REHEARSALS = ("--dry-run", "--help", "-h", "--version", "--snapshot", "--dryrun", "--whatif", "--noop")
+_REHEARSALS = ("--dry-run", "--help", "-h", "--snapshot", "--dryrun", "--whatif", "--noop")
 _GRADLE = (
     "publish|publishPlugins|uploadArchives|closeAndReleaseRepository|publishAllPublicationsToMavenCentralRepository"
 )
@@ -142,6 +142,8 @@ def _publishes(made: Simple) -> Iterator[Deed]:
     words = made.words
     if any(word in _REHEARSALS or word.startswith("--dry-run=") for word in words[1:]):
         return
+    if "--version" in words[1:] and (words[1] == "--version" or words[-1] == "--version"):
+        return
     plain = [word for word in words[1:] if word[:1] != "-" and not word.startswith("+")]
     for verb in _VERBS[made.name].split("|"):
         wanted = verb.split()
@@ -180,8 +182,12 @@ def _python(made: Simple) -> Iterator[Deed]:
 
 def _installs(made: Simple) -> Iterator[Deed]:
     rest = made.words[1:]
-    if made.name == "uv" and rest[:1] == ["pip"]:
+    if made.name == "uv" and rest[:1] in (["pip"], ["tool"]):
         rest = rest[1:]
+    if rest[:1] in (["uninstall"], ["remove"], ["rm"]) and "levaithan" in rest:
+        yield Deed("switch", "uninstall", made.cwd, shown(made.words))
+    if made.name.startswith("pip") and rest[:2] == ["config", "set"] and "index-url" in "".join(rest[2:3]):
+        rest = ["install", "--index-url", *rest[3:]]
     if made.name == "npm" and rest[:3] in (["config", "set", "registry"], ["c", "set", "registry"]):
         rest = ["install", "--registry", *rest[3:]]
     yield from _installs_from(made, rest)

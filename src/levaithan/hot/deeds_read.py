@@ -6,6 +6,7 @@ hash, counts lines, or uses a key for what keys are for (ssh -i, source .env) re
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from levaithan.hot.deed import Deed, shown
@@ -158,6 +159,9 @@ def _git(made: Simple) -> Iterator[Deed]:
         for word in rest[1:]:
             if word[:1] != "-":
                 yield Deed("read", word.rpartition(":")[2], made.cwd, shown(made.words))
+    elif rest[:1] == ["log"] and {"-p", "--patch", "-u"} & set(rest):
+        for word in rest[rest.index("--") + 1 :] if "--" in rest else ():
+            yield Deed("read", word, made.cwd, shown(made.words))
     elif rest[:1] == ["credential"] and rest[1:2] == ["fill"]:
         yield Deed("reveal", "git's stored passwords", made.cwd, shown(made.words))
 
@@ -171,6 +175,13 @@ def _rows() -> dict[str, Reader]:
 
 OF = _rows()
 _READERS = frozenset((*_SHOWS.split(), *_SEARCHES.split(), *_EDITS.split(), "sh", "bash"))
+
+
+_WRITTEN = re.compile(
+    r"(?:(?:write|append)File(?:Sync)?|createWriteStream|File\.write|file_put_contents)\s?\(\s?[\"']([^\"'\n]{2,300})[\"']"
+    r"|(?:open|Path)\s?\(\s?[\"']([^\"'\n]{2,300})[\"']\s?(?:,\s?(?:mode\s?=\s?)?[\"'](?:[wax]|r\+)|\)\.(?:write_|open\([\"'][wax]))"
+)
+"""What program text writes to: by a call that only writes, or by a mode."""
 
 
 def of_input(made: Simple) -> Iterator[Deed]:
@@ -191,6 +202,8 @@ def _in_code(made: Simple) -> Iterator[Deed]:
     ):
         yield from (Deed("read", word, made.cwd, shown(made.words)) for word in operands(made.words)[1:])
     for piece in pieces(made):
+        for match in _WRITTEN.finditer(piece):
+            yield Deed("write", match[1] or match[2], made.cwd, shown(made.words))
         for text in literals(piece)[:200]:
             if 3 < len(text) < 300 and " " not in text and kind_of(text):
                 yield Deed("read", text, made.cwd, shown(made.words))

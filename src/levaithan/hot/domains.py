@@ -42,7 +42,7 @@ PROGRAMS: dict[str, str] = {
     ),
     "persistence": (
         "at batch chkconfig crontab defaults git launchctl loginctl osascript pm2 rc-update reg sc schtasks systemctl "
-        "systemd-run update-rc.d"
+        "ssh-copy-id systemd-run update-rc.d"
     ),
     "privilege": (
         "addgroup adduser chgpasswd chmod chpasswd chsh delgroup deluser doas dseditgroup gpasswd groupdel groupmems "

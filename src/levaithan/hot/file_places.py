@@ -39,6 +39,10 @@ _STARTUP = frozenset(
     )
 )
 _STARTUP_HOME = _words(".config/fish/conf.d/ .bashrc.d/ .zshrc.d/ .oh-my-zsh/custom/ .config/plasma-workspace/env/")
+_CALLED_DAILY = frozenset(
+    _words("git ssh sudo su ls cat cp mv rm sh bash zsh python python3 node npm pip curl gpg claude")
+)
+"""Programs that another one of the same name in the home's bin would stand in for."""
 _STARTUP_SYSTEM = _words(
     "/etc/profile /etc/bash.bashrc /etc/bashrc /etc/zsh/ /etc/environment /etc/zshrc /etc/zprofile /etc/zshenv "
     "/etc/csh. /etc/fish/ /etc/skel/"
@@ -166,6 +170,8 @@ def _below_home(path: str, user_home: str) -> str:
 
 def _starts_shells(path: str, user_home: str) -> bool:
     rest = _below_home(path, user_home)
+    if rest.startswith((".local/bin/", "bin/")) and rest.rpartition("/")[2] in _CALLED_DAILY:
+        return True
     return rest in _STARTUP or rest.startswith(_STARTUP_HOME) or path.startswith(_STARTUP_SYSTEM)
 
 
