@@ -191,10 +191,8 @@ def _by_ending(name: str) -> str | None:
         ) or ("firebase-adminsdk" in name and ending == "json"):
             return _CLOUD
         return _PAST if name.endswith("_history") and name.startswith(".") else None
-    if kind is _KEY and (
-        (ending not in _BUNDLES and any(mark in stem for mark in _PUBLIC_MARKS))
-        or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
-    ):
+    public = any(mark in stem for mark in _PUBLIC_MARKS) or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
+    if kind is _KEY and public and ending not in _BUNDLES:
         return None
     if ending == "asc":
         return _KEY if any(word in stem for word in ("secret", "private", "priv", "sec")) else None

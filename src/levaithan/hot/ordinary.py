@@ -50,6 +50,8 @@ def is_ordinary(target: str, cwd: str | None, root: str | None, protected: Prote
         return False
     if folder != _TEMPORARY and not _inside(folder, root):
         return False
+    if folder == _TEMPORARY and path.startswith(protected.user_home + "/"):
+        return False
     if any(path.startswith(own) or own.startswith(path + "/") for own in (protected.home, *protected.folders)):
         return False
     return _without_links(folder, rest)

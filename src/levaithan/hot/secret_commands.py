@@ -31,7 +31,9 @@ _CLIENTS = (
         r"|openssl\b[^\n;|&]{0,100}?(?:\s-[kK]\s|\spass:)|gh\s+secret\s+set\b[^\n;|&]{0,100}?\s(?:--body|-b)[ =]"
         r"|net\s+use\b[^\n;|&]{0,100}?/user:[^\s]{1,60}\s)([\"']?)([^\s\"'-][^\s\"']{2,256})"
     ),
-    re.compile(r"(?i)(?<![A-Za-z0-9])login\s{1,4}([^\s]{1,128})\s{1,4}password\s{1,4}([^\s\"']{3,256})"),
+    re.compile(
+        r"(?i)(?<![A-Za-z0-9])(?:machine\s{1,4}[^\s]{1,128}|default)\s{1,4}login\s{1,4}([^\s]{1,128})\s{1,4}password\s{1,4}([^\s\"']{3,256})"
+    ),
     re.compile(
         r"(?<![^\s;&|(`])(?:echo|printf)\s{1,4}([\"']?)([^\s\"'|]{6,256})[\"']?\s{0,4}\|[^|\n;]{0,100}?(?:-stdin|sudo\s+-S|--with-token)"
     ),

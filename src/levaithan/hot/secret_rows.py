@@ -167,7 +167,7 @@ OTHER = (
     Row(
         "putty-key",
         "Private-Lines: ",
-        r"Private-Lines: \d{1,3}([A-Za-z0-9+/=\s\\]{20,20000}?)"
+        r"Private-Lines: \d{1,3}(?:\\+[rn]|\s){1,4}([A-Za-z0-9+/=\s\\]{20,20000}?)"
         r"(?=(?:\\+[rn]|\s){1,4}Private-MAC|[^A-Za-z0-9+/=\s\\]|\Z)",
     ),
     Row("url-password", "://", r"://[^\s/@:\"'<>\\\[]{0,128}:([^\s/\"'<>\\]{1,256})@"),
