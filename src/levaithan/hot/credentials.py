@@ -20,6 +20,7 @@ _NAME_ROWS: dict[str, str] = {
     "wp-config.php .htdigest",
     _TOKEN: ".pypirc .vault-token credentials.tfrc.json .terraformrc .databrickscfg .s3cfg .boto .credentials.json "
     "oauth_creds.json token.pickle client_secret.json client_secrets.json kaggle.json .cargo-credentials "
+    ".credentials "
     ".npmrc .yarnrc.yml",
     _CLOUD: "application_default_credentials.json access_tokens.db msal_token_cache.json accesstokens.json "
     "service_principal_entries.json serviceaccountkey.json service-account.json service_account.json credentials.json "
@@ -75,6 +76,18 @@ _ENDINGS: dict[str, str] = {
 }
 _BUNDLES = frozenset(("p12", "pfx", "jks", "keystore", "p8", "ppk"))
 """Always with a private key in them, whatever they are called."""
+_DATA = frozenset(
+    ("txt", "csv", "json", "yml", "yaml", "ini", "conf", "cfg", "toml", "properties", "xml", "bak", "old")
+)
+_PASSWORDS = frozenset(("password", "passwords", "passwd", "passphrase", "passphrases", "logins"))
+_HOLDINGS = ("credentials", "creds", "apikeys", "apikey", "apitokens", "secretkeys", "servicekey")
+_HOLDINGS += ("serviceaccountkey", "privatekeys", "accesskeys")
+_KEYS_ALONE = ("privatekey", "deploykey", "sshkey", "hostkey", "masterkey")
+_MADE_UP = ("test", "example", "sample", "mock", "fake", "dummy", "fixture", "invalid")
+_MADE_UP_FOLDERS = frozenset(
+    ("fixtures", "__fixtures__", "testdata", "examples", "mocks", "__mocks__", "templates", "locales", "i18n", "lang")
+)
+"""Plain data that is called by what it holds, and where such a name is a text about it."""
 _PUBLIC_MARKS = ("pub", "cert", "chain", "bundle", "dhparam", "root", "csr", "public", "crl", "trust")
 """In the name of a *.pem, *.key or *.asc: not a secret. `ca` counts as a word of its own."""
 
@@ -142,7 +155,7 @@ _TEXTS = frozenset(
 def kind_of(path: str) -> str | None:
     """What is in the credential file `path` (absolute, relative or a pattern), in words; None when it is no
     such file."""
-    low = path.lower().rstrip("/")
+    low = path.lower().rstrip("/ ")
     parts = low.split("/")
     name = parts[-1]
     if not name or name.endswith(".pub"):
@@ -179,16 +192,34 @@ def _by_name(name: str, parts: list[str]) -> str | None:
         return _STATE if _is_environment(name) else None
     if name.startswith("id_") and name.rstrip("*?").startswith(("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519")):
         return _KEY if name.rpartition(".")[2] not in _TEXTS else None
-    return _by_ending(name)
+    found = _by_ending(name)
+    if found is None and ("key" in name or "cred" in name or "pass" in name or "account" in name or "_" in name):
+        return _by_words(name, parts)
+    return found
+
+
+def _by_words(name: str, parts: list[str]) -> str | None:
+    """passwords.txt, aws-creds.json, deploy_key, .vault-password: plain data called by what it holds."""
+    stem, _, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    flat = stem.replace("_", "").replace("-", "").replace(".", "")
+    if not ending and (flat.endswith(_KEYS_ALONE) or stem.endswith(("_rsa", "_ed25519", "_ecdsa"))):
+        return _KEY
+    if stem.startswith(".vault") and "pass" in stem and ending in ("", "txt"):
+        return _LOGIN
+    if ending not in _DATA or flat.startswith(_MADE_UP) or not _MADE_UP_FOLDERS.isdisjoint(parts):
+        return None
+    if flat in _PASSWORDS:
+        return _LOGIN if ending not in ("json", "yml", "yaml", "xml", "properties") else None  # texts of a form
+    if ending == "json" and flat.endswith("serviceaccount"):
+        return _CLOUD  # of YAML it is a manifest of Kubernetes, without a key
+    return _LOGIN if flat.endswith(_HOLDINGS) else None
 
 
 def _by_ending(name: str) -> str | None:
     stem, _, ending = name.rpartition(".")
     kind = _ENDINGS.get(ending)
     if kind is None or not stem:
-        if name.endswith(
-            (".tfstate.backup", "-service-account.json", "-service-account-key.json", "_service_account.json")
-        ) or ("firebase-adminsdk" in name and ending == "json"):
+        if name.endswith(".tfstate.backup") or ("firebase-adminsdk" in name and ending == "json"):
             return _CLOUD
         return _PAST if name.endswith("_history") and name.startswith(".") else None
     public = any(mark in stem for mark in _PUBLIC_MARKS) or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
@@ -206,7 +237,7 @@ def _is_environment(name: str) -> bool:
     if not name.startswith(".env"):
         return False
     rest = name[4:]
-    return rest[:1] in (".", "-", "_", "*", "?", "[") and not any(
+    return rest[:1] in (".", "-", "_", "*", "?", "[", "~") and not any(
         part in _SAMPLES for part in rest.replace("-", ".").split(".")
     )
 

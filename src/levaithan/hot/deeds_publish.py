@@ -94,31 +94,11 @@ _INSTALLS = ("install", "add", "i", "ci", "sync", "download", "wheel", "upgrade"
 _INSTALLERS = frozenset(
     ("pip", "pip3", "pipx", "uv", "npm", "pnpm", "yarn", "bun", "cargo", "gem", "poetry", "pdm", "npx", "bunx", "brew")
 )
-_KNOWN_SOURCES: tuple[str, ...] = (
-    "pypi.org",
-    "files.pythonhosted.org",
-    "download.pytorch.org",
-    "registry.npmjs.org",
-    "registry.yarnpkg.com",
-)
-_KNOWN_SOURCES += (
-    "rubygems.org",
-    "crates.io",
-    "npm.pkg.github.com",
-    "pypi.nvidia.com",
-    "wheels.vllm.ai",
-    "test.pypi.org",
-)
-_SOURCE_FLAGS = (
-    "--index-url",
-    "--extra-index-url",
-    "-i",
-    "--trusted-host",
-    "--find-links",
-    "-f",
-    "--default-index",
-    "--index",
-)
+_KNOWN_SOURCES = (
+    "pypi.org files.pythonhosted.org download.pytorch.org registry.npmjs.org registry.yarnpkg.com rubygems.org "
+    "crates.io npm.pkg.github.com pypi.nvidia.com wheels.vllm.ai test.pypi.org"
+).split()
+_SOURCE_FLAGS = "--index-url --extra-index-url -i --trusted-host --find-links -f --default-index --index".split()
 _REMOVERS: dict[str, tuple[str, ...]] = {
     "apt": ("remove", "purge", "autoremove", "autopurge"),
     "apt-get": ("remove", "purge", "autoremove", "autopurge"),
@@ -145,6 +125,11 @@ def _publishes(made: Simple) -> Iterator[Deed]:
     if "--version" in words[1:] and (words[1] == "--version" or words[-1] == "--version"):
         return
     plain = [word for word in words[1:] if word[:1] != "-" and not word.startswith("+")]
+    if made.name in ("gradle", "gradlew", "sbt"):
+        plain = [
+            one for one in (word.rpartition(":")[2].lstrip("+") for word in words[1:]) if not one.endswith("Local")
+        ]
+        plain = ["publish" for one in plain if one.startswith("publish")] or plain
     for verb in _VERBS[made.name].split("|"):
         wanted = verb.split()
         if _stands(wanted, plain, words):
@@ -162,7 +147,7 @@ def _stands(wanted: list[str], plain: list[str], words: list[str]) -> bool:
     names = [word for word in wanted if word[:1] != "-"]
     if any(not any(word == flag or word.startswith(flag + "=") for word in words) for flag in flags):
         return False
-    grouped = plain and plain[0] in ("workspace", "run") and words[0] not in _ENGINES
+    grouped = plain and plain[0] in ("workspace", "workspaces", "run") and words[0] not in _ENGINES
     later = grouped or "".join(words[1:2]).startswith(("-", "+"))
     return any(plain[at : at + len(names)] == names for at in range(3 if later else 1))
 
@@ -258,6 +243,8 @@ def _run_by(made: Simple) -> list[str]:
     rest = made.words[1:]
     if made.name in ("npx", "bunx"):
         rest = operands_on(made.words, "p package")
+    elif made.name == "bundle" and rest[:1] == ["exec"]:
+        rest = rest[1:]
     elif made.name in ("pnpm", "yarn", "npm") and rest[:1] in (["dlx"], ["exec"], ["x"]):
         rest = [word for word in rest[1:] if word != "--"]
     else:
@@ -290,7 +277,7 @@ def _repositories(made: Simple) -> Iterator[Deed]:
 
 
 def _names() -> dict[str, Reader]:
-    found: dict[str, Reader] = dict.fromkeys((*_VERBS, *_INSTALLERS), _both)
+    found: dict[str, Reader] = dict.fromkeys((*_VERBS, *_INSTALLERS, "bundle"), _both)
     found |= dict.fromkeys((*_REMOVERS, "pacman"), _removes)
     found |= dict.fromkeys(("add-apt-repository", "apt-key", "apt-add-repository"), _repositories)
     found |= dict.fromkeys(("python", "python3", "python2", "py"), _python)

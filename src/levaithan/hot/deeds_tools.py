@@ -90,7 +90,7 @@ def _alternatives(pattern: str) -> list[str]:
 
 def plain_path(path: str) -> str:
     """A path as some program may take it: a file:// URL, with %2e and %2f, with the home as a variable, with
-    backslashes, of Windows (its drive is taken for the root, a server's share for a folder of the root)."""
+    backslashes, of Windows (drives and shares are taken for what is mounted, homes for homes)."""
     if path[:5].lower() == "file:":
         rest = path[5:]
         return _unescaped("/" + rest[2:].partition("/")[2] if rest.startswith("//") else rest)
@@ -100,7 +100,7 @@ def plain_path(path: str) -> str:
         path = path.replace("\\", "/")
         path = "/mnt" + path[1:] if path.startswith("//") else path
     if path[1:3] == ":/" and path[0].isalpha():
-        path = path[2:]
+        path = path[2:] if path[2:9].lower() == "/users/" else f"/mnt/{path[0].lower()}{path[2:]}"
     for name in _HOME_NAMES if path[:1] in ("$", "%") else ():
         if path.startswith(name):
             return "~/" + path[len(name) :]

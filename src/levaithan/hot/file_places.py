@@ -35,12 +35,14 @@ _STARTUP = frozenset(
         ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile .zlogin "
         ".zlogout .kshrc .cshrc .tcshrc .login .xprofile .xinitrc .xsession .xsessionrc .pam_environment .ssh/rc "
         ".ssh/environment .config/fish/config.fish .config/nushell/config.nu .config/nushell/env.nu .pythonrc "
-        ".config/powershell/profile.ps1 .ssh/config .irbrc .gdbinit .lldbinit .inputrc .oh-my-zsh/oh-my-zsh.sh"
+        ".config/powershell/profile.ps1 .ssh/config .vimrc .vim/vimrc .gvimrc .config/nvim/init.lua "
+        ".config/nvim/init.vim .emacs .emacs.d/init.el .tmux.conf .curlrc .wgetrc .irbrc .gdbinit .lldbinit "
+        ".inputrc .oh-my-zsh/oh-my-zsh.sh"
     )
 )
 _STARTUP_HOME = _words(".config/fish/conf.d/ .bashrc.d/ .zshrc.d/ .oh-my-zsh/custom/ .config/plasma-workspace/env/")
 _CALLED_DAILY = frozenset(
-    _words("git ssh sudo su ls cat cp mv rm sh bash zsh python python3 node npm pip curl gpg claude")
+    _words("git ssh sudo su ls cat cp mv rm sh bash zsh python python3 node npm pip curl gpg claude levaithan")
 )
 """Programs that another one of the same name in the home's bin would stand in for."""
 _STARTUP_SYSTEM = _words(
@@ -53,7 +55,9 @@ _AUTOSTART = _words(
     "/Library/LaunchDaemons/ /System/Library/Launch /Library/StartupItems/ /etc/udev/rules.d/ /etc/modules-load.d/ "
     "/etc/apt/apt.conf.d/ /etc/update-motd.d/ /etc/NetworkManager/dispatcher.d/ /etc/network/if- /etc/dhcp/"
 )
-_AUTOSTART_ANYWHERE = _words("/.ssh/authorized_keys /.ssh/authorized_keys2 /.vscode/tasks.json")
+_AUTOSTART_ANYWHERE = _words(
+    "/.ssh/authorized_keys /.ssh/authorized_keys2 /.vscode/tasks.json /usercustomize.py /sitecustomize.py"
+)
 """Keys that let somebody in; tasks that an editor runs when it opens the folder."""
 _AUTOSTART_HOME = _words(".config/systemd/ .config/autostart/ Library/LaunchAgents/ .local/share/systemd/")
 _RIGHTS = _words(
@@ -113,7 +117,7 @@ _LIBRARIES = _words(
 )
 _LIBRARIES_HOME = _words(
     ".cargo/registry/ .cargo/git/ .rustup/ go/pkg/mod/ .cache/go-build/ .m2/repository/ .gradle/caches/ "
-    ".gradle/wrapper/ .ivy2/ .nuget/packages/ .dotnet/ .pub-cache/ .pyenv/versions/ .nvm/versions/ .fnm/ "
+    ".gradle/wrapper/ .ivy2/cache/ .nuget/packages/ .dotnet/ .pub-cache/ .pyenv/versions/ .nvm/versions/ .fnm/ "
     ".volta/tools/ .rbenv/versions/ .rvm/gems/ .gem/ruby/ .bundle/cache/ .local/lib/ .local/share/pnpm/ "
     ".local/share/uv/ .local/share/pipx/ .local/share/mise/installs/ .local/pipx/ .asdf/installs/ .cache/uv/ "
     ".cache/pip/ .cache/pypoetry/ .npm/_cacache/ .yarn/berry/ .yarn/cache/ .bun/install/ .cache/yarn/ "
@@ -178,6 +182,8 @@ def _starts_shells(path: str, user_home: str) -> bool:
 def _starts_alone(path: str, user_home: str) -> bool:
     if path.startswith(_AUTOSTART) or path.endswith(_AUTOSTART_ANYWHERE):
         return True
+    if path.endswith(".pth") and "-packages/" in path:
+        return True
     return _below_home(path, user_home).startswith(_AUTOSTART_HOME)
 
 
@@ -193,7 +199,7 @@ def _in_git(path: str, user_home: str) -> bool:
     low = path.lower()
     rest = low.rpartition("/.git/")[2]
     if rest == low:
-        return "/.husky/" in low or _below_home(path, user_home).startswith(_GIT_HOME)
+        return "/.husky/" in low + "/" or _below_home(path, user_home).startswith(_GIT_HOME)
     parts = rest.split("/")
     if rest == "info/attributes":
         return True

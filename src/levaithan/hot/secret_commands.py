@@ -19,6 +19,8 @@ _HEADER = re.compile(
     r"(?i)(?<![A-Za-z0-9])(?:(bearer|basic)|authorization[\"'\\]{0,4} ?[:=] ?[\"'\\]{0,4}"
     r"(?:token|bot|apikey|key|negotiate|digest))[ \t]{1,4}([A-Za-z0-9._~+/=-]{6,8192})"
 )
+_CHALLENGE = ("realm=", "error=", "scope=", "authorization_uri=")
+"""What a server asks for behind `Bearer`, instead of a token."""
 _USER_FLAG = re.compile(r"(?<![^\s\"'])(?:-u|--user|--proxy-user)[ =]?([\"']?)([^\s:\"']{1,128}):([^\s\"']{3,256})")
 _CLIENTS = (
     re.compile(
@@ -29,6 +31,8 @@ _CLIENTS = (
         r"|(?:sqlcmd|bcp)\b[^\n;|&]{0,100}?\s-P\s?"
         r"|az\s+login\b[^\n;|&]{0,100}?\s-p\s|ldap[a-z]{3,8}\b[^\n;|&]{0,100}?\s-w\s"
         r"|openssl\b[^\n;|&]{0,100}?(?:\s-[kK]\s|\spass:)|gh\s+secret\s+set\b[^\n;|&]{0,100}?\s(?:--body|-b)[ =]"
+        r"|keytool\b[^\n;|&]{0,200}?\s-(?:store|key)pass\s|7za?\b[^\n;|&]{0,100}?\s-p|zip\b[^\n;|&]{0,100}?\s-P\s"
+        r"|twine\b[^\n;|&]{0,100}?\s-p\s|vault\s+login\s+|ssh-keygen\b[^\n;|&]{0,100}?\s-N\s|doctl\s+auth\s+init\s+-t\s"
         r"|net\s+use\b[^\n;|&]{0,100}?/user:[^\s]{1,60}\s)([\"']?)([^\s\"'-][^\s\"']{2,256})"
     ),
     re.compile(
@@ -37,12 +41,15 @@ _CLIENTS = (
     re.compile(
         r"(?<![^\s;&|(`])(?:echo|printf)\s{1,4}([\"']?)([^\s\"'|]{6,256})[\"']?\s{0,4}\|[^|\n;]{0,100}?(?:-stdin|sudo\s+-S|--with-token)"
     ),
-    re.compile(r"(?<![A-Za-z0-9_])auth\s?[=:]\s?[(\[]([\"'])[^\"'\n]{1,80}[\"'], ?[\"']([^\"'\s]{4,256})[\"'][)\]]"),
+    re.compile(
+        r"(?i)(?<![A-Za-z0-9_])(?:auth\s?[=:]\s?|[a-z]{0,20}basic_?auth[a-z]{0,20})[(\[]"
+        r"([\"'])[^\"'\n]{1,80}[\"'], ?[\"']([^\"'\s]{4,256})[\"'][)\]]"
+    ),
 )
 """How commands and code give a password without saying so: group 2."""
 _CLIENT_WORDS = (
     "mysql sshpass mariadb docker podman nerdctl mongo redis-cli useradd usermod sqlcmd bcp ldap openssl "
-    "secret login stdin auth net sudo with-token"
+    "secret login stdin auth net sudo with-token storepass keypass 7z zip twine ssh-keygen"
 ).split()
 _COOKIE = re.compile(r"(?i)(?<![A-Za-z])cookie[\"'\\]{0,4}[ \t]?[:=][ \t]?[\"'\\]{0,4}([^\n\"'\\]{8,4096})")
 _COOKIE_PAIR = re.compile(r"(?<![^;\s])[A-Za-z0-9_.-]{1,64}=([^;\s,]{12,4096})")
@@ -88,7 +95,11 @@ def _header_spans(text: str) -> Iterator[Span]:
         if scheme == "basic":
             if is_basic(value):
                 yield match.start(2), match.end(2), "basic-auth"
-        elif not is_placeholder(value) and not (value.rstrip(".").replace("-", "").isalpha() and len(value) < 24):
+        elif (
+            not is_placeholder(value)
+            and not value.startswith(_CHALLENGE)
+            and not (value.rstrip(".").replace("-", "").isalpha() and len(value) < 24)
+        ):
             yield match.start(2), match.end(2), "bearer-token"
 
 

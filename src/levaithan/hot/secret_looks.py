@@ -36,7 +36,7 @@ _PLACEHOLDER_START += (
     "https://",
 )
 _PLACEHOLDER_WORD = re.compile(
-    r"(?i)(?:your|my|the|some|insert|enter|replace|add|put|change|fake|dummy|mock|sample|example|placeholder|redacted|todo|hidden|masked)"
+    r"(?i)(?:(?<![A-Za-z0-9])(?:my|the|some|enter|add|put)|your|insert|replace|change|fake|dummy|mock|sample|example|placeholder|redacted|todo|hidden|masked)"
     r"(?:[-_. ]|me|this|it|$)|x{4,}|\*{3,}|\.{3}|_here$|[-_]goes[-_]|placeholder|example$|<[^>]{1,60}>"
 )
 _EMPTY_TEXT = (
@@ -65,7 +65,7 @@ def looks_made(value: str) -> bool:
         before = kind
     if len(value) < (12 if digits else 16) or pairs < 10:
         return False
-    least = (0.36 if digits else 0.45) if upper else 0.26 if pairs < 30 else 0.12
+    least = (0.36 if digits else 0.4) if upper else 0.26 if pairs < 30 else 0.12
     return changes >= pairs * least and (upper or digits > 3)
 
 

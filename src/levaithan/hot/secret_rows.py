@@ -53,7 +53,7 @@ PREFIXED = {
     "whsec": ("webhook-secret", _B + r"whsec_[A-Za-z0-9+/=]{16,128}"),
     "xoxb xoxp xoxa xoxr xoxs xoxe xoxc xoxd xapp": (
         "slack",
-        _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9%-]{10,300}",
+        _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-(?=[A-Za-z%-]{0,300}[0-9])[A-Za-z0-9%-]{10,300}",
     ),
     "npm": ("npm", _B + r"npm_[A-Za-z0-9]{36}"),
     "pypi": ("pypi", _B + r"pypi-[A-Za-z0-9_-]{50,300}"),
@@ -112,7 +112,9 @@ PREFIXED = {
 
 OTHER = (
     Row(
-        "aws-access-key", "AKIA ASIA ABIA ACCA", r"(?<![A-Za-z0-9+/])A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9+/])"
+        "aws-access-key",
+        "AKIA ASIA ABIA ACCA",
+        r"(?:(?<![A-Za-z0-9+/])|(?<=://))A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9+/])",
     ),
     Row(
         "private-key",

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(
     r"(?i)(pass(?:word|wd|phrase)s?|passw|pass|pwd|secret(?:[_-]?(?:access)?[_-]?key|[_-]?token|[_-]?value|[_-]?string)?"
-    r"|(?:api|access|account|private|encryption|signing|master|shared|auth|app|service|storage|client|deploy|license"
+    r"|(?:api|access|account|admin|subscription|consumer|ingest|integration|private|encryption|signing|master|shared|auth|app|service|storage|client|deploy|license"
     r"|webhook)"
     r"[_ -]?(?:access[_-]?)?key|token(?:[_-]?secret)?|credentials?|auth|identified by|requirepass|masterauth"
-    r"|(?<=[a-z0-9]_)(?:key|pat))"
+    r"|(?<=[a-z0-9]_)(?:key|pat|pw))"
     r"(?:[_-]?(?:[0-9]{1,2}|base))?"
     r"(\\{0,3}[\"']?\]?[ \t]{0,16}(?:=>|:=|={1,2}|:)[ \t]{0,16}"
     r"|\\{0,3}[\"']?,?(?:\\{1,4}n|\s){1,24}\\{0,3}[\"']?value\\{0,3}[\"']?[ \t]?[:=][ \t]{0,4}"
     r"|\\{0,3}[\"'],[ \t]{0,4}(?=\\{0,3}[\"'])|\([ \t]?(?=\\{0,3}[\"'])"
-    r"|[ \t]is:?[ \t]{1,4}|[ \t]{1,8}|>)"
+    r"|[ \t]is:?[ \t]{1,4}|[ \t]{0,16}\|[ \t]{1,4}|[ \t]{1,8}|>)"
 )
-_MARKS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "identified", "_pat")
+_MARKS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "identified", "_pat", "_pw")
 _UNSURE_NAMES = ("pat", "key", "pass")
 """Names that other things have as well: what they name must look as if a machine had made it."""
 _SETS = ("ENV ", "ARG ", " set ", "setx ", "setenv ", " -gx ", " -x ")
@@ -74,6 +74,7 @@ _NOT_SECRET_BEFORE += (
 _CODE = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,80}(?:\.[A-Za-z_][A-Za-z0-9_]{0,80}|->[A-Za-z_]\w{0,80}|::\w{1,80}){0,8}[(\[;,)]{0,3}$"
 )
+_SPLITTING = ("&", ";", "(", ")", "<", ">", "|", "{", "}", "[", "]", ",", "`")
 _UNQUOTED = re.compile(r"[^\s\"'`,;&|<>(){}\[\]\\]{1,4096}")
 _HEX = "0123456789abcdefABCDEF-:"
 _WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -98,7 +99,7 @@ def secret_name(name: str, value: str) -> str | None:
         return None
     match = matches[-1]
     word = match[1].lower()
-    if not _counts(word, name[: match.start()]):
+    if not _is_named(word, name[: match.start()], value, quoted=True):
         return None
     return _kind(word) if _is_value(value, word, quoted=True, environment=False) else None
 
@@ -111,9 +112,13 @@ def _assignment_spans(text: str) -> Iterator[Span]:
         flag = blank and _is_flag(text, match.start())
         quote, start = _open_quote(text, match.end())
         end = _value_end(text, start, quote)
+        if operator == "=" and not quote and text[end : end + 1] in _SPLITTING:
+            end = _enclosed_end(text, match.start(), end)
         value = text[start:end]
-        named = _counts(word, text[max(0, match.start() - 16) : match.start()])
-        if end == start or not (named or (word == "auth" and quote and is_basic(value))):
+        lead = text[max(0, match.start() - 16) : match.start()]
+        if match[1][:1] == "P" and lead[-1:].islower():
+            lead += "_"  # smtpPass
+        if end == start or not _is_named(word, lead, value, quoted=bool(quote)):
             continue
         capital = text[match.start() : match.start() + 1].isupper()
         told = flag or (blank and quote and word.startswith(("password", "identified")))
@@ -125,9 +130,18 @@ def _assignment_spans(text: str) -> Iterator[Span]:
             yield start, end, _kind(word)
 
 
+def _enclosed_end(text: str, at: int, end: int) -> int:
+    """Where the value of NAME=VALUE ends that stands in quotes as a whole: `'key=a&b#c'`; else `end`."""
+    lead = text[max(0, at - 64) : at].rstrip(_WORD)
+    if lead[-1:] not in ("'", '"'):
+        return end
+    close = text.find(lead[-1], end, end + 256)
+    return close if close >= 0 and not any(c.isspace() for c in text[end:close]) else end
+
+
 def _is_loose(operator: str) -> bool:
     """Whether what stands between name and value is no sign of assignment: a blank, a comma, a bracket, `is`."""
-    return not operator.strip() or "," in operator[:3] or "(" in operator or " is" in operator
+    return not operator.strip() or "," in operator[:3] or any(mark in operator for mark in ("(", " is", "|"))
 
 
 def _is_set(text: str, at: int, word: str) -> bool:
@@ -142,6 +156,15 @@ def _stands_out(value: str, word: str, capital: bool) -> bool:
         return True
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     return capital and mixed and word.startswith(_STRONG) and len(value) >= 8
+
+
+def _is_named(word: str, lead: str, value: str, *, quoted: bool) -> bool:
+    """Whether the name means a secret; of `auth` and `pwd`, which mean more often something else, by the value."""
+    if _counts(word, lead):
+        return True
+    if word == "auth":
+        return quoted and is_basic(value)
+    return word == "pwd" and "/" not in value and looks_made(value)
 
 
 def _counts(word: str, lead: str) -> bool:

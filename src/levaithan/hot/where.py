@@ -35,9 +35,7 @@ PLACES = (
     "credential-store",
     "outside",
     "beyond",
-    "elsewhere",
-    "project",
-    "others-home",
+    *("elsewhere", "project", "others-home"),
     *_FILES,
     *_ADDRESSES,
 )
@@ -183,6 +181,7 @@ class Where:
 
         if "\x00" in deed.target:
             tail = deed.target.rpartition("\x00")[2]
+            tail = deed.target.replace("\x00", "1") if deed.target.startswith("/proc/") else tail
             what = kind_of(tail) if "/" in tail else None
             return f"{tail} ({what})" if what else None
         for path in dict.fromkeys(self._resolved(deed) or (deed.target,)):
