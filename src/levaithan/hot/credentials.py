@@ -80,7 +80,7 @@ _DATA = frozenset(
     ("txt", "csv", "json", "yml", "yaml", "ini", "conf", "cfg", "toml", "properties", "xml", "bak", "old")
 )
 _PASSWORDS = frozenset(("password", "passwords", "passwd", "passphrase", "passphrases", "logins"))
-_HOLDINGS = ("credentials", "creds", "apikeys", "apikey", "apitokens", "secretkeys", "servicekey")
+_HOLDINGS: tuple[str, ...] = ("credentials", "creds", "apikeys", "apikey", "apitokens", "secretkeys", "servicekey")
 _HOLDINGS += ("serviceaccountkey", "privatekeys", "accesskeys")
 _KEYS_ALONE = ("privatekey", "deploykey", "sshkey", "hostkey", "masterkey")
 _MADE_UP = ("test", "example", "sample", "mock", "fake", "dummy", "fixture", "invalid")

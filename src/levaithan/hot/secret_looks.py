@@ -65,7 +65,7 @@ def looks_made(value: str) -> bool:
         before = kind
     if len(value) < (12 if digits else 16) or pairs < 10:
         return False
-    least = (0.36 if digits else 0.4) if upper else 0.26 if pairs < 30 else 0.12
+    least = (0.42 if digits else 0.48) if upper else 0.26 if pairs < 30 else 0.12
     return changes >= pairs * least and (upper or digits > 3)
 
 
