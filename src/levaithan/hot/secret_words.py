@@ -239,7 +239,8 @@ def _is_value(value: str, word: str, *, quoted: bool, environment: bool) -> bool
 def _is_sure(value: str, word: str) -> bool:
     """Whether a value of a name that other things have too is a secret: no hash, no identifier."""
     if word == "pass":
-        return len(value) >= 10 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+        mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+        return (mixed and len(value) >= 10) or looks_made(value)
     return looks_made(value) and bool(value.strip(_HEX))
 
 
