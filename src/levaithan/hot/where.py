@@ -25,20 +25,8 @@ _FOLDERS = ("root", "home", "system", "device")
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop", "control-port")
-PLACES = (
-    *_FOLDERS,
-    "protected",
-    "key",
-    "service",
-    "any",
-    "credential",
-    "credential-store",
-    "outside",
-    "beyond",
-    *("elsewhere", "project", "others-home"),
-    *_FILES,
-    *_ADDRESSES,
-)
+_NAMED = ("protected", "key", "service", "any", "credential", "credential-store", "outside", "beyond", "elsewhere")
+PLACES = (*_FOLDERS, *_NAMED, "project", "others-home", *_FILES, *_ADDRESSES)
 
 PATH_PLACES = frozenset((*_FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
 PATH_PLACES |= {"elsewhere", "project", "others-home"}
@@ -205,9 +193,11 @@ class Where:
 
     def _leads_out(self, found: tuple[str, str], target: str) -> bool:
         """Whether a link of the project, or `..` out of it, leads to a place outside: a temporary one too."""
+        written, path = found
+        if written == path and ".." not in target:
+            return False
         from levaithan.hot.file_places import is_elsewhere, is_stream
 
-        written, path = found
         roots = self._around()
         if not roots or is_stream(path) or not is_elsewhere(path, roots, temporary=False):
             return False
