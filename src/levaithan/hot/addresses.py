@@ -27,6 +27,7 @@ _METADATA = frozenset(
 _METADATA_V6 = ("fd00:ec2::254", "fd20:ce::254", "fe80::a9fe:a9fe")
 _METADATA_V4 = frozenset((0xA9FEA9FE, 0xA9FEAA02, 0xA9FEAA17, 0x646464C8, 0xC00000C0, 0xA9FE0017))
 """169.254.169.254, 169.254.170.2 and .23 (ECS, EKS), 100.100.100.200 (Alibaba), 192.0.0.192 (Oracle), 169.254.0.23."""
+_V4_IN_V6 = (bytes(10) + b"\xff\xff", bytes(12), bytes.fromhex("0064ff9b") + bytes(8))
 _WILDCARDS = (".nip.io", ".sslip.io", ".xip.io")
 _DROPS = _words(
     "webhook.site requestbin.com requestbin.net requestcatcher.com pipedream.net hookbin.com beeceptor.com postb.in "
@@ -100,8 +101,7 @@ def userinfo_of(url: str) -> str:
 
 def number_of(host: str) -> int | None:
     """The IPv4 address `host` stands for, in any way a resolver takes: dotted, short, decimal, octal, hexadecimal."""
-    if host.startswith("::ffff:"):
-        host = _mapped(host[7:])
+    host = _plain(host)
     for ending in _WILDCARDS if host.endswith(_WILDCARDS) else ():
         if host.endswith(ending):
             found = host[: -len(ending)].replace("-", ".").split(".")[-4:]
@@ -125,15 +125,29 @@ def number_of(host: str) -> int | None:
     return number
 
 
-def _mapped(rest: str) -> str:
-    """The last 32 bits of an IPv4-mapped address: dotted, or two groups of hexadecimal digits."""
-    groups = rest.split(":")
-    if len(groups) == 2:
-        try:
-            return str((int(groups[0], 16) << 16) + int(groups[1], 16))
-        except ValueError:
-            return rest
-    return rest
+def _plain(host: str) -> str:
+    """`host` without what only looks another way: IPv6 around an IPv4 address, circled and full-width digits."""
+    if ":" in host:
+        return _mapped(host)
+    if host.isascii():
+        return host
+    from unicodedata import normalize
+
+    return normalize("NFKC", host)
+
+
+def _mapped(host: str) -> str:
+    """The IPv4 address that the IPv6 address `host` stands for (mapped, compatible, NAT64), however it is written, as a
+    number; else `host`."""
+    from socket import AF_INET6, inet_pton
+
+    try:
+        packed = inet_pton(AF_INET6, host)
+    except (OSError, ValueError):
+        return host
+    if packed[:12] in _V4_IN_V6 and int.from_bytes(packed[12:]) > 1:
+        return str(int.from_bytes(packed[12:]))
+    return host
 
 
 def _part(piece: str) -> int | None:
@@ -165,7 +179,9 @@ def is_metadata(host: str) -> bool:
 
 def is_private(host: str) -> bool:
     """A network behind the router: not this machine, and not the internet."""
-    if host.endswith((".internal", ".local", ".lan", ".intranet", ".corp", ".home.arpa")):
+    if host in LOCAL:
+        return False
+    if host.endswith((".internal", ".local", ".lan", ".intranet", ".corp", ".home.arpa", ".svc", ".consul")):
         return True
     if ":" in host:
         return host.startswith(("fc", "fd", "fe8", "fe9", "fea", "feb"))
@@ -210,11 +226,33 @@ def _login_in(url: str) -> bool:
     return bool(found and user and password) and "\x00" not in password
 
 
+_CONTROL_PORTS = frozenset(
+    _words(
+        "22 23 25 2049 2375 2376 2377 2379 2380 3306 4243 4646 5432 6379 6443 8200 8500 9229 10250 10255 11211 27017"
+    )
+)
+"""Docker, etcd, Kubernetes, Consul, Nomad, Vault, a debugger: who reaches them rules the machine or reads its secrets;
+and servers that speak no HTTP, which a request can only be smuggled into."""
+
+
+def port_of(url: str) -> str:
+    """The port that `url` names, "" for none."""
+    place = url.strip().partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0].rpartition("@")[2]
+    port = place.rpartition("]")[2].rpartition(":")[2] if "]" in place or ":" in place else ""
+    return port if port.isdigit() else ""
+
+
+def _controls(url: str) -> bool:
+    host = host_of(url)
+    return port_of(url) in _CONTROL_PORTS and (is_local(host) or is_private(host) or "." not in host)
+
+
 PLACES: dict[str, Callable[[str], bool]] = {
     "metadata": lambda url: is_metadata(host_of(url)),
     "private-network": lambda url: is_private(host_of(url)) and not is_metadata(host_of(url)),
     "no-web": _no_web,
     "login-in-url": _login_in,
+    "control-port": _controls,
     "drop": lambda url: is_drop(host_of(url)),
 }
 """Kind of address -> whether a URL is such a one."""

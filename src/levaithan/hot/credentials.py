@@ -16,14 +16,18 @@ _NAME_ROWS: dict[str, str] = {
     "secret.key private.key server.key client.key tls.key journal.key ssh_host_rsa_key ssh_host_ecdsa_key "
     "ssh_host_ed25519_key ssh_host_dsa_key secring.gpg",
     _LOGIN: ".netrc _netrc .git-credentials .pgpass .my.cnf .mylogin.cnf .htpasswd .authinfo .authinfo.gpg .msmtprc "
-    ".fetchmailrc .smbcredentials .dockercfg .vault_pass .vault-pass .vault_password vault_pass.txt vault_password",
+    ".fetchmailrc .smbcredentials .dockercfg .vault_pass .vault-pass .vault_password vault_pass.txt vault_password "
+    "wp-config.php .htdigest",
     _TOKEN: ".pypirc .vault-token credentials.tfrc.json .terraformrc .databrickscfg .s3cfg .boto .credentials.json "
-    "oauth_creds.json token.pickle client_secret.json client_secrets.json kaggle.json .cargo-credentials",
+    "oauth_creds.json token.pickle client_secret.json client_secrets.json kaggle.json .cargo-credentials "
+    ".credentials "
+    ".npmrc .yarnrc.yml",
     _CLOUD: "application_default_credentials.json access_tokens.db msal_token_cache.json accesstokens.json "
     "service_principal_entries.json serviceaccountkey.json service-account.json service_account.json credentials.json "
-    "gcp-key.json gcloud-key.json rootkey.csv accesskeys.csv",
+    "gcp-key.json gcloud-key.json kubeconfig kubeconfig.yaml kubeconfig.yml rootkey.csv accesskeys.csv",
     _STATE: "terraform.tfstate terraform.tfstate.backup secrets.yml secrets.yaml secrets.json secrets.toml secrets.env "
-    "secrets.txt .secrets .envrc env.local",
+    "secrets.txt .secrets .envrc env.local .dev.vars secrets.auto.tfvars secrets.tfvars secret.tfvars terraform.tfvars "
+    "local.settings.json",
     _STORE: "login.keyring passwords.kdbx bitwarden.json logins.json key3.db key4.db signons.sqlite",
     _COOKIES: "cookies.sqlite",
     _PAST: ".bash_history .zsh_history .sh_history .history .python_history .psql_history "
@@ -70,6 +74,20 @@ _ENDINGS: dict[str, str] = {
     **dict.fromkeys(("tfstate",), _STATE),
     **dict.fromkeys(("ovpn", "rdp"), _LOGIN),
 }
+_BUNDLES = frozenset(("p12", "pfx", "jks", "keystore", "p8", "ppk"))
+"""Always with a private key in them, whatever they are called."""
+_DATA = frozenset(
+    ("txt", "csv", "json", "yml", "yaml", "ini", "conf", "cfg", "toml", "properties", "xml", "bak", "old")
+)
+_PASSWORDS = frozenset(("password", "passwords", "passwd", "passphrase", "passphrases", "logins"))
+_HOLDINGS: tuple[str, ...] = ("credentials", "creds", "apikeys", "apikey", "apitokens", "secretkeys", "servicekey")
+_HOLDINGS += ("serviceaccountkey", "privatekeys", "accesskeys")
+_KEYS_ALONE = ("privatekey", "deploykey", "sshkey", "hostkey", "masterkey")
+_MADE_UP = ("test", "example", "sample", "mock", "fake", "dummy", "fixture", "invalid")
+_MADE_UP_FOLDERS = frozenset(
+    ("fixtures", "__fixtures__", "testdata", "examples", "mocks", "__mocks__", "templates", "locales", "i18n", "lang")
+)
+"""Plain data that is called by what it holds, and where such a name is a text about it."""
 _PUBLIC_MARKS = ("pub", "cert", "chain", "bundle", "dhparam", "root", "csr", "public", "crl", "trust")
 """In the name of a *.pem, *.key or *.asc: not a secret. `ca` counts as a word of its own."""
 
@@ -137,7 +155,7 @@ _TEXTS = frozenset(
 def kind_of(path: str) -> str | None:
     """What is in the credential file `path` (absolute, relative or a pattern), in words; None when it is no
     such file."""
-    low = path.lower().rstrip("/")
+    low = path.lower().rstrip("/ ")
     parts = low.split("/")
     name = parts[-1]
     if not name or name.endswith(".pub"):
@@ -175,21 +193,38 @@ def _by_name(name: str, parts: list[str]) -> str | None:
         return _STATE if _is_environment(name) else None
     if name.startswith("id_") and name.rstrip("*?").startswith(("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519")):
         return _KEY if name.rpartition(".")[2] not in _TEXTS else None
-    return _by_ending(name)
+    found = _by_ending(name)
+    if found is None and ("key" in name or "cred" in name or "pass" in name or "account" in name or "_" in name):
+        return _by_words(name, parts)
+    return found
+
+
+def _by_words(name: str, parts: list[str]) -> str | None:
+    """passwords.txt, aws-creds.json, deploy_key, .vault-password: plain data called by what it holds."""
+    stem, _, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    flat = stem.replace("_", "").replace("-", "").replace(".", "")
+    if not ending and (flat.endswith(_KEYS_ALONE) or stem.endswith(("_rsa", "_ed25519", "_ecdsa"))):
+        return _KEY
+    if stem.startswith(".vault") and "pass" in stem and ending in ("", "txt"):
+        return _LOGIN
+    if ending not in _DATA or flat.startswith(_MADE_UP) or not _MADE_UP_FOLDERS.isdisjoint(parts):
+        return None
+    if flat in _PASSWORDS:
+        return _LOGIN if ending not in ("json", "yml", "yaml", "xml", "properties") else None  # texts of a form
+    if ending == "json" and flat.endswith("serviceaccount"):
+        return _CLOUD  # of YAML it is a manifest of Kubernetes, without a key
+    return _LOGIN if flat.endswith(_HOLDINGS) else None
 
 
 def _by_ending(name: str) -> str | None:
     stem, _, ending = name.rpartition(".")
     kind = _ENDINGS.get(ending)
     if kind is None or not stem:
-        if name.endswith((".tfstate.backup", "-service-account.json")) or (
-            "firebase-adminsdk" in name and ending == "json"
-        ):
+        if name.endswith(".tfstate.backup") or ("firebase-adminsdk" in name and ending == "json"):
             return _CLOUD
         return _PAST if name.endswith("_history") and name.startswith(".") else None
-    if kind is _KEY and (
-        any(mark in stem for mark in _PUBLIC_MARKS) or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
-    ):
+    public = any(mark in stem for mark in _PUBLIC_MARKS) or "ca" in stem.replace("_", "-").replace(".", "-").split("-")
+    if kind is _KEY and public and ending not in _BUNDLES:
         return None
     if ending == "asc":
         return _KEY if any(word in stem for word in ("secret", "private", "priv", "sec")) else None
@@ -203,7 +238,7 @@ def _is_environment(name: str) -> bool:
     if not name.startswith(".env"):
         return False
     rest = name[4:]
-    return rest[:1] in (".", "-", "_", "*", "?", "[") and not any(
+    return rest[:1] in (".", "-", "_", "*", "?", "[", "~") and not any(
         part in _SAMPLES for part in rest.replace("-", ".").split(".")
     )
 
@@ -221,7 +256,7 @@ def _by_path(name: str, parts: list[str], low: str) -> str | None:
             kind = _PATHS.get("/".join(parts[-count:]))
             if kind:
                 return kind
-    if name in (".npmrc", ".yarnrc.yml", ".yarnrc"):
+    if name == ".yarnrc":
         return _TOKEN if _at_home(parts) else None
     if "proc" in parts and name in _OF_PROCESSES:
         return _OF_PROCESSES[name]

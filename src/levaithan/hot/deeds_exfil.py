@@ -35,8 +35,9 @@ _ENCODERS = frozenset(
 _SECRET_NAME = re.compile(
     r"\$\{?([A-Z0-9_]*(?:SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|AUTH_TOKEN|_TOKEN|CREDENTIALS?)[A-Z0-9_]*)\}?"
 )
+_AWS = re.compile(r"\$\{?AWS_(?:SECRET_ACCESS_KEY|SESSION_TOKEN)\b")
 _SENDING_CODE = re.compile(
-    r"requests\.(?:post|put|patch|get)|urlopen|http\.client|httpx\.|aiohttp|socket\.|fetch\(|axios|https?\.request|"
+    r"requests\.(?:post|put|patch|get)|urlopen|http\.client|httpx\.|aiohttp|socket\.|fetch\(|axios|https?\.request|require\(.https?.\)|"
     r"Net::HTTP|LWP::|smtplib|ftplib|paramiko|file_get_contents\(.{0,3}http|curl_exec",
 )
 _ENVIRONMENT = re.compile(r"os\.environ\b(?!\s*(?:\[|\.get))|process\.env\b(?!\s*[.\[])|ENV\.to_h|%ENV|getenv\(\)")
@@ -57,6 +58,11 @@ def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
 
 def _by_request(made: Simple, before: Sequence[Simple], text: str) -> Iterator[Deed]:
     pairs, addresses = request_of(made)
+    for option, value in pairs:
+        if option in ("--resolve", "--connect-to"):
+            yield from (
+                Deed("fetch", f"http://{host}/", made.cwd, shown(made.words)) for host in value.split(":") if host
+            )
     if not leaves(addresses):
         return
     seen = shown(made.words)
@@ -71,6 +77,8 @@ def _by_request(made: Simple, before: Sequence[Simple], text: str) -> Iterator[D
     )
     if made.upstream is not None and (asks_stdin or made.name in ("http", "https", "xh", "xhs")):
         yield from _from_pipe(made.upstream, made)
+    if "$" in text and "--aws-sigv4" not in made.words and _AWS.search(text):
+        yield Deed("upload", "a secret of AWS, which never leaves in the clear,", made.cwd, seen)
     if any("\x00" in one for one in (*addresses, *data)):
         inside = [one for one in before if one.upstream is not made]
         if _gives_secrets(inside):
@@ -156,7 +164,7 @@ def _gives_secrets(commands: Sequence[Simple]) -> bool:
             return True
         paths = [deed.target for deed in READERS[made.name](made)] if made.name in READERS else []
         paths += [target for operator, target in made.redirects if operator == "<"]
-        if any(kind_of(path.replace("\x00", "")) for path in paths):
+        if any(path == "/etc/passwd" or kind_of(path.replace("\x00", "")) for path in paths):
             return True
     return False
 

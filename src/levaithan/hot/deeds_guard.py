@@ -105,6 +105,8 @@ def of_line(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
         if found:
             yield Deed("bypass", found[1], clients[0].cwd, shown(clients[0].words))
     for made in commands:
+        if made.name == "alias" and any(flag in word for word in made.words[1:] for flag in _OFF[:2]):
+            yield Deed("bypass", "an alias", made.cwd, shown(made.words))
         if made.name.startswith(INTERPRETERS):
             for word in (*made.words[1:], made.stdin or ""):
                 found = _IN_CODE.search(word)

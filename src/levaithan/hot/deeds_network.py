@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     Pairs = list[tuple[str, str]]
 
 _CURL = (
-    "XdHoFubAeTmKxUwCDEPQYyzrtc request data data-raw data-binary data-ascii data-urlencode json "
-    "form form-string header "
-    "output upload-file user user-agent referer cookie cookie-jar max-time connect-timeout url "
-    "url-query proxy cert key "
-    "cacert config retry retry-delay retry-max-time write-out range resolve connect-to interface "
-    "limit-rate dump-header "
-    "aws-sigv4 oauth2-bearer proxy-user socks5 socks5-hostname unix-socket variable output-dir max-redirs capath trace"
+    "XdHoFubAeTmKxUwCDEPQYyzrtc request data data-raw data-binary data-ascii data-urlencode json form form-string "
+    "header output upload-file user user-agent referer cookie cookie-jar max-time connect-timeout url url-query "
+    "proxy cert key cacert config retry retry-delay retry-max-time write-out range resolve connect-to interface "
+    "limit-rate dump-header aws-sigv4 oauth2-bearer proxy-user socks5 socks5-hostname unix-socket variable output- "
+    "dir max-redirs capath trace"
 )
 _WGET = (
     "OPUoaitTwQ output-document directory-prefix user-agent header post-data post-file method "
@@ -37,19 +35,8 @@ _HTTPIE = "aspmho auth session print method output verify timeout proxy cert"
 _NC = "pswXxIOTqigGe source port exec sh-exec"
 _BODIES = ("json", "xml", "graphql", "gql", "ndjson", "jsonl", "yaml", "yml", "soap", "proto", "pb")
 _STDIN = ("-", "/dev/stdin", ".", "/dev/fd/0")
-DATA: tuple[str, ...] = (
-    "-d",
-    "--data",
-    "--data-ascii",
-    "--data-binary",
-    "--data-raw",
-    "--json",
-    "--data-urlencode",
-    "--url-query",
-    "-F",
-    "--form",
-)
-DATA += ("--form-string", "--post-data", "--body-data")
+DATA: tuple[str, ...] = ("-d", "--data", "--data-ascii", "--data-binary", "--data-raw", "--json", "--data-urlencode")
+DATA += ("--url-query", "-F", "--form", "--form-string", "--post-data", "--body-data")
 
 
 def pairs_of(words: list[str], valued: str) -> tuple[Pairs, list[str]]:
@@ -154,7 +141,7 @@ def _httpie(made: Simple) -> Iterator[Deed]:
     if leaves(addresses):
         for word in operands(made.words, _HTTPIE)[1:]:
             head, found, path = word.partition("@")
-            if found and path and "=" not in head and "://" not in word:
+            if found and path and "=" not in head.rstrip(":=") and "://" not in word:
                 yield Deed("send", path, made.cwd, seen)
                 yield Deed("upload", path, made.cwd, seen)
 
@@ -215,11 +202,19 @@ def _tunnels(made: Simple) -> Iterator[Deed]:
         yield Deed("tunnel", made.name, made.cwd, shown(made.words))
 
 
+_SSH_RUNS = ("proxycommand", "localcommand", "knownhostscommand", "remotecommand")
+"""Options of ssh whose value a shell runs."""
+
+
 def _ssh(made: Simple) -> Iterator[Deed]:
     """ssh -R: a port of the other machine leads into this one."""
     pairs, rest = pairs_of(made.words, "bcDEeFIiJLlmOoPpQRSWw")
     if any(option == "-R" or (option == "-o" and value.lower().startswith("remoteforward")) for option, value in pairs):
         yield Deed("tunnel", rest[0] if rest else "another machine", made.cwd, shown(made.words))
+    for option, value in pairs:
+        name, _, command = value.replace("=", " ", 1).partition(" ")
+        if option == "-o" and name.lower() in _SSH_RUNS and "%h" not in command and set(command) & set(";|&$`("):
+            yield Deed("unsure", f"a command for a shell in {name}", made.cwd, shown(made.words))
 
 
 _SENDERS: dict[str, tuple[str, ...]] = {

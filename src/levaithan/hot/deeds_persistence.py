@@ -154,6 +154,12 @@ def _is_usual(name: str, value: str) -> bool:
     return value.lower() in _HARMLESS_VALUES or _fits(_USUAL_VALUES, value)
 
 
+def _lets_in(made: Simple) -> Iterator[Deed]:
+    """ssh-copy-id HOST: a key that opens another machine from now on; -n only shows."""
+    if made.words[1:] and not {"-n", "-h", "-?"} & set(made.words):
+        yield _stays(f"a key on {made.words[-1]}", made)
+
+
 def _rows() -> dict[str, Reader]:
     rows: dict[str, Reader] = {
         "crontab": _jobs,
@@ -165,6 +171,7 @@ def _rows() -> dict[str, Reader]:
         "osascript": _login_items,
         "defaults": _defaults,
         "git": _git,
+        "ssh-copy-id": _lets_in,
     }
     rows |= dict.fromkeys(("at", "batch"), _later)
     return rows | dict.fromkeys(("update-rc.d", "chkconfig", "rc-update", "pm2", "sc", "schtasks"), _boots)

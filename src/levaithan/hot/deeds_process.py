@@ -88,5 +88,7 @@ def calls_us(made: Simple, code: str) -> Iterator[Deed]:
     for mark, subcommand in (("release_halt", "halt release"), ("lifecycle", "stop"), ("uninstall", "uninstall")):
         if mark in code:
             yield Deed("switch", subcommand, made.cwd, shown(made.words))
+    if "kill(" in code or "killpg(" in code or "terminate()" in code:
+        yield Deed("kill", "name levaithan", made.cwd, shown(made.words))
     if "levaithan.cli" in code and code in made.words:
         yield _switch(made, made.words[made.words.index(code) + 1 :])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Simple], Iterator[Deed]]
 
-_REHEARSALS = ("--dry-run", "--help", "-h", "--version", "--snapshot", "--dryrun", "--whatif", "--noop")
+_REHEARSALS = ("--dry-run", "--help", "-h", "--snapshot", "--dryrun", "--whatif", "--noop")
 _GRADLE = (
     "publish|publishPlugins|uploadArchives|closeAndReleaseRepository|publishAllPublicationsToMavenCentralRepository"
 )
@@ -26,21 +26,14 @@ _VERBS: dict[str, str] = {
     "token create",
     "pnpm": "publish|unpublish|deprecate|dist-tag add|dist-tag rm|owner add",
     "yarn": "publish|npm publish|unpublish|npm tag add|owner add",
-    "bun": "publish",
-    "lerna": "publish",
-    "changeset": "publish",
+    **dict.fromkeys(
+        ("bun", "changeset", "deno", "flit", "hatch", "jsr", "lerna", "opam", "ovsx", "pdm", "poetry", "rye", "uv"),
+        "publish",
+    ),
     "np": "",
     "semantic-release": "",
     "release-it": "",
-    "jsr": "publish",
-    "deno": "publish",
     "twine": "upload",
-    "poetry": "publish",
-    "flit": "publish",
-    "hatch": "publish",
-    "uv": "publish",
-    "pdm": "publish",
-    "rye": "publish",
     "maturin": "publish|upload",
     "cargo": "publish|yank|owner --add|owner --remove|owner add|release",
     "gem": "push|yank|owner --add",
@@ -51,7 +44,6 @@ _VERBS: dict[str, str] = {
     "flutter": "pub publish",
     "cabal": "upload",
     "stack": "upload",
-    "opam": "publish",
     "luarocks": "upload",
     "mvn": "deploy|release:perform|nexus-staging:release",
     "mvnw": "deploy|release:perform",
@@ -60,7 +52,6 @@ _VERBS: dict[str, str] = {
     "dotnet": "nuget push|nuget delete",
     "nuget": "push|delete",
     "vsce": "publish|unpublish",
-    "ovsx": "publish",
     "web-ext": "sign",
     "conan": "upload",
     "conda": "upload",
@@ -95,31 +86,11 @@ _INSTALLS = ("install", "add", "i", "ci", "sync", "download", "wheel", "upgrade"
 _INSTALLERS = frozenset(
     ("pip", "pip3", "pipx", "uv", "npm", "pnpm", "yarn", "bun", "cargo", "gem", "poetry", "pdm", "npx", "bunx", "brew")
 )
-_KNOWN_SOURCES: tuple[str, ...] = (
-    "pypi.org",
-    "files.pythonhosted.org",
-    "download.pytorch.org",
-    "registry.npmjs.org",
-    "registry.yarnpkg.com",
-)
-_KNOWN_SOURCES += (
-    "rubygems.org",
-    "crates.io",
-    "npm.pkg.github.com",
-    "pypi.nvidia.com",
-    "wheels.vllm.ai",
-    "test.pypi.org",
-)
-_SOURCE_FLAGS = (
-    "--index-url",
-    "--extra-index-url",
-    "-i",
-    "--trusted-host",
-    "--find-links",
-    "-f",
-    "--default-index",
-    "--index",
-)
+_KNOWN_SOURCES = (
+    "pypi.org files.pythonhosted.org download.pytorch.org registry.npmjs.org registry.yarnpkg.com rubygems.org "
+    "crates.io npm.pkg.github.com pypi.nvidia.com wheels.vllm.ai test.pypi.org"
+).split()
+_SOURCE_FLAGS = "--index-url --extra-index-url -i --trusted-host --find-links -f --default-index --index".split()
 _REMOVERS: dict[str, tuple[str, ...]] = {
     "apt": ("remove", "purge", "autoremove", "autopurge"),
     "apt-get": ("remove", "purge", "autoremove", "autopurge"),
@@ -143,7 +114,13 @@ def _publishes(made: Simple) -> Iterator[Deed]:
     words = made.words
     if any(word in _REHEARSALS or word.startswith("--dry-run=") for word in words[1:]):
         return
+    if "--version" in words[1:2] or words[-1] == "--version":
+        return
     plain = [word for word in words[1:] if word[:1] != "-" and not word.startswith("+")]
+    if made.name in ("gradle", "gradlew", "sbt"):
+        tasks = [word.rpartition(":")[2].lstrip("+") for word in words[1:]]
+        plain = [one for one in tasks if not one.endswith("Local")]
+        plain = ["publish" for one in plain if one.startswith("publish")] or plain
     for verb, wanted, first in _wanted(made.name):
         if (not first or first in plain) and _stands(wanted, plain, words):
             yield Deed("publish", f"{made.name} {verb}".strip(), made.cwd, shown(words))
@@ -190,8 +167,12 @@ def _python(made: Simple) -> Iterator[Deed]:
 
 def _installs(made: Simple) -> Iterator[Deed]:
     rest = made.words[1:]
-    if made.name == "uv" and rest[:1] == ["pip"]:
+    if made.name == "uv" and rest[:1] in (["pip"], ["tool"]):
         rest = rest[1:]
+    if rest[:1] in (["uninstall"], ["remove"], ["rm"]) and "levaithan" in rest:
+        yield Deed("switch", "uninstall", made.cwd, shown(made.words))
+    if made.name.startswith("pip") and rest[:2] == ["config", "set"] and "index-url" in "".join(rest[2:3]):
+        rest = ["install", "--index-url", *rest[3:]]
     if made.name == "npm" and rest[:3] in (["config", "set", "registry"], ["c", "set", "registry"]):
         rest = ["install", "--registry", *rest[3:]]
     yield from _installs_from(made, rest)
@@ -262,6 +243,8 @@ def _run_by(made: Simple) -> list[str]:
     rest = made.words[1:]
     if made.name in ("npx", "bunx"):
         rest = operands_on(made.words, "p package")
+    elif made.name == "bundle" and rest[:1] == ["exec"]:
+        rest = rest[1:]
     elif made.name in ("pnpm", "yarn", "npm") and rest[:1] in (["dlx"], ["exec"], ["x"]):
         rest = [word for word in rest[1:] if word != "--"]
     else:
@@ -294,7 +277,7 @@ def _repositories(made: Simple) -> Iterator[Deed]:
 
 
 def _names() -> dict[str, Reader]:
-    found: dict[str, Reader] = dict.fromkeys((*_VERBS, *_INSTALLERS), _both)
+    found: dict[str, Reader] = dict.fromkeys((*_VERBS, *_INSTALLERS, "bundle"), _both)
     found |= dict.fromkeys((*_REMOVERS, "pacman"), _removes)
     found |= dict.fromkeys(("add-apt-repository", "apt-key", "apt-add-repository"), _repositories)
     found |= dict.fromkeys(("python", "python3", "python2", "py"), _python)

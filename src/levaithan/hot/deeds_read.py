@@ -6,6 +6,7 @@ hash, counts lines, or uses a key for what keys are for (ssh -i, source .env) re
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from levaithan.hot.deed import Deed, shown
@@ -13,7 +14,7 @@ from levaithan.hot.shell_options import INTERPRETERS, find_paths, operands, oper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from levaithan.hot.shell import Simple
 
@@ -59,6 +60,8 @@ def _is_quiet(word: str) -> bool:
 
 
 def _shows(made: Simple) -> Iterator[Deed]:
+    if made.name == "cut" and {"-d=", "-f1"} <= set(made.words):  # names, without what they are set to
+        return
     for word in operands(made.words, _VALUED.get(made.name, "")):
         yield Deed("read", word, made.cwd, shown(made.words))
 
@@ -111,6 +114,9 @@ def _packs(made: Simple) -> Iterator[Deed]:
     words = made.words
     listing = words[1:2] and not words[1].startswith("--") and "c" not in words[1] and words[0].endswith("tar")
     if listing and ("x" in words[1] or "t" in words[1]):
+        for folder in values_of(words, "C", "--directory") if "x" in words[1] else ():
+            for member in operands(words[2:], "C directory"):
+                yield Deed("write", f"{folder}/{member}", made.cwd, shown(words), recursive=True)
         return
     for word in operands(words, _VALUED.get(made.name, "")):
         yield Deed("copy", word, made.cwd, shown(words), recursive=True)
@@ -140,6 +146,15 @@ def _finds(made: Simple) -> Iterator[Deed]:
             return
 
 
+def _finds_other(made: Simple) -> Iterator[Deed]:
+    """fd PATTERN -x cat: the pattern stands for a name."""
+    words = made.words
+    for i, word in enumerate(words[:-1]):
+        if word in ("-x", "-X", "--exec", "--exec-batch") and words[i + 1].rpartition("/")[2] in _READERS:
+            for name in operands(words[:i], "etdEcS extension type max-depth exclude color size"):
+                yield Deed("read", name, made.cwd, shown(words))
+
+
 def _named(made: Simple) -> Iterator[Deed]:
     words = made.words
     for word, following in pairwise(words):
@@ -158,6 +173,9 @@ def _git(made: Simple) -> Iterator[Deed]:
         for word in rest[1:]:
             if word[:1] != "-":
                 yield Deed("read", word.rpartition(":")[2], made.cwd, shown(made.words))
+    elif rest[:1] == ["log"] and {"-p", "--patch", "-u"} & set(rest):
+        for word in rest[rest.index("--") + 1 :] if "--" in rest else ():
+            yield Deed("read", word, made.cwd, shown(made.words))
     elif rest[:1] == ["credential"] and rest[1:2] == ["fill"]:
         yield Deed("reveal", "git's stored passwords", made.cwd, shown(made.words))
 
@@ -166,11 +184,25 @@ def _rows() -> dict[str, Reader]:
     found: dict[str, Reader] = dict.fromkeys(_SHOWS.split(), _shows)
     found |= dict.fromkeys(_SEARCHES.split(), _searches) | dict.fromkeys(_EDITS.split(), _edits)
     found |= dict.fromkeys(_COPIES.split(), _copies) | dict.fromkeys(_PACKS.split(), _packs)
-    return found | {"dd": _blocks, "openssl": _openssl, "find": _finds, "git": _git}
+    return found | {
+        "dd": _blocks,
+        "openssl": _openssl,
+        "find": _finds,
+        "fd": _finds_other,
+        "fdfind": _finds_other,
+        "git": _git,
+    }
 
 
 OF = _rows()
 _READERS = frozenset((*_SHOWS.split(), *_SEARCHES.split(), *_EDITS.split(), "sh", "bash"))
+
+
+_WRITTEN = re.compile(
+    r"(?:(?:write|append)File(?:Sync)?|createWriteStream|File\.write|file_put_contents)\s?\(\s?[\"']([^\"'\n]{2,300})[\"']"
+    r"|(?:open|Path)\s?\(\s?[\"']([^\"'\n]{2,300})[\"']\s?(?:,\s?(?:mode\s?=\s?)?[\"'](?:[wax]|r\+)|\)\.(?:write_|open\([\"'][wax]))"
+)
+"""What program text writes to: by a call that only writes, or by a mode."""
 
 
 def of_input(made: Simple) -> Iterator[Deed]:
@@ -191,6 +223,8 @@ def _in_code(made: Simple) -> Iterator[Deed]:
     ):
         yield from (Deed("read", word, made.cwd, shown(made.words)) for word in operands(made.words)[1:])
     for piece in pieces(made):
+        for match in _WRITTEN.finditer(piece):
+            yield Deed("write", match[1] or match[2], made.cwd, shown(made.words))
         for text in literals(piece)[:200]:
             if 3 < len(text) < 300 and " " not in text and kind_of(text):
                 yield Deed("read", text, made.cwd, shown(made.words))
@@ -206,3 +240,18 @@ def piped_names(made: Simple) -> Iterator[Deed]:
             yield from _named(made.upstream)
             if made.upstream.name != "find":
                 yield from (Deed("read", word, made.cwd, shown(made.words)) for word in made.upstream.words[1:])
+
+
+_FINDERS = frozenset(("find", "fd", "fdfind", "ls", "locate", "git", "which", "realpath", "readlink", "rg"))
+
+
+def of_line(commands: Sequence[Simple]) -> Iterator[Deed]:
+    """cat $(find . -name .env): what a reader is given by a command that finds files."""
+    readers = [made for made in commands if made.name in _READERS and "\x00" in made.words[1:]]
+    if not readers:
+        return
+    for made in commands:
+        if made.name in _FINDERS:
+            yield from _named(made)
+            if made.name != "find":
+                yield from (Deed("read", word, made.cwd, shown(readers[0].words)) for word in operands(made.words))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "fish", "ash", "csh", "tcsh", "busybox", "pwsh", "powershell"))
 FETCHERS = frozenset("curl wget fetch http https xh aria2c lynx iwr irm Invoke-WebRequest Invoke-RestMethod".split())
+_PIPED = FETCHERS | {"nc", "ncat", "netcat", "telnet"}
+"""What text from another machine comes out of."""
 _DECODERS = frozenset(
     ("base64", "base32", "basenc", "xxd", "uudecode", "openssl", "gpg", "gunzip", "zcat", "rev", "tr")
 )
@@ -73,7 +75,7 @@ def _runs(made: Simple, fetches: bool, decodes: bool, fetched: set[str]) -> Iter
     seen = shown(made.words)
     if made.upstream is not None and (reads_stdin(made) or made.name in ("iex", "Invoke-Expression")):
         source = _source(made.upstream)
-        if source in FETCHERS:
+        if source in _PIPED:
             yield Deed("remote-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")
         elif source in _DECODERS and made.stdin is None:
             yield Deed("hidden-code", source, made.cwd, f"{shown(made.upstream.words)} | {seen}")
@@ -112,8 +114,8 @@ def _source(made: Simple) -> str:
     decoder = ""
     at: Simple | None = made
     while at is not None:
-        if at.name in FETCHERS or any(word.rpartition("/")[2] in FETCHERS for word in at.words[1:3]):
-            return "curl" if at.name not in FETCHERS else at.name
+        if at.name in _PIPED or any(word.rpartition("/")[2] in FETCHERS for word in at.words[1:3]):
+            return "curl" if at.name not in _PIPED else at.name
         if at.name in _DECODERS and not decoder and _decodes(at):
             decoder = at.name
         at = at.upstream

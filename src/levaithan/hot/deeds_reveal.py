@@ -35,6 +35,7 @@ _STORES: dict[str, str] = {
     "unshadow": "",
     "keyctl": "print|read|pipe",
     "cmdkey": "/list",
+    "kwallet-query": "-r|--read-password",
     "procdump": "",
     "gcore": "",
 }
@@ -60,6 +61,11 @@ _PRINTED = re.compile(
     r"(?:print|puts|console\.log|stdout\.write|echo|say)\b.{0,60}(?:environ|getenv|process\.env|ENV)\W{1,4}(?:get\W{1,3})?"
     r"([A-Z0-9_]*(?:SECRET|PASSWORD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|TOKEN|CREDENTIAL)[A-Z0-9_]*)"
 )
+_PRINTED_WHOLE = re.compile(
+    r"print\s?\(\s?(?:dict\(|json\.dumps\(|sorted\(){0,2}os\.environ(?:\.items\(\)|\.copy\(\))?\s?\)"
+    r"|console\.(?:log|table)\(process\.env\)|^process\.env$"
+    r"|(?:puts|p|pp|print)\s+ENV(?:\.(?:to_a|to_h|inspect))?\s*$|print\s+%ENV|JSON\.stringify\(process\.env\)"
+)
 _PRINTS = re.compile(r"(?:^|[\s;&|(`'\"])(?:echo|printf|print)\s[^\n;|&]*")
 
 
@@ -82,6 +88,8 @@ def of_variables(commands: Sequence[Simple], text: str) -> Iterator[Deed]:
 def _printed_by(made: Simple) -> Iterator[Deed]:
     """print(os.environ["X_TOKEN"]), console.log(process.env.X_TOKEN)."""
     for word in made.words[1:]:
+        if _PRINTED_WHOLE.search(word) and not made.redirects:
+            yield Deed("dump", "the environment", made.cwd, shown(made.words))
         found = _PRINTED.search(word)
         if found:
             yield Deed("reveal", "$" + found[1], made.cwd, shown(made.words))

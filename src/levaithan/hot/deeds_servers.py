@@ -24,7 +24,8 @@ def _list(text: str) -> tuple[str, ...]:
 _PATHS = _list(
     "path file_path filepath filePath file filename fileName paths files file_paths destination destination_path "
     "destinationPath dest dst target target_path targetPath new_path newPath to uri directory dir directory_path "
-    "folder root repo_path local_path localPath output output_path outputPath notebook_path savePath save_path location"
+    "folder root repo_path local_path localPath output output_path outputPath notebook_path savePath save_path "
+    "location pathInProject path_in_project relativePath relative_path absolutePath absolute_path"
 )
 _SOURCES = _list("source source_path sourcePath src old_path oldPath from input_path inputPath")
 _URLS = _list("url uri urls link href endpoint address")
@@ -70,7 +71,7 @@ def of_server(name: str, given: dict[str, Any], cwd: str | None, asked: Asked) -
     if lines and arguments:
         lines = [f"{lines[0]} {arguments[0]}"]
     asked.commands += [(line, place) for line in lines or arguments]
-    for text in texts_in(given, _QUERIES):
+    for text in () if "search" in words else texts_in(given, _QUERIES):
         asked.deeds += _of_query(name, text, cwd)
     asked.deeds += _of_places(name, given, place, words)
     if words & _REMOVES and not _LIGHT & (words | _words(server)) and not words & {"list", "get", "search"}:

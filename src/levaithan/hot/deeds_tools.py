@@ -59,6 +59,7 @@ def of_tool(name: str, given: dict[str, Any], cwd: str | None) -> Asked:
         of_server(name, given, cwd, asked)
     elif name == "WebFetch":
         for url in texts_in(given, ("url",)):
+            asked.deeds += secrets_in(url, cwd, name)
             asked.deeds += [Deed("fetch", url, cwd, f"{name} {url[:2000]}"), at_uri(name, url, cwd)]
     elif name in _AGENTS or name == "Workflow":
         asked.deeds += _agent(name, given, cwd)
@@ -88,10 +89,34 @@ def _alternatives(pattern: str) -> list[str]:
 
 
 def plain_path(path: str) -> str:
-    """A path that may be given as file:// URL."""
-    if path[:7].lower() == "file://":
-        return _unescaped("/" + path[7:].partition("/")[2])
+    """A path as some program may take it: a file:// URL, with %2e and %2f, with the home as a variable, with
+    backslashes, of Windows (drives and shares are taken for what is mounted, homes for homes)."""
+    if path[:5].lower() == "file:":
+        rest = path[5:]
+        return _unescaped("/" + rest[2:].partition("/")[2] if rest.startswith("//") else rest)
+    if "%" in path and any(mark in path.lower() for mark in _ENCODED):
+        path = _unescaped(_unescaped(path))
+    if "\\" in path:
+        path = path.replace("\\", "/")
+        path = "/mnt" + path[1:] if path.startswith("//") else path
+    if path[1:3] == ":/" and path[0].isalpha():
+        path = path[2:] if path[2:9].lower() == "/users/" else f"/mnt/{path[0].lower()}{path[2:]}"
+    for name in _HOME_NAMES if path[:1] in ("$", "%") else ():
+        if path.startswith(name):
+            return "~/" + path[len(name) :]
     return path
+
+
+_ENCODED = ("%2e", "%2f", "%5c", "%252", "%7e")
+_HOME_NAMES = (
+    "$HOME/",
+    "${HOME}/",
+    "$env:HOME/",
+    "$USERPROFILE/",
+    "${USERPROFILE}/",
+    "$env:USERPROFILE/",
+    "%USERPROFILE%/",
+)
 
 
 def _unescaped(text: str) -> str:
@@ -106,6 +131,13 @@ def _unescaped(text: str) -> str:
         except ValueError:
             found += "%" + piece
     return found
+
+
+def secrets_in(text: str, cwd: str | None, name: str) -> Iterator[Deed]:
+    """A secret in an address, which the server and whoever stands between would read."""
+    from levaithan.hot.secret_deeds import of_text
+
+    return of_text(text, cwd, f"{name} {text[:200]}")
 
 
 def _agent(name: str, given: dict[str, Any], cwd: str | None) -> Iterator[Deed]:

@@ -44,7 +44,7 @@ PROGRAMS: dict[str, str] = {
     ),
     "persistence": (
         "at batch chkconfig crontab defaults git launchctl loginctl osascript pm2 rc-update reg sc schtasks systemctl "
-        "systemd-run update-rc.d"
+        "ssh-copy-id systemd-run update-rc.d"
     ),
     "privilege": (
         "addgroup adduser chgpasswd chmod chpasswd chsh delgroup deluser doas dseditgroup gpasswd groupdel groupmems "
@@ -52,24 +52,24 @@ PROGRAMS: dict[str, str] = {
         "useradd userdel usermod vigr vipw visudo"
     ),
     "publish": (
-        "add-apt-repository anaconda apk apt apt-add-repository apt-get apt-key aptitude brew buildah bun bunx cabal "
-        "cargo changeset clawhub conan conda cosign crane dart deno dnf docker docker-compose dotnet dpkg emerge "
-        "flatpak flit flutter gem gh gist glab goreleaser gradle gradlew hatch helm hf huggingface-cli jsr ko lerna "
-        "luarocks maturin mcp-publisher mix mvn mvnw nerdctl np npm npx nuget opam oras ovsx pacman pdm pip pip3 pipx "
-        "pkg pnpm pod podman poetry port py python python2 python3 rake release-it rpm rye sbt semantic-release "
-        "skopeo snap stack surge twine uv vsce web-ext yarn yum zypper"
+        "add-apt-repository anaconda apk apt apt-add-repository apt-get apt-key aptitude brew buildah bun bundle bunx "
+        "cabal cargo changeset clawhub conan conda cosign crane dart deno dnf docker docker-compose dotnet dpkg "
+        "emerge flatpak flit flutter gem gh gist glab goreleaser gradle gradlew hatch helm hf huggingface-cli jsr ko "
+        "lerna luarocks maturin mcp-publisher mix mvn mvnw nerdctl np npm npx nuget opam oras ovsx pacman pdm pip "
+        "pip3 pipx pkg pnpm pod podman poetry port py python python2 python3 rake release-it rpm rye sbt "
+        "semantic-release skopeo snap stack surge twine uv vsce web-ext yarn yum zypper"
     ),
     "read": (
         "7z 7za ack ag ar awk base32 base64 basenc bat batcat bsdtar bzcat bzip2 cat ccat colordiff column comm cp "
-        "cpio csplit cut dd delta diff egrep emacs expand fgrep find fmt fold gawk git glow grep gsed gtar gzcat gzip "
-        "head hexdump hexyl iconv install join jq less ln look mapfile mawk mdcat micro more most mv nano nawk nl "
-        "nvim od openssl paste pax pbcopy pcat pico plutil pr pt qrencode rar rclone rev rg ripgrep rsync scp sdiff "
-        "sed shuf sift sort split sqlite sqlite3 strings tac tail tar tsort ugrep ul unexpand uniq uuencode vi view "
-        "vim xclip xmllint xsel xxd xz xzcat yq zcat zgrep zip zless zstd"
+        "cpio csplit cut dd delta diff egrep emacs expand fd fdfind fgrep find fmt fold gawk git glow grep gsed gtar "
+        "gzcat gzip head hexdump hexyl iconv install join jq less ln look mapfile mawk mdcat micro more most mv nano "
+        "nawk nl nvim od openssl paste pax pbcopy pcat pico plutil pr pt qrencode rar rclone rev rg ripgrep rsync scp "
+        "sdiff sed shuf sift sort split sqlite sqlite3 strings tac tail tar tsort ugrep ul unexpand uniq uuencode vi "
+        "view vim xclip xmllint xsel xxd xz xzcat yq zcat zgrep zip zless zstd"
     ),
     "reveal": (
-        "chainbreaker cmdkey firefox_decrypt gcore gpg gpg2 keyctl lazagne mimikatz procdump secret-tool security "
-        "unshadow"
+        "chainbreaker cmdkey firefox_decrypt gcore gpg gpg2 keyctl kwallet-query lazagne mimikatz procdump "
+        "secret-tool security unshadow"
     ),
     "security": (
         "aa-complain aa-disable aa-teardown auditctl csrutil defaults fdesetup firewall-cmd ip6tables iptables "
@@ -152,6 +152,8 @@ def of_line(commands: Sequence[Simple], text: str) -> list[Deed]:
         found += _loaded("exfil").of_line(commands, text)
     if coded or dumps or (shows and ("$" in text or "|" in text)):
         found += _loaded("reveal").of_variables(commands, text)
+    if ("$(" in text or "`" in text) and len(commands) > 1:
+        found += _loaded("read").of_line(commands)
     if coded or "claude" in text:
         found += _loaded("guard").of_line(commands, text)
     return found

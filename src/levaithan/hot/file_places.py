@@ -23,6 +23,8 @@ _SYSTEM = _words(
     "/Applications/ /private/ /snap/"
 )
 """What others count on, as homes are; any other folder below the root is a workspace like /workspace or /app."""
+_MOUNTS = _words("/opt/ /srv/ /mnt/ /media/ /Volumes/ /net/ /var/www/")
+"""What others install, serve or plug in; a project may lie there, but not half of one."""
 _NO_SYSTEM = _words("/var/www/ /usr/src/ /usr/local/src/ /var/folders/")
 _CACHES = _words("/var/lib/apt/lists/ /var/cache/apt/ /var/cache/apk/ /var/cache/dnf/ /var/cache/yum/")
 _OUR_CLIENTS = _words("/.claude/plans/ /.claude/projects/ /.claude/todos/ /.claude/tasks/ /.claude/teams/")
@@ -33,10 +35,16 @@ _STARTUP = frozenset(
         ".bashrc .bash_profile .bash_login .bash_logout .bash_aliases .profile .zshrc .zshenv .zprofile .zlogin "
         ".zlogout .kshrc .cshrc .tcshrc .login .xprofile .xinitrc .xsession .xsessionrc .pam_environment .ssh/rc "
         ".ssh/environment .config/fish/config.fish .config/nushell/config.nu .config/nushell/env.nu .pythonrc "
-        ".config/powershell/profile.ps1 .irbrc .gdbinit .lldbinit .inputrc .oh-my-zsh/oh-my-zsh.sh"
+        ".config/powershell/profile.ps1 .ssh/config .vimrc .vim/vimrc .gvimrc .config/nvim/init.lua "
+        ".config/nvim/init.vim .emacs .emacs.d/init.el .tmux.conf .curlrc .wgetrc .irbrc .gdbinit .lldbinit "
+        ".inputrc .oh-my-zsh/oh-my-zsh.sh"
     )
 )
 _STARTUP_HOME = _words(".config/fish/conf.d/ .bashrc.d/ .zshrc.d/ .oh-my-zsh/custom/ .config/plasma-workspace/env/")
+_CALLED_DAILY = frozenset(
+    _words("git ssh sudo su ls cat cp mv rm sh bash zsh python python3 node npm pip curl gpg claude levaithan")
+)
+"""Programs that another one of the same name in the home's bin would stand in for."""
 _STARTUP_SYSTEM = _words(
     "/etc/profile /etc/bash.bashrc /etc/bashrc /etc/zsh/ /etc/environment /etc/zshrc /etc/zprofile /etc/zshenv "
     "/etc/csh. /etc/fish/ /etc/skel/"
@@ -47,6 +55,10 @@ _AUTOSTART = _words(
     "/Library/LaunchDaemons/ /System/Library/Launch /Library/StartupItems/ /etc/udev/rules.d/ /etc/modules-load.d/ "
     "/etc/apt/apt.conf.d/ /etc/update-motd.d/ /etc/NetworkManager/dispatcher.d/ /etc/network/if- /etc/dhcp/"
 )
+_AUTOSTART_ANYWHERE = _words(
+    "/.ssh/authorized_keys /.ssh/authorized_keys2 /.vscode/tasks.json /usercustomize.py /sitecustomize.py"
+)
+"""Keys that let somebody in; tasks that an editor runs when it opens the folder."""
 _AUTOSTART_HOME = _words(".config/systemd/ .config/autostart/ Library/LaunchAgents/ .local/share/systemd/")
 _RIGHTS = _words(
     "/etc/sudoers /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/pam.d/ /etc/pam.conf /etc/security/ "
@@ -65,8 +77,15 @@ _CI_FOLDERS = _words(
     "/.github/workflows/ /.github/actions/ /.circleci/ /.buildkite/ /.gitlab/ci/ /.woodpecker/ /.tekton/ "
     "/.forgejo/workflows/ /.gitea/workflows/"
 )
+_GIT_HOME = _words(".gitconfig .config/git/config .config/git/hooks/ .config/git/attributes")
 _GIT_FILES = frozenset(("config", "config.worktree"))
 _CLIENT_FILES = frozenset(_words("settings.json settings.local.json managed-settings.json managed-mcp.json"))
+_GUARD_HOME = _words(".local/state/levaithan .config/levaithan .local/share/levaithan")
+_GUARD_FILES = _words(
+    "/.claude/levaithan.toml /.claude/context/policies/ /.claude/context/charter.toml /.claude/context/workflows.toml "
+    "/.claude/logs/journal"
+)
+"""This guard's own folders, in whichever home: those of the one that judges are in protected.py."""
 _PLUGIN_FILES = frozenset(_words("hooks.json plugin.json .mcp.json"))
 _SERVER_FILES = _words("/.mcp.json /.cursor/mcp.json /.vscode/mcp.json /claude_desktop_config.json")
 
@@ -80,33 +99,61 @@ def is_outside(path: str, roots: tuple[str, ...], user_home: str) -> bool:
     """Whether `path` lies outside of `roots` (the project, the working folder) where others count on it."""
     if any(root not in ("", "/") and (path + "/").startswith(root + "/") for root in roots):
         return False
-    if is_temporary(path) or path.startswith(_STREAMS):
+    below_home = path.startswith(user_home + "/")
+    if path.startswith(_STREAMS) or (is_temporary(path) and not below_home):
         return False
-    if path.startswith(user_home + "/"):
+    if below_home:
         return not path.startswith(tuple(user_home + folder for folder in _OUR_CLIENTS))
-    return path.startswith(_HOMES) or path == user_home or _in_system(path, user_home) or "/" not in path[1:]
+    return (
+        path.startswith((*_HOMES, *_MOUNTS)) or path == user_home or _in_system(path, user_home) or "/" not in path[1:]
+    )
 
 
 _LIBRARIES = _words(
-    "/usr/ /lib/ /lib64/ /nix/ /snap/ /System/ /Library/ /Applications/ /etc/os-release /etc/hosts /proc/ /sys/"
+    "/usr/ /lib/ /lib64/ /nix/ /snap/ /System/ /Library/ /Applications/ /etc/os-release /etc/hosts /proc/ /sys/ "
+    "/etc/ssl/certs/ /etc/ca-certificates /etc/pki/tls/certs/ /etc/debian_version /etc/lsb-release /etc/alpine-release "
+    "/etc/redhat-release /etc/timezone /etc/localtime /etc/resolv.conf /etc/services /etc/protocols /etc/mime.types "
+    "/etc/shells /etc/issue /opt/"
 )
+_LIBRARIES_HOME = _words(
+    ".cargo/registry/ .cargo/git/ .rustup/ go/pkg/mod/ .cache/go-build/ .m2/repository/ .gradle/caches/ "
+    ".gradle/wrapper/ .ivy2/cache/ .nuget/packages/ .dotnet/ .pub-cache/ .pyenv/versions/ .nvm/versions/ .fnm/ "
+    ".volta/tools/ .rbenv/versions/ .rvm/gems/ .gem/ruby/ .bundle/cache/ .local/lib/ .local/share/pnpm/ "
+    ".local/share/uv/ .local/share/pipx/ .local/share/mise/installs/ .local/pipx/ .asdf/installs/ .cache/uv/ "
+    ".cache/pip/ .cache/pypoetry/ .npm/_cacache/ .yarn/berry/ .yarn/cache/ .bun/install/ .cache/yarn/ "
+    ".cache/pnpm/ Library/pnpm/ Library/Caches/ miniconda3/ anaconda3/ miniforge3/ .conda/pkgs/ .julia/packages/ "
+    ".opam/ .stack/ .cabal/packages/ .hex/packages/ .mix/ .sdkman/candidates/ .composer/cache/ .cache/composer/ "
+    ".deno/ .cache/deno/ .cache/ms-playwright/ .cache/pre-commit/ .vscode/extensions/ .claude/commands/ "
+    ".claude/agents/ .claude/skills/ .claude/rules/ .claude/output-styles/ .claude/plugins/ .claude/CLAUDE.md"
+)
+"""What package managers and the client itself put into a home for everybody to read."""
 
 
 _PUBLIC = (".pub", "/known_hosts", "/.gitconfig", "/.gitignore_global")
 
 
+def is_library(path: str, user_home: str) -> bool:
+    """Whether `path` is a library, a fact of the system or a public key: anybody's to read."""
+    if path.startswith(_LIBRARIES) or path.endswith(_PUBLIC):
+        return True
+    return _below_home(path, user_home).startswith(_LIBRARIES_HOME)
+
+
+def is_stream(path: str) -> bool:
+    """Whether `path` is a device that keeps nothing."""
+    return path.startswith(_STREAMS)
+
+
 def is_beyond(path: str, roots: tuple[str, ...], user_home: str) -> bool:
     """Whether `path` is not the project's to read: outside of it, and no library, fact of the system or public key."""
-    if path.startswith(_LIBRARIES) or path.endswith(_PUBLIC):
-        return False
-    return is_outside(path, roots, user_home)
+    return not is_library(path, user_home) and is_outside(path, roots, user_home)
 
 
-def is_elsewhere(path: str, roots: tuple[str, ...]) -> bool:
-    """Whether `path` is neither below `roots`, nor temporary, nor in a package manager's cache."""
+def is_elsewhere(path: str, roots: tuple[str, ...], *, temporary: bool = True) -> bool:
+    """Whether `path` is neither below `roots` nor in a package manager's cache; nor temporary, if `temporary`."""
     if any(root not in ("", "/") and (path + "/").startswith(root + "/") for root in roots):
         return False
-    return not (is_temporary(path) or path.startswith((*_STREAMS, *_CACHES)))
+    return not ((temporary and is_temporary(path)) or path.startswith((*_STREAMS, *_CACHES)))
 
 
 def home_of(path: str) -> str:
@@ -127,11 +174,15 @@ def _below_home(path: str, user_home: str) -> str:
 
 def _starts_shells(path: str, user_home: str) -> bool:
     rest = _below_home(path, user_home)
+    if rest.startswith((".local/bin/", "bin/")) and rest.rpartition("/")[2] in _CALLED_DAILY:
+        return True
     return rest in _STARTUP or rest.startswith(_STARTUP_HOME) or path.startswith(_STARTUP_SYSTEM)
 
 
 def _starts_alone(path: str, user_home: str) -> bool:
-    if path.startswith(_AUTOSTART) or path.endswith(("/.ssh/authorized_keys", "/.ssh/authorized_keys2")):
+    if path.startswith(_AUTOSTART) or path.endswith(_AUTOSTART_ANYWHERE):
+        return True
+    if path.endswith(".pth") and "-packages/" in path:
         return True
     return _below_home(path, user_home).startswith(_AUTOSTART_HOME)
 
@@ -144,11 +195,14 @@ def _is_history(path: str, _user_home: str) -> bool:
     return rest != path and rest.partition("/")[0] in ("objects", "refs", "HEAD", "packed-refs", "logs", "*", "index")
 
 
-def _in_git(path: str, _user_home: str) -> bool:
-    rest = path.rpartition("/.git/")[2]
-    if rest == path:
-        return "/.husky/" in path
+def _in_git(path: str, user_home: str) -> bool:
+    low = path.lower()
+    rest = low.rpartition("/.git/")[2]
+    if rest == low:
+        return "/.husky/" in low + "/" or _below_home(path, user_home).startswith(_GIT_HOME)
     parts = rest.split("/")
+    if rest == "info/attributes":
+        return True
     return "hooks" in parts or (parts[-1] in _GIT_FILES and (len(parts) == 1 or parts[0] in ("modules", "worktrees")))
 
 
@@ -163,14 +217,17 @@ def is_pipeline(path: str) -> bool:
 
 def _of_client(path: str, user_home: str) -> bool:
     """The settings and hooks of Claude Code, in whichever project: what runs at every call."""
-    head, _, name = path.rpartition("/")
+    low = path.lower()  # one file, however it is spelled, where the disk folds case
+    head, _, name = low.rpartition("/")
     if head.endswith("/.claude") and name in (*_CLIENT_FILES, "hooks"):
         return True
-    if "/.claude/hooks/" in path or path == user_home + "/.claude.json":
+    if "/.claude/hooks/" in low or path == user_home + "/.claude.json":
         return True
     if path.startswith(("/etc/claude-code/", "/Library/Application Support/ClaudeCode/")):
         return True
-    return "/.claude/plugins/" in path and name in _PLUGIN_FILES
+    if _below_home(path, user_home).startswith(_GUARD_HOME) or any(mark in low for mark in _GUARD_FILES):
+        return True
+    return "/.claude/plugins/" in low and name in _PLUGIN_FILES
 
 
 def _in_system(path: str, _user_home: str) -> bool:
@@ -184,17 +241,19 @@ FILE_PLACES: dict[str, Callable[[str, str], bool]] = {
     "git-hooks": _in_git,
     "ci": _in_ci,
     "client": _of_client,
-    "servers": lambda path, _: path.endswith(_SERVER_FILES),
+    "servers": lambda path, _: path.lower().endswith(_SERVER_FILES),
     "rights": lambda path, _: path.startswith(_RIGHTS),
     "accounts": lambda path, _: path in _ACCOUNTS,
     "system-file": _in_system,
 }
 """Place -> whether a path (absolute, resolved) lies in it, given the user's home folder."""
-_BY_NAME = frozenset((*_CI_FILES, "claude_desktop_config.json"))
+_BY_NAME = frozenset((*_CI_FILES, "claude_desktop_config.json", "usercustomize.py", "sitecustomize.py", *_CALLED_DAILY))
+_TABLES = (_STARTUP, _STARTUP_HOME, _AUTOSTART_HOME, _AUTOSTART_ANYWHERE, _CI_FOLDERS, _SERVER_FILES, _GIT_HOME)
 _DOTTED = frozenset(
     part
-    for path in (*_STARTUP, *_STARTUP_HOME, *_AUTOSTART_HOME, *_CI_FOLDERS, *_SERVER_FILES, ".claude.json")
-    for part in (*path.split("/"), ".git", ".husky", ".claude", ".ssh")
+    for table in (*_TABLES, _GUARD_HOME, _GUARD_FILES, (".claude.json/.git/.husky/.claude/.ssh",))
+    for path in table
+    for part in path.lower().split("/")
     if part[:1] == "."
 )
 
@@ -202,11 +261,13 @@ _DOTTED = frozenset(
 def places_of(path: str, user_home: str) -> list[str]:
     """Every one of FILE_PLACES that `path` lies in. Most paths are in none: such a place is below the system's
     folders or a Library, or has one of a few names in its path."""
+    parts = path.lower().split("/")
     if (
-        not _DOTTED.isdisjoint(path.split("/"))
+        not _DOTTED.isdisjoint(parts)
+        or parts[-1] in _BY_NAME
         or (path + "/").startswith(_SYSTEM)
         or "/Library/" in path
-        or path.rpartition("/")[2].lower() in _BY_NAME
+        or path.endswith(".pth")
     ):
         return [place for place, meets in FILE_PLACES.items() if meets(path, user_home)]
     return []

@@ -54,6 +54,8 @@ def is_ordinary(target: str, cwd: str | None, root: str | None, protected: Prote
         return False
     if folder != _TEMPORARY and base != root and not _inside(folder, root):
         return False
+    if folder == _TEMPORARY and path.startswith(protected.user_home + "/"):
+        return False
     if path.startswith(protected.own) or path in protected.above:
         return False
     return _without_links(folder, rest, {} if seen is None else seen)

@@ -92,7 +92,7 @@ class Protected:
                 return folder
         if removes:
             for file in files:
-                if file.startswith(below) and exists(file, seen):
+                if file.startswith(below) and (below.endswith("/.claude/") or exists(file, seen)):
                     return file
         return None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WRITTEN = ("content", "new_string", "new_source")
-_WEAK = frozenset(("url-password", "mailchimp", "discord"))
+_WEAK = frozenset(("url-password", "mailchimp", "discord", "launchdarkly", "facebook"))
 """Shapes that other texts have as well."""
 _STRONG = tuple((needle, row) for row in ROWS if row.kind not in _WEAK for needle in row.needles)
 _MOST = 4 << 20
@@ -80,7 +80,7 @@ def _kinds(text: str) -> Iterator[str]:
         if re.search(r"(?<![A-Za-z0-9])AKIA[A-Z0-9]{16,20}(?![A-Za-z0-9])", text):  # a longer one is a slip of the pen
             yield "aws-access-key"
     for row in dict.fromkeys([row for needle, row in _STRONG if needle in text]):
-        from levaithan.hot.secret_words import is_placeholder
+        from levaithan.hot.secret_looks import is_placeholder
 
         group = 1 if row.pattern.groups else 0
         if any(not is_placeholder(found[group], whole=bool(group)) for found in row.pattern.finditer(text)):

@@ -43,13 +43,17 @@ PREFIXED = {
         "gitlab",
         _B + r"gl(?:pat|oas|dt|rt|cbt|ptt|ft|imt|soat|ffct)-[A-Za-z0-9_.=-]{18,320}",
     ),
-    "sk": ("api-key", _B + r"sk-(?!ant-)[A-Za-z0-9_-]{20,250}(?<=[A-Za-z0-9_-])"),
+    "sk": (
+        "api-key",
+        _B + r"sk-(?!ant-)(?=[A-Za-z_-]{0,250}[0-9])(?=[A-Za-z0-9_-]{0,40}?[A-Za-z0-9]{10})[A-Za-z0-9_-]{20,250}"
+        r"|" + _B + r"sk_[a-f0-9]{48}(?![A-Za-z0-9])",
+    ),
     "sk-ant": ("anthropic", _B + r"sk-ant-[A-Za-z0-9_-]{16,250}"),
     "sk_live sk_test rk_live rk_test sk_prod rk_prod": ("stripe", _B + r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,250}"),
     "whsec": ("webhook-secret", _B + r"whsec_[A-Za-z0-9+/=]{16,128}"),
     "xoxb xoxp xoxa xoxr xoxs xoxe xoxc xoxd xapp": (
         "slack",
-        _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[A-Za-z0-9%-]{10,300}",
+        _B + r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-(?=[A-Za-z%-]{0,300}[0-9])[A-Za-z0-9%-]{10,300}",
     ),
     "npm": ("npm", _B + r"npm_[A-Za-z0-9]{36}"),
     "pypi": ("pypi", _B + r"pypi-[A-Za-z0-9_-]{50,300}"),
@@ -88,13 +92,29 @@ PREFIXED = {
     "squ sqp sqa": ("sonarqube", _B + r"sq[upa]_[a-f0-9]{40}"),
     "CFPAT": ("contentful", _B + r"CFPAT-[A-Za-z0-9_-]{40,64}"),
     "AGE": ("age-key", r"AGE-SECRET-KEY-1[0-9A-Za-z]{20,100}"),
+    "fm1r fm1a fm2": ("fly", _B + r"fm[12][ar]?_[A-Za-z0-9+/=_-]{40,1000}"),
+    "fo1": ("fly", _B + r"fo1_[A-Za-z0-9_-]{40,64}"),
+    "xkeysib xsmtpsib": ("brevo", _B + r"x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}"),
+    "sl": ("dropbox", _B + r"sl\.(?:u\.)?[A-Za-z0-9_-]{60,2000}"),
+    "bkua bkaj": ("buildkite", _B + r"bk(?:ua|aj)_[a-f0-9]{40}"),
+    "CCIPAT CCIPRJ": ("circleci", _B + r"CCIP(?:AT|RJ)_[A-Za-z0-9]{16,40}_[a-f0-9]{40}"),
+    "pcsk": ("pinecone", _B + r"pcsk_[A-Za-z0-9_]{40,100}"),
+    "csk": ("cerebras", _B + r"csk-[a-z0-9]{40,64}"),
+    "tvly": ("tavily", _B + r"tvly-[A-Za-z0-9-]{20,64}"),
+    "phx": ("posthog", _B + r"phx_[A-Za-z0-9]{40,64}"),
+    "sgp": ("sourcegraph", _B + r"sgp_(?:[a-f0-9]{16}_)?[a-f0-9]{40}"),
+    "rnd": ("render", _B + r"rnd_[A-Za-z0-9]{24,64}"),
+    "tfp": ("typeform", _B + r"tfp_[A-Za-z0-9_.=-]{40,100}"),
+    "pnu pnb": ("prefect", _B + r"pn[ub]_[A-Za-z0-9]{36}"),
     "lsv2": ("langsmith", _B + r"lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
 }
 """What stands before a separator (`_`, `-` or `.`) of a token with a prefix -> (kind, pattern)."""
 
 OTHER = (
     Row(
-        "aws-access-key", "AKIA ASIA ABIA ACCA", r"(?<![A-Za-z0-9+/])A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9+/])"
+        "aws-access-key",
+        "AKIA ASIA ABIA ACCA",
+        r"(?:(?<![A-Za-z0-9+/])|(?<=://))A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9+/])",
     ),
     Row(
         "private-key",
@@ -128,6 +148,30 @@ OTHER = (
     Row("mailgun", "key-", _B + r"key-[a-f0-9]{32}(?![A-Za-z0-9])"),
     Row("mailchimp", "-us", _B + r"[a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])"),
     Row("discord", ".", _B + r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_-])"),
+    Row("clojars", "CLOJARS_", _B + r"CLOJARS_[a-z0-9]{60}"),
+    Row("jina", "jina_", _B + r"jina_[A-Za-z0-9_-]{50,80}"),
+    Row("gitlab", "glagent- glrtr-", _B + r"gl(?:agent|rtr)-[A-Za-z0-9_-]{20,64}"),
+    Row("neon", "napi_", _B + r"napi_[a-z0-9]{40,80}"),
+    Row("nvidia", "nvapi-", _B + r"nvapi-[A-Za-z0-9_-]{40,100}"),
+    Row("resend", "re_", _B + r"re_[A-Za-z0-9]{6,12}_[A-Za-z0-9]{18,40}(?![A-Za-z0-9])"),
+    Row("hubspot", "pat-", _B + r"pat-[a-z]{2}\d-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    Row("launchdarkly", "sdk-", _B + r"sdk-[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
+    Row("airtable", "pat", _B + r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}(?![A-Za-z0-9])"),
+    Row("square", "EAAA", _B + r"EAAA[A-Za-z0-9_-]{60}(?![A-Za-z0-9_-])"),
+    Row("facebook", "EAA", _B + r"EAA[A-Z](?=[A-Za-z]{0,80}[0-9])[A-Za-z0-9]{80,300}(?![A-Za-z0-9+/])"),
+    Row("notion", "secret_", _B + r"secret_[A-Za-z0-9]{43}(?![A-Za-z0-9_])"),
+    Row(
+        "braintree", "access_token$", r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}(?![A-Za-z0-9])"
+    ),
+    Row("1password", "ops_eyJ", _B + r"ops_eyJ[A-Za-z0-9+/=_-]{60,2000}"),
+    Row("mapbox", "sk.eyJ", _B + r"sk\.eyJ[A-Za-z0-9_-]{20,400}\.[A-Za-z0-9_-]{20,64}"),
+    Row("nuget", "oy2", _B + r"oy2[a-z0-9]{43}(?![A-Za-z0-9])"),
+    Row(
+        "putty-key",
+        "Private-Lines: ",
+        r"Private-Lines: \d{1,3}(?:\\+[rn]|\s){1,4}([A-Za-z0-9+/=\s\\]{20,20000}?)"
+        r"(?=(?:\\+[rn]|\s){1,4}Private-MAC|[^A-Za-z0-9+/=\s\\]|\Z)",
+    ),
     Row("url-password", "://", r"://[^\s/@:\"'<>\\\[]{0,128}:([^\s/\"'<>\\]{1,256})@"),
 )
 

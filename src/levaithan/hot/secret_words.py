@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import re
 
+from levaithan.hot.secret_commands import handed_over, without
+from levaithan.hot.secret_looks import is_basic, is_placeholder, looks_made
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     Span = tuple[int, int, str]
 
 _NAME = re.compile(
-    r"(?i)(pass(?:word|wd|phrase)s?|passw|pwd|secret(?:[_-]?(?:access)?[_-]?key|[_-]?token|[_-]?value|[_-]?string)?"
-    r"|(?:api|access|account|private|encryption|signing|master|shared|auth|app|service|storage|client|deploy|license"
+    r"(?i)(pass(?:word|wd|phrase)s?|passw|pass|pwd|secret(?:[_-]?(?:access)?[_-]?key|[_-]?token|[_-]?value|[_-]?string)?"
+    r"|(?:api|access|account|admin|subscription|consumer|ingest|integration|private|encryption|signing|master|shared|auth|app|service|storage|client|deploy|license"
     r"|webhook)"
-    r"[_-]?(?:access[_-]?)?key|token(?:[_-]?secret)?|credentials?|auth|identified by)"
-    r"(?:[_-]?[0-9]{1,2})?"
-    r"(\\{0,3}[\"']?\]?[ \t]{0,16}(?:=>|:=|={1,2}|:)[ \t]{0,16}|[ \t]{1,8}|>)"
+    r"[_ -]?(?:access[_-]?)?key|token(?:[_-]?secret)?|credentials?|auth|identified by|requirepass|masterauth"
+    r"|(?<=[a-z0-9]_)(?:key|pat|pw))"
+    r"(?:[_-]?(?:[0-9]{1,2}|base))?"
+    r"(\\{0,3}[\"']?\]?[ \t]{0,16}(?:=>|:=|={1,2}|:)[ \t]{0,16}"
+    r"|\\{0,3}[\"']?,?(?:\\{1,4}n|\s){1,24}\\{0,3}[\"']?value\\{0,3}[\"']?[ \t]?[:=][ \t]{0,4}"
+    r"|\\{0,3}[\"'],[ \t]{0,4}(?=\\{0,3}[\"'])|\([ \t]?(?=\\{0,3}[\"'])"
+    r"|[ \t]is:?[ \t]{1,4}|[ \t]{0,16}\|[ \t]{1,4}|[ \t]{1,8}|>)"
 )
+_MARKS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "identified", "_pat", "_pw")
+_UNSURE_NAMES = ("pat", "key", "pass")
+"""Names that other things have as well: what they name must look as if a machine had made it."""
+_SETS = ("ENV ", "ARG ", " set ", "setx ", "setenv ", " -gx ", " -x ")
+"""Before a name whose value follows without a sign: ENV of a Dockerfile, `aws configure set`, fish's set -x."""
 _STRONG = ("pass", "pwd", "secret", "identified")
-_HEADER = re.compile(
-    r"(?i)(?<![A-Za-z0-9])(?:(bearer|basic)|authorization[\"'\\]{0,4} ?[:=] ?[\"'\\]{0,4}"
-    r"(?:token|bot|apikey|key|negotiate|digest))[ \t]{1,4}([A-Za-z0-9._~+/=-]{6,8192})"
-)
-_USER_FLAG = re.compile(r"(?<![^\s\"'])(?:-u|--user|--proxy-user)[ =]?([\"']?)([^\s:\"']{1,128}):([^\s\"']{3,256})")
-_CLIENT = re.compile(
-    r"(?<![^\s;&|(`])(?:(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n;|&]{0,100}?\s-p|sshpass\s+-p\s{0,4})([\"']?)([^\s\"'-][^\s\"']{2,128})"
-)
 _NOT_SECRET_BEFORE: tuple[str, ...] = (
     "page",
     "next",
@@ -58,71 +62,30 @@ _NOT_SECRET_BEFORE += (
     "per",
     "public",
     "foreign",
+    "primary",
+    "cache",
+    "partition",
+    "sort",
+    "row",
+    "object",
+    "idempotency",
+    "publishable",
 )
-_PLACEHOLDER_START: tuple[str, ...] = (
-    "$",
-    "<",
-    "{",
-    "%",
-    "process.env",
-    "os.environ",
-    "os.getenv",
-    "getenv",
-    "env.",
-    "env[",
-    "env(",
-    "[redacted",
-)
-_PLACEHOLDER_START += (
-    "secrets.",
-    "vault:",
-    "ref+",
-    "op://",
-    "file:",
-    "arn:",
-    "projects/",
-    "@",
-    "!",
-    "...",
-    "http://",
-    "https://",
-)
-_PLACEHOLDER_WORD = re.compile(
-    r"(?i)(?:your|my|the|some|insert|enter|replace|add|put|change|fake|dummy|mock|sample|example|placeholder|redacted|todo|hidden|masked)"
-    r"(?:[-_. ]|me|this|it|$)|x{4,}|\*{3,}|\.{3}|_here$|[-_]goes[-_]|placeholder|example$|<[^>]{1,60}>"
-)
-_EMPTY_TEXT = (
-    "admin any api_key apikey ask auth authenticate authentication authorization basic bearer boolean "
-    "bytes changeme char default disabled empty enabled error expired false field ident incorrect inherit "
-    "input int invalid key manager md5 missing nil no none null number object off on optional pass "
-    "passphrase passwd password peer prompt read required scram-sha-256 secret sha256 str string test "
-    "testing text token true trust undefined unset validation value varchar write yes "
-)
-_EMPTY_WORDS = frozenset(_EMPTY_TEXT.split())
 _CODE = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]{0,80}(?:\.[A-Za-z_][A-Za-z0-9_]{0,80}|->[A-Za-z_]\w{0,80}|::\w{1,80}){0,8}[(\[;,)]{0,3}$"
 )
+_SPLITTING = ("&", ";", "(", ")", "<", ">", "|", "{", "}", "[", "]", ",", "`")
 _UNQUOTED = re.compile(r"[^\s\"'`,;&|<>(){}\[\]\\]{1,4096}")
+_HEX = "0123456789abcdefABCDEF-:"
 _WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 
 def assigned(text: str) -> tuple[str, int]:
     """`text` with the values of secret names replaced, and how many."""
     lowered = text.lower()
-    count = 0
-    if "bearer" in lowered or "basic" in lowered or "authorization" in lowered:
-        text, count = _replace_spans(text, _header_spans(text))
-    if ":" in text and ("curl" in lowered or "http" in lowered) and ("-u" in text or "-user" in text):
-        text, found = _replace_spans(
-            text, ((m.start(3), m.end(3), "password") for m in _USER_FLAG.finditer(text) if _user(m))
-        )
-        count += found
-    if "mysql" in lowered or "sshpass" in lowered or "mariadb" in lowered:
-        spans = ((m.start(2), m.end(2), "password") for m in _CLIENT.finditer(text) if not is_placeholder(m[2]))
-        text, found = _replace_spans(text, spans)
-        count += found
-    if any(word in lowered for word in ("pass", "pwd", "secret", "token", "key", "cred", "auth", "identified")):
-        text, found = _replace_spans(text, _assignment_spans(text))
+    text, count = handed_over(text, lowered)
+    if any(word in lowered for word in _MARKS):
+        text, found = without(text, _assignment_spans(text))
         count += found
     return text, count
 
@@ -136,65 +99,9 @@ def secret_name(name: str, value: str) -> str | None:
         return None
     match = matches[-1]
     word = match[1].lower()
-    if not _counts(word, name[: match.start()]):
+    if not _is_named(word, name[: match.start()], value, quoted=True):
         return None
     return _kind(word) if _is_value(value, word, quoted=True, environment=False) else None
-
-
-def is_placeholder(value: str, *, whole: bool = True) -> bool:
-    """Whether `value` stands for a secret instead of being one: <your-key>, xxxx, $TOKEN, ${{ secrets.X }}."""
-    if not whole:
-        return (
-            "xxxxxx" in value.lower()
-            or "******" in value
-            or value.upper().endswith("EXAMPLE0")
-            or len(set(value[-16:])) <= 2
-        )
-    if value.startswith(_PLACEHOLDER_START) or len(set(value)) <= 1:
-        return True
-    return value.lower().rstrip(".,;:!)") in _EMPTY_WORDS or bool(_PLACEHOLDER_WORD.search(value[:256]))
-
-
-def _replace_spans(text: str, spans: Iterable[Span]) -> tuple[str, int]:
-    parts: list[str] = []
-    at = count = 0
-    for start, end, kind in spans:
-        if start < at:
-            continue
-        parts += (text[at:start], f"[redacted:{kind}]")
-        at = end
-        count += 1
-    return ("".join(parts) + text[at:], count) if count else (text, 0)
-
-
-def _header_spans(text: str) -> Iterator[Span]:
-    for match in _HEADER.finditer(text):
-        value = match[2]
-        scheme = (match[1] or "").lower()
-        if scheme == "basic":
-            if _is_basic(value):
-                yield match.start(2), match.end(2), "basic-auth"
-        elif not is_placeholder(value) and not (value.rstrip(".").replace("-", "").isalpha() and len(value) < 24):
-            yield match.start(2), match.end(2), "bearer-token"
-
-
-def _is_basic(value: str) -> bool:
-    """Basic credentials are base64 of user:password; the word `Basic` before ordinary text is not."""
-    if len(value) < 8 or is_placeholder(value):
-        return False
-    import binascii
-
-    try:
-        plain = binascii.a2b_base64(value[: len(value) // 4 * 4])
-    except ValueError:
-        return False
-    return b":" in plain and all(32 <= byte < 127 for byte in plain)
-
-
-def _user(match: re.Match[str]) -> bool:
-    """`-u 1000:1000` of docker is no password, nor is `-u name:$PASS`."""
-    value = match[3]
-    return not value.isdigit() and not is_placeholder(value) and not match[2].isdigit() and "/" not in match[2]
 
 
 def _assignment_spans(text: str) -> Iterator[Span]:
@@ -203,24 +110,68 @@ def _assignment_spans(text: str) -> Iterator[Span]:
         word = match[1].lower()
         blank = not operator.strip()
         flag = blank and _is_flag(text, match.start())
-        if not _counts(word, text[max(0, match.start() - 16) : match.start()]):
-            continue
-        start = match.end()
-        quote, start = _open_quote(text, start)
-        if blank and not flag and not (quote and word.startswith(("password", "identified"))):
-            continue
+        quote, start = _open_quote(text, match.end())
         end = _value_end(text, start, quote)
+        if operator == "=" and not quote and text[end : end + 1] in _SPLITTING:
+            end = _enclosed_end(text, match.start(), end)
         value = text[start:end]
-        environment = flag or (
-            "=" in operator and " " not in operator and text[match.start() : match.start() + 1].isupper()
-        )
-        if end > start and _is_value(value, word, quoted=bool(quote), environment=environment):
+        lead = text[max(0, match.start() - 16) : match.start()]
+        if match[1][:1] == "P" and lead[-1:].islower():
+            lead += "_"  # smtpPass
+        if end == start or not _is_named(word, lead, value, quoted=bool(quote)):
+            continue
+        capital = text[match.start() : match.start() + 1].isupper()
+        told = flag or (blank and quote and word.startswith(("password", "identified")))
+        told = told or (blank and _is_set(text, match.start(), word))
+        if _is_loose(operator) and not told and not _stands_out(value, word, capital):
+            continue
+        environment = flag or ("=" in operator and " " not in operator and capital and "value" not in operator.lower())
+        if _is_value(value, word, quoted=bool(quote), environment=environment):
             yield start, end, _kind(word)
+
+
+def _enclosed_end(text: str, at: int, end: int) -> int:
+    """Where the value of NAME=VALUE ends that stands in quotes as a whole: `'key=a&b#c'`; else `end`."""
+    lead = text[max(0, at - 64) : at].rstrip(_WORD)
+    if lead[-1:] not in ("'", '"'):
+        return end
+    close = text.find(lead[-1], end, end + 256)
+    return close if close >= 0 and not any(c.isspace() for c in text[end:close]) else end
+
+
+def _is_loose(operator: str) -> bool:
+    """Whether what stands between name and value is no sign of assignment: a blank, a comma, a bracket, `is`."""
+    return not operator.strip() or "," in operator[:3] or any(mark in operator for mark in ("(", " is", "|"))
+
+
+def _is_set(text: str, at: int, word: str) -> bool:
+    """Whether the name that reaches up to `at` stands where a value follows without a sign: ENV NAME value."""
+    lead = text[max(0, at - 64) : at]
+    return word in ("requirepass", "masterauth") or (" " + lead.rstrip(_WORD)).endswith(_SETS)
+
+
+def _stands_out(value: str, word: str, capital: bool) -> bool:
+    """Whether `value` would be seen as a secret in a sentence or a call."""
+    if looks_made(value):
+        return True
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return capital and mixed and word.startswith(_STRONG) and len(value) >= 8
+
+
+def _is_named(word: str, lead: str, value: str, *, quoted: bool) -> bool:
+    """Whether the name means a secret; of `auth` and `pwd`, which mean more often something else, by the value."""
+    if _counts(word, lead):
+        return True
+    if word == "auth":
+        return quoted and is_basic(value)
+    return word == "pwd" and "/" not in value and looks_made(value)
 
 
 def _counts(word: str, lead: str) -> bool:
     """Whether the name means a secret, by what stands before it: not next_page_token, public_key, PWD, author."""
     last = lead.rstrip("_-. ").lower()
+    if word == "pass":
+        return not last[-1:].isalnum() or lead[-1:] in ("_", "-")
     if word.endswith("key") or word.startswith("token"):
         return not last.endswith(_NOT_SECRET_BEFORE)
     if word in ("pwd", "auth"):
@@ -271,6 +222,8 @@ def _kind(word: str) -> str:
 
 def _is_value(value: str, word: str, *, quoted: bool, environment: bool) -> bool:
     """Whether `value` is a secret itself: long enough for its name, no placeholder, no code, no prose, no path."""
+    if word in _UNSURE_NAMES and not _is_sure(value, word):
+        return False
     strong = word.startswith(_STRONG)
     if len(value) < (4 if strong else 8) or is_placeholder(value):
         return False
@@ -283,11 +236,21 @@ def _is_value(value: str, word: str, *, quoted: bool, environment: bool) -> bool
     return (strong or not value.isalpha() or len(value) >= 16) if quoted else _is_bare_value(value, strong, environment)
 
 
+def _is_sure(value: str, word: str) -> bool:
+    """Whether a value of a name that other things have too is a secret: no hash, no identifier."""
+    if word == "pass":
+        mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+        return (mixed and len(value) >= 10) or looks_made(value)
+    return looks_made(value) and bool(value.strip(_HEX))
+
+
 def _is_bare_value(value: str, strong: bool, environment: bool) -> bool:
     """The same without quotes, where code looks alike: `TOKEN=abcdef` counts, `token=abcdef` may be a variable."""
     mixed = any(c.isdigit() for c in value) or any(not (c.isalnum() or c in "_.-/:") for c in value)
     if environment:
         return mixed or (len(value) >= 6 and "." not in value and "/" not in value)
+    if looks_made(value):
+        return True
     if _CODE.match(value) and not (mixed and "_" not in value and "." not in value):
         return value.isalpha() and value.islower() and len(value) >= 16
     return mixed and len(value) >= (6 if strong else 12)

@@ -124,6 +124,7 @@ class Spot:
     def _as_credential(self) -> str | None:
         if "\x00" in self.target:
             tail = self.target.rpartition("\x00")[2]
+            tail = self.target.replace("\x00", "1") if self.target.startswith("/proc/") else tail
             what = credentials.kind_of(tail) if "/" in tail else None
             return f"{tail} ({what})" if what else None
         for path in dict.fromkeys(self.resolved() or (self.target,)):
@@ -139,17 +140,28 @@ class Spot:
 
     def outside(self) -> str | None:
         """Outside of the project, where others count on it."""
-        found = self.resolved()
-        return (
-            found[1] if found and file_places.is_outside(found[1], self.around.roots(), self.around.user_home) else None
-        )
+        found, home = self.resolved(), self.around.user_home
+        if not found:
+            return None
+        return found[1] if file_places.is_outside(found[1], self.around.roots(), home) or self._leads_out() else None
 
     def beyond(self) -> str | None:
         """Outside of the project, and not for everybody to read."""
-        found = self.resolved()
-        return (
-            found[1] if found and file_places.is_beyond(found[1], self.around.roots(), self.around.user_home) else None
-        )
+        found, home = self.resolved(), self.around.user_home
+        if not found or file_places.is_library(found[1], home):
+            return None
+        return found[1] if file_places.is_beyond(found[1], self.around.roots(), home) or self._leads_out() else None
+
+    def _leads_out(self) -> bool:
+        """Whether a link of the project, or `..` out of it, leads to a place outside: a temporary one too."""
+        (written, path), target, roots = self.resolved(), self.target, self.around.roots()
+        if (written == path and ".." not in target) or not roots or file_places.is_stream(path):
+            return False
+        if not file_places.is_elsewhere(path, roots, temporary=False):
+            return False
+        below = not target.startswith(("/", "~")) or target.startswith(tuple(root + "/" for root in roots))
+        climbs = below and (target.startswith("../") or "/../" in target)
+        return climbs or not file_places.is_elsewhere(written, roots, temporary=False)
 
     def elsewhere(self) -> str | None:
         """Outside of the project, by the path as the kernel finds it; a link itself is no such place."""

@@ -28,23 +28,9 @@ else:
 
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
-_ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop")
-PLACES = (
-    *FOLDERS,
-    "protected",
-    "key",
-    "service",
-    "any",
-    "credential",
-    "credential-store",
-    "outside",
-    "beyond",
-    "elsewhere",
-    "project",
-    "others-home",
-    *_FILES,
-    *_ADDRESSES,
-)
+_ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop", "control-port")
+_NAMED = ("protected", "key", "service", "any", "credential", "credential-store", "outside", "beyond", "elsewhere")
+PLACES = (*FOLDERS, *_NAMED, "project", "others-home", *_FILES, *_ADDRESSES)
 
 PATH_PLACES = frozenset((*FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
 PATH_PLACES |= {"elsewhere", "project", "others-home"}

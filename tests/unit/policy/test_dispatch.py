@@ -23,11 +23,14 @@ PATHS = [
     "/etc/passwd", "/etc", "/home/dev/demo/.git", "/home/dev/demo/.git/hooks/x", "/home/dev/demo/.husky/x",
     "/home/dev/demo/Jenkinsfile", "/home/dev/demo/.GitLab-ci.yml", "/home/dev/demo/.github/workflows/a.yml",
     "/home/dev/.claude/settings.json", "/home/dev/.claude.json", "/home/dev/demo/.mcp.json",
-    "/home/dev/demo/.cursor/mcp.json", "/root/.profile", "/Users/eve/Library/LaunchAgents/a.plist",
+    "/home/dev/demo/.cursor/mcp.json", "/home/eve/.profile", "/Users/eve/Library/LaunchAgents/a.plist",
     "/home/dev/x/claude_desktop_config.json", "/home/dev/.ssh/authorized_keys", "/usr/lib/systemd/system/a",
     "/var/www/a", "/usr/local/bin/a", "/home/dev/demo/.env", "/", "/workspace/.claude/hooks",
     "/home/dev/.local/share/systemd/a", "/home/dev/demo/.claude/plugins/p/hooks.json", "/var/spool/cron/root",
-    "/tmp/a",
+    "/tmp/a", "/home/dev/.gitconfig", "/home/dev/demo/.MCP.json", "/home/dev/demo/.Claude/Settings.json",
+    "/home/dev/demo/.GIT/hooks/pre-commit", "/home/dev/bin/git", "/home/dev/.local/bin/ssh", "/home/dev/.vimrc",
+    "/home/dev/.ssh/config", "/home/dev/demo/.vscode/tasks.json", "/home/dev/lib/sitecustomize.py",
+    "/home/dev/v/site-packages/a.pth", "/home/dev/.local/state/levaithan/x", "/p/.claude/context/charter.toml",
 ]  # fmt: skip
 
 
