@@ -74,7 +74,12 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         if error := store.get("error"):
             yield row(name, "fail", str(error.get("message")), str(error.get("fix")), since=error.get("since"))
     for words in (told.get("gate") or {}).get("problems") or []:
-        yield row("rules", "fail", str(words), "mend that file; the last good one is in force until then")
+        yield row(
+            "rules",
+            "fail",
+            str(words),
+            "mend that file (`levaithan doctor` says how); the last good one is in force until then",
+        )
     settings = told.get("settings") or {}
     if settings.get("restart_needed"):
         yield row("settings", "warn", "changed since the service started", "levaithan restart")
