@@ -56,6 +56,12 @@ def row(item: str, state: str, value: str, remedy: str = "", **data: Any) -> Row
 def _service(home: Home) -> Iterator[Row]:
     told = reading.ask_service(home, "status", ASK_S)
     if told is None:
+        from levaithan.service import instance
+
+        if instance.running(home):
+            silent = "it runs, but does not answer: it is only starting, or it hangs and every hook waits for it first"
+            yield row("service", "fail", silent, "levaithan restart", running=True)
+            return
         remedy = "levaithan start (hooks are decided and recorded without it, slower)"
         yield row("service", "fail", "not running", remedy, running=False)
         return
