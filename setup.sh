@@ -41,7 +41,7 @@ for word in "$@"; do
     arguments+=("$word")
 done
 # Nobody at a terminal to ask: what is done here stays in the clone, and hooks go only where the arguments say.
-[ -n "$yes" ] || [ -t 0 ] || arguments+=(--yes)
+[ -n "$yes" ] || [ -t 0 ] || arguments=(--yes ${arguments[@]+"${arguments[@]}"})
 
 case $(uname -s) in
     Linux | Darwin) ;;

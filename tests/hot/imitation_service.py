@@ -16,16 +16,24 @@ HANG = b"hang"
 
 
 class ImitationService:
-    """Listens on a home's socket. answer: the bytes sent back for each request (HANG: none); got: (header, payload)."""
+    """Listens on a home's socket. answer: the bytes sent back for each request (HANG: none); got: (header, payload).
 
-    def __init__(self, home: Path, answer: bytes) -> None:
+    listen_as: another user, as whom it listens (only root can).
+    """
+
+    def __init__(self, home: Path, answer: bytes, listen_as: int | None = None) -> None:
         self.answer = answer
         self.got: list[tuple[dict[str, str], bytes]] = []
         self._path = paths.home_at(str(home)).socket
         paths.ensure_private(os.path.dirname(self._path))
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._path)
-        self._listener.listen(16)
+        try:
+            if listen_as is not None:
+                os.seteuid(listen_as)
+            self._listener.listen(16)
+        finally:
+            os.seteuid(os.getuid())
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
 

@@ -100,6 +100,18 @@ def test_without_a_service_the_one_shot_decides(client: Client, home: Path, tool
     _falls_back(client, home, tool_call)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_service_of_another_user_is_not_believed(client: Client, home: Path, tool_call: Payload) -> None:
+    """The folder keeps others out; this is the second fence. Who listens is who is asked for (SO_PEERCRED)."""
+    with ImitationService(home, pack_answer(0, b"", b""), listen_as=65534) as service:
+        done = run(client(home), tool_call("rm -rf /"))
+    assert service.got == [], "what an agent does is nothing for another user's eyes"
+    answer = sound(done)
+    assert answer is not None
+    assert answer["hookSpecificOutput"]["permissionDecision"] == "deny"
+    assert len(journal(home)) == 1
+
+
 def test_a_large_payload_reaches_the_one_shot(client: Client, home: Path, tool_call: Payload) -> None:
     payload = tool_call(tool_name="Write", tool_input={"file_path": "/tmp/x", "content": "x" * 900_000})
     assert sound(run(client(home), payload)) is None

@@ -64,9 +64,9 @@ def _look(asked: Any, only: list[str] | None) -> list[Result]:
 
 def _fixes_from_above() -> dict[str, Callable[[], str]]:
     """What the checks' own room may not do: it lies below the service."""
-    from levaithan.cli.service import start_now
+    from levaithan.cli.service import answer_now
 
-    return {"service": start_now}
+    return {"service": answer_now}
 
 
 def _tell(results: list[Result], fmt: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from levaithan.cli import output
 from levaithan.cli.progress import Progress
+from levaithan.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,8 @@ COLUMNS = (
 def export(ledger: Answers, asked: Filters, fmt: str, target: str | None) -> int:
     """Write every event of `asked` as `fmt` (jsonl, csv) to the file `target` (None = stdout). Gives their number.
 
-    Raises OSError when the file cannot be written; what was there before then stays.
+    A file appears whole or not at all. What is no file (a device, a pipe) is written to as it is, never replaced; a
+    link is followed. Raises UsageProblem for a folder, OSError when `target` cannot be written: it stays as it was.
     """
     from levaithan.queries import audit
 
@@ -35,8 +38,23 @@ def export(ledger: Answers, asked: Filters, fmt: str, target: str | None) -> int
         _write(counter, fmt)
         output.flush()
         return counter.count
-    final = Path(target)
-    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", dir=final.parent)
+    named = Path(target)
+    if named.is_dir():
+        raise UsageProblem(f"{target} is a folder.", fix=f"name a file in it, such as {named / 'events.jsonl'}")
+    if named.exists() and not named.is_file():
+        with named.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            _redirected(file, counter, fmt)
+    else:
+        _put_whole(Path(os.path.realpath(named)), target, counter, fmt)
+    return counter.count
+
+
+def _put_whole(final: Path, target: str, counter: _Counter, fmt: str) -> None:
+    """Write beside `final`, then rename. `target`: what the person called it, for an error."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{final.name}.", dir=final.parent)
+    except OSError as problem:  # the name that was asked for, not that of a temporary file
+        raise OSError(problem.errno, problem.strerror, target) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             _redirected(file, counter, fmt)
@@ -44,7 +62,6 @@ def export(ledger: Answers, asked: Filters, fmt: str, target: str | None) -> int
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    return counter.count
 
 
 def _redirected(file: TextIO, rows: _Counter, fmt: str) -> None:
@@ -54,7 +71,8 @@ def _redirected(file: TextIO, rows: _Counter, fmt: str) -> None:
             rows.bar = bar
             _write(rows, fmt)
         file.flush()
-        os.fsync(file.fileno())
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            os.fsync(file.fileno())
     finally:
         sys.stdout = kept
 

@@ -107,6 +107,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     arguments = _home_first(list(sys.argv[1:] if argv is None else argv))
     STATE.as_json = wants_json(arguments)
     STATE.home_argument = _named_home(arguments)
+    _stand_in_for_closed()
     _encode_anything()
     sys.exit(_guarded(arguments))
 
@@ -140,6 +141,16 @@ def wants_json(arguments: Sequence[str]) -> bool:
         word == "--json" or (word == "--format" and value.startswith("json")) or word.startswith("--format=json")
         for word, value in pairs
     )
+
+
+def _stand_in_for_closed() -> None:
+    """A standard stream that was closed (`>&-`) becomes the null device: else the next file that is opened, such as
+    the ledger, would take its number and get what is meant for the stream."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(null, True)
+            setattr(sys, name, os.fdopen(null, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def _encode_anything() -> None:

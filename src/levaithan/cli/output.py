@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from levaithan.cli import table
 from levaithan.cli.text import clean
-from levaithan.errors import UsageProblem
+from levaithan.errors import FAILED, OK, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,22 +53,29 @@ def write(text: str) -> None:
     """Data as it is; ends the command quietly when nobody reads any more."""
     try:
         sys.stdout.write(text)
-    except BrokenPipeError:
-        reader_gone()
+    except OSError as problem:
+        _refused(problem)
 
 
 def flush() -> None:
     """Send what is buffered."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        reader_gone()
+    except OSError as problem:
+        _refused(problem)
 
 
-def reader_gone() -> None:
-    """`| head` has seen enough: no message, no traceback at exit, exit 0."""
+def _refused(problem: OSError) -> NoReturn:
+    """Data could not be written: a reader that went away is no error, a full disk is one of wherever it was going.
+
+    What is left in the buffer goes nowhere, or it would fail again at the exit.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(0)
+    if isinstance(problem, BrokenPipeError):  # `| head` has seen enough: no message, exit 0
+        raise typer.Exit(OK)
+    say(f"error: The output cannot be written: {problem.strerror}.")
+    say("  next: see where it goes (a full disk?), then run the command again")
+    raise typer.Exit(FAILED)
 
 
 def say(text: str) -> None:

@@ -46,6 +46,15 @@ def start_now() -> str:
     return _words(lifecycle.start(STATE.home()))
 
 
+def answer_now() -> str:
+    """See to it that a service answers: one that hangs is ended first. What was done, in words; raises as start_now."""
+    from levaithan.service import instance, lifecycle
+
+    home = STATE.home()
+    hangs = instance.running(home) and lifecycle.ping(home) is None
+    return _words(lifecycle.restart(home) if hangs else lifecycle.start(home))
+
+
 def stop_now() -> str:
     """Stop the service; what was done, in words. Raises NotStopped."""
     from levaithan.service import lifecycle

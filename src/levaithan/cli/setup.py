@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,7 +58,21 @@ def setup(
     if not needed:
         output.say("there is nothing to do: this home is set up")
     elif not dry_run:
-        output.say("next: `levaithan hooks install --project DIR` in a project of yours; `levaithan status` any time")
+        output.say(f"next: {_next(home, registered=bool(asked.projects or asked.user))}")
+
+
+def _next(home: Home, *, registered: bool) -> str:
+    """What to do after a setup; in a checkout, whose `levaithan` is in no PATH, also what it is called there."""
+    from levaithan.install import home_files
+
+    words = "`levaithan hooks install --project DIR` in a project of yours; `levaithan status` any time"
+    if registered:
+        words = (
+            "start Claude Code there; `levaithan audit tail --follow` shows what it does, `levaithan doctor` proves all"
+        )
+    entry = Path(home.root).parent / "system-cli.sh"
+    here = home_files.is_shipped_home(home) and entry.is_file()
+    return f"{words} (`levaithan` is {entry} here)" if here else words
 
 
 def _ordered(steps: list[Step], home: Home, *, with_service: bool, with_demo: bool) -> list[Step]:

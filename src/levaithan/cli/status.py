@@ -56,6 +56,12 @@ def row(item: str, state: str, value: str, remedy: str = "", **data: Any) -> Row
 def _service(home: Home) -> Iterator[Row]:
     told = reading.ask_service(home, "status", ASK_S)
     if told is None:
+        from levaithan.service import instance
+
+        if instance.running(home):
+            silent = "it runs, but does not answer: it is only starting, or it hangs and every hook waits for it first"
+            yield row("service", "fail", silent, "levaithan restart", running=True)
+            return
         remedy = "levaithan start (hooks are decided and recorded without it, slower)"
         yield row("service", "fail", "not running", remedy, running=False)
         return
@@ -74,7 +80,12 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         if error := store.get("error"):
             yield row(name, "fail", str(error.get("message")), str(error.get("fix")), since=error.get("since"))
     for words in (told.get("gate") or {}).get("problems") or []:
-        yield row("rules", "fail", str(words), "mend that file; the last good one is in force until then")
+        yield row(
+            "rules",
+            "fail",
+            str(words),
+            "mend that file (`levaithan doctor` says how); the last good one is in force until then",
+        )
     settings = told.get("settings") or {}
     if settings.get("restart_needed"):
         yield row("settings", "warn", "changed since the service started", "levaithan restart")

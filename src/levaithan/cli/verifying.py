@@ -150,7 +150,8 @@ def _problem(report: Report) -> FindingsFound | None:
     if report.ok:
         return None
     first = report.findings[0]
-    return FindingsFound(f"The journal is not as it was written: {first.message} ({first.kind}, {first.segment}).")
+    where = ", ".join(word for word in (first.kind, first.segment) if word)
+    return FindingsFound(f"The journal is not as it was written: {first.message} ({where}).")
 
 
 def _print(report: Report, rows: list[dict[str, Any]], directory: str) -> None:

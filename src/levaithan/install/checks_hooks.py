@@ -38,7 +38,9 @@ def guards(asked: Asked) -> Iterator[Result]:
         if row["status"] == "ok":
             yield Result("hooks", "ok", f"{row['where']}: {row['events']} events, guards fail closed", data=told)
         else:
-            mend = partial(_forget if listing.gone(place) else _again, asked.home, place)
+            mend = None
+            if listing.gone(place) or row["remedy"].startswith(listing.INSTALL):
+                mend = partial(_forget if listing.gone(place) else _again, asked.home, place)
             yield Result("hooks", row["status"], f"{row['where']}: {row['problem']}", row["remedy"], mend, told)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from levaithan.hot.event import parse
 from levaithan.hot.gate import Gate
 from levaithan.hot.journal import Journal, JournalError
 from levaithan.hot.segments import encode, now
-from levaithan.install import canary, home_folders, registry, usable
+from levaithan.install import canary, home_files, home_folders, registry, usable
 from levaithan.install.finding import Result
 
 if TYPE_CHECKING:
@@ -109,13 +110,20 @@ def gate(asked: Asked) -> Iterator[Result]:
             continue
         wrong = True
         did = f"refuses a harmless call: {decision.reason}" if refused else f"lets `{canary.PROBES[probe]}` pass"
-        yield Result("gate", "fail", f"the gate {did}", _REMEDY)
+        yield Result("gate", "fail", f"the gate {did}", _corrected(asked.home))
     for problem in made.problems:
         wrong = True
-        yield Result("gate", "fail", problem, _REMEDY)
+        yield Result("gate", "fail", problem, _corrected(asked.home))
     if not wrong:
         yield Result("gate", "ok", "it denies what must be denied and lets pass what must pass")
 
 
-_REMEDY = "correct that rule, hook or workflows.toml; or move what is broken away, then levaithan doctor --fix"
+def _corrected(home: Home) -> str:
+    """How a rule or hook comes right again: a checkout is its own home, which no shipped copy can be brought into."""
+    if home_files.is_shipped_home(home):
+        top = shlex.quote(str(Path(home.root).parent))
+        return f"correct it, or take what was committed: git -C {top} checkout -- .claude/hooks .claude/context"
+    return "correct that rule, hook or workflows.toml; or move what is broken away, then levaithan doctor --fix"
+
+
 CHECKS = {"halts": halt_file, "installs": installs, "logs": log_files, "rules": rules, "gate": gate}

@@ -23,6 +23,7 @@ from levaithan.install import (
     settings_disk,
     settings_file,
     settings_merge,
+    switched_off,
 )
 from levaithan.install.places import Place
 
@@ -124,6 +125,8 @@ def _warnings(home: Home, place: Place) -> list[str]:
             f"another LevAIthan ({other or 'its own home'}) is registered in {place.path} too: each event is "
             "recorded in both. Next: uninstall one of them there, unless you want that"
         )
+    for off in switched_off.by_settings(place.project or None):
+        said.append(f"{off['path']}: {off['problem']}. Next: {off['remedy']}")
     for found in plugin.active(place.project or None):
         said.append(
             f"the LevAIthan plugin is active too ({found}): every event would be handled twice. Next: disable one"

@@ -10,8 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.hot.catalogue import EVENTS, GUARDS
-from levaithan.install import command, hooks, json_spans, places, registry, settings_disk, settings_rules
+from levaithan.install import (
+    command,
+    hooks,
+    json_spans,
+    places,
+    registry,
+    settings_disk,
+    settings_rules,
+    switched_off,
+)
 from levaithan.install.places import Place
+from levaithan.install.switched_off import as_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +29,8 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 Row = dict[str, Any]
-_MINE = "levaithan hooks install"
+INSTALL = "levaithan hooks install"
+"""How a remedy begins that registering again is."""
 
 
 def known_places(home: Home) -> list[Place]:
@@ -39,7 +50,19 @@ def rows(home: Home, project: str | None = None, environ: Mapping[str, str] | No
     """A row a registered handler of LevAIthan: scope, path, project, event, home, command, timeout, on_failure,
     status (ok, warn, fail), problem, remedy."""
     words = command.client_words(home)
-    return [_row(home, one, words) for place in in_force(home, project, environ) for one in hooks.handlers(place)]
+    found = []
+    for place in in_force(home, project, environ):
+        off = switched_off.by_settings(place.project or project, environ)
+        for one in hooks.handlers(place):
+            row = _row(home, one, words)
+            if off and row["status"] == "ok":
+                row |= {"status": "fail", "problem": off[0]["problem"], "remedy": _taken_out(off[0])}
+            found.append(row)
+    return found
+
+
+def _taken_out(off: Row) -> str:
+    return f"{off['remedy']} ({off['path']})"
 
 
 def _row(home: Home, one: hooks.Handler, words: list[str]) -> Row:
@@ -66,9 +89,9 @@ def _judge(home: Home, one: hooks.Handler, words: list[str]) -> tuple[str, str, 
         return "warn", "it belongs to another installation", away
     wrong = _broken(one)
     if wrong:
-        return "fail", wrong, f"{_MINE} {option(one.place)}"
+        return "fail", wrong, f"{INSTALL} {option(one.place)}"
     if one.words != [*words, one.event, "--home", home.root]:
-        return "warn", "it is not the command that would be registered now", f"{_MINE} {option(one.place)}"
+        return "warn", "it is not the command that would be registered now", f"{INSTALL} {option(one.place)}"
     return "ok", "", ""
 
 
@@ -112,13 +135,16 @@ def place_row(home: Home, place: Place) -> Row:
     missing = [
         spec.name for spec in EVENTS.values() if spec.registered and spec.name not in {one.event for one in mine}
     ]
-    again = f"{_MINE} {option(place)}"
+    again = f"{INSTALL} {option(place)}"
     wrong = [one for one in file_problems(place) if one.weight == "file"]
+    off = switched_off.by_settings(place.project or None)
     if gone(place):
         state = ("warn", "the project's folder is gone", "levaithan doctor --fix (it is forgotten then)")
     elif wrong:
         said = f"line {wrong[0].line}: {wrong[0].message}; Claude Code drops the whole file"
         state = ("fail", said, f"mend {place.path}, then {again}")
+    elif off:
+        state = ("fail", off[0]["problem"], _taken_out(off[0]))
     elif not mine:
         state = ("fail", "the hooks are gone from it", f"{again} (or levaithan hooks uninstall {option(place)})")
     elif missing:
@@ -160,34 +186,11 @@ def validate(home: Home, project: str | None = None, environ: Mapping[str, str] 
             whole = one.weight == "file"
             effect = "every hook of this file is off" if whole else "Claude Code drops this entry"
             said = f"{one.place}: {one.message}" if one.place else one.message
-            row = _problem(place, "fail" if whole else "warn", f"{said} ({effect})", "mend that line")
+            row = as_problem(place, "fail" if whole else "warn", f"{said} ({effect})", "mend that line")
             found.append(row | {"line": one.line, "column": one.column})
         found += [
-            _problem(place, row["status"], f"{row['event']}: {row['problem']}", row["remedy"])
+            as_problem(place, row["status"], f"{row['event']}: {row['problem']}", row["remedy"])
             for row in (_row(home, one, words) for one in hooks.handlers(place))
             if row["status"] != "ok"
         ]
-    return found + policies(project, environ)
-
-
-def policies(project: str | None, environ: Mapping[str, str] | None = None) -> list[Row]:
-    """Settings that switch our hooks off although they are registered: disableAllHooks, allowManagedHooksOnly."""
-    found = []
-    for place in places.places_of(project, environ):
-        try:
-            root = json_spans.parse(settings_disk.bytes_at(place.path).decode("utf-8"))
-        except (OSError, ValueError):
-            continue
-        for key, who in (("disableAllHooks", places.SCOPES), ("allowManagedHooksOnly", ("managed",))):
-            node = root.get(key) if root.kind == "object" else None
-            if node is not None and node.value is True and place.scope in who:
-                remedy = "ask your administrator" if place.scope == "managed" else f"take {key} out of that file"
-                found.append(_problem(place, "fail", f"{key} is set: no hook of ours runs", remedy))
-    return found
-
-
-def _problem(place: Place, status: str, problem: str, remedy: str) -> Row:
-    return {
-        "path": place.path, "line": None, "column": None, "scope": place.scope, "status": status,
-        "problem": problem, "remedy": remedy,
-    }  # fmt: skip
+    return found + switched_off.everywhere(project, known_places(home), environ)

@@ -13,13 +13,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface  # type: ignore[import-not-found]  # there only while building
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 
-class NativeClientHook(BuildHookInterface):  # type: ignore[misc]
+class NativeClientHook(BuildHookInterface[Any]):
     """Adds levaithan/bin/levaithan-hook to a standard wheel and gives the wheel its platform's tag."""
 
     PLUGIN_NAME = "custom"

@@ -11,6 +11,7 @@ from typing import IO
 
 import orjson
 
+from levaithan.hot.segments import seq_of
 from levaithan.journal import read
 from levaithan.journal.identity import journal_id
 from levaithan.projector.segments import segments
@@ -146,7 +147,10 @@ def _line_before(file: IO[bytes], offset: int) -> bytes | None:
 
 
 def last_seq(directory: str) -> int:
-    """The number of the journal's last whole record, from its last bytes; 0 when there is none."""
+    """The number of the journal's last whole record, from its last bytes; 0 when there is none.
+
+    Read as the journal's reader does: no store need be able to take the record (a text that is no UTF-8 counts too).
+    """
     for path in reversed(segments(directory)):
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -156,7 +160,7 @@ def last_seq(directory: str) -> int:
                 line = _line_before(file, tail) if tail else None
                 if line is None:
                     break
-                if (seq := _seq(line)) is not None:
+                if _whole(line) and (seq := seq_of(line[HASH + 1 :])) is not None:
                     return seq
                 end = tail - len(line) - 1
     return 0
@@ -173,14 +177,6 @@ def _cut_tail(file: IO[bytes], end: int) -> int:
             return int(start + cut + 1)
         end = start
     return 0
-
-
-def _seq(line: bytes) -> int | None:
-    try:
-        seq = orjson.loads(line[HASH + 1 :])["seq"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return seq if type(seq) is int else None
 
 
 def cured(delivery: Delivery, max_field: int) -> Delivery:

@@ -123,7 +123,8 @@ def show(ledger: Answers, key: str) -> dict[str, Any]:
     if call is None:
         found = _events(ledger, "e.id = :key", {"key": key})
         if not found:
-            raise NotFound(what="tool call or event", name=key)
+            fix = "`levaithan audit list` shows the latest with their ids"
+            raise NotFound(what="tool call or event", name=key, fix=fix)
         call = _call(ledger, found[0]["tool_use_id"]) if found[0]["tool_use_id"] else None
         if call is None:
             return {"tool_use_id": None, "events": found, **_summary(found)}

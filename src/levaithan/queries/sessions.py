@@ -62,7 +62,7 @@ def show(ledger: Answers, session_id: str) -> dict[str, Any]:
     key: dict[str, object] = {"key": session_id}
     found = ledger.rows(f"{_SESSIONS} WHERE s.session_id = :key", key)
     if not found:
-        raise NotFound(what="session", name=session_id)
+        raise NotFound(what="session", name=session_id, fix="`levaithan session list` shows the latest")
     counted = ledger.rows(
         "SELECT event, tool_name, decision, count(*) FROM events WHERE session_id = :key GROUP BY 1, 2, 3", key
     )

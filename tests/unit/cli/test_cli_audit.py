@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -143,7 +144,58 @@ def test_an_export_is_whole_and_in_place_at_once(recorded: Any, tmp_path: Path) 
     assert sorted(os.listdir(tmp_path)) == ["home", "out.jsonl"]
     table = list(csv.DictReader(io.StringIO(recorded("audit", "export", "--format", "csv").stdout)))
     assert [row["decision"] for row in table] == ["allow", "deny", "allow", "allow", "allow"]
-    assert "No such file" in recorded("audit", "export", "-o", str(tmp_path / "no/where"), code=1).stderr
+    missing = str(tmp_path / "no/where")
+    assert f"{missing}: No such file" in recorded("audit", "export", "-o", missing, code=1).stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_the_null_device(recorded: Any, tmp_path: Path, closed: str) -> None:
+    """The next file that is opened would take their place: what is said must not land in the ledger."""
+    (recorded.home / "state/ledger.sqlite3").unlink(missing_ok=True)
+    command = [sys.executable, "-c", "from levaithan.cli.main import run; run()", "--home", str(recorded.home)]
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *command, "audit", "list", "--since", "2000-01-01"],
+        env=recorded.env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == (0 if ">&-" in closed.split() else 6)
+    assert len(recorded.rows("audit", "list")) == 5
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full")
+def test_an_output_that_takes_nothing_is_said(recorded: Any) -> None:
+    command = [sys.executable, "-c", "from levaithan.cli.main import run; run()", "--home", str(recorded.home), "audit"]
+    for words in (["list"], ["list", "--json"], ["export"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run(
+                [*command, *words],
+                env=recorded.env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+            )  # fmt: skip
+        assert done.returncode == 1
+        assert "The output cannot be written: No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_an_export_replaces_no_device_no_pipe_no_link_and_no_folder(recorded: Any, tmp_path: Path) -> None:
+    """A rename over it would do so, for root even over /dev/null, and for every program of the machine."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    recorded("audit", "export", "-o", str(pipe))
+    said, _ = reader.communicate(timeout=20)
+    assert len(said.splitlines()) == 5
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert len(recorded("audit", "export", "-o", "/dev/stdout").stdout.splitlines()) == 5
+    link, there = tmp_path / "link", tmp_path / "there.jsonl"
+    link.symlink_to(there)
+    recorded("audit", "export", "-o", str(link))
+    assert link.is_symlink()
+    assert len(there.read_text().splitlines()) == 5
+    told = recorded("audit", "export", "-o", str(tmp_path), code=2).stderr
+    assert "is a folder" in told and "events.jsonl" in told
+    if os.getuid() != 0:  # a mistake here would break the machine of whoever is root
+        recorded("audit", "export", "-o", "/dev/null")
+        assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
 def test_a_tail_follows(recorded: Any) -> None:

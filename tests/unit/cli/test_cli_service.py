@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -77,6 +79,21 @@ def test_without_a_home_nothing_is_started(cli: Any, tmp_path: Path) -> None:
 def test_doctor_starts_a_service_that_is_down(served: Any) -> None:
     done = served("doctor", "--only", "service", "--fix")
     assert "fixed service" in done.stderr and served.rows("start")[0]["message"].count("runs already") == 1
+
+
+def test_a_service_that_hangs_is_told_from_none_and_doctor_replaces_it(served: Any) -> None:
+    pid = served.rows("start")[0]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        told = json.loads(served("status", "--json", code=3).stdout)["rows"]
+        (row,) = [one for one in told if one["item"] == "service"]
+        assert "does not answer" in row["value"]
+        assert row["remedy"] == "levaithan restart"
+        assert "fixed service" in served("doctor", "--only", "service", "--fix", "--no-proof").stderr
+        assert served.rows("start")[0]["pid"] != pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_the_environment_of_a_shell_with_secrets_is_not_the_services(served: Any) -> None:

@@ -32,6 +32,9 @@ def test_setting_up_shows_the_main_job_once_and_twice_is_no_change(fresh: Any, t
     assert {path: path.stat().st_mtime_ns for path in fresh.home.rglob("*") if path.is_file()} == before
     rows = fresh.rows("setup", "--no-service", "--yes", "--project", str(project))
     assert [row["step"] for row in rows] == ["hooks"]
+    (tmp_path / "other").mkdir()
+    other = fresh("setup", "--no-service", "--yes", "--project", str(tmp_path / "other")).stderr
+    assert "next: start Claude Code there" in other and "hooks install --project DIR" not in other
     assert fresh.rows("hooks", "list", "--project", str(project)) != []
 
 

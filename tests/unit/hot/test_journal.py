@@ -22,6 +22,27 @@ def home(tmp_path: Path) -> Path:
     return new_home(tmp_path / "home")
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="there it is fcntl(F_FULLFSYNC)")
+def test_what_is_called_synced_was_given_to_the_system(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of what waits for a sync put their own in its place; this one holds the real one to what it says."""
+    synced = []
+
+    def watched(real):
+        return lambda descriptor: (synced.append(os.fstat(descriptor).st_ino), real(descriptor))[1]
+
+    monkeypatch.setattr(os, "fdatasync", watched(os.fdatasync))
+    monkeypatch.setattr(os, "fsync", watched(os.fsync))
+    journal = writer(home, fsync="always")
+    journal.append([item(1)])
+    segment = (folder(home) / segments.name_of(1)).stat().st_ino
+    assert folder(home).stat().st_ino in synced, "a new segment's name must outlive a power cut as well"
+    synced.clear()
+    journal.sync()
+    assert synced == [segment]
+    journal.sync()
+    assert synced == [segment], "nothing new, nothing to wait for"
+
+
 def test_lines_are_what_the_page_promises(home) -> None:
     journal = writer(home)
     done = journal.append(

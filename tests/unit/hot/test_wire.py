@@ -99,3 +99,20 @@ def test_a_late_half_or_missing_answer_is_told_apart(tmp_path: os.PathLike[str])
     with pytest.raises(wire.WireError):
         wire.request(f"{tmp_path}/half", frame, 5)
     thread.join()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_service_of_another_user_is_asked_nothing(tmp_path: os.PathLike[str]) -> None:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(f"{tmp_path}/s")
+    try:
+        os.seteuid(65534)
+        server.listen()  # who listens is who the other side is told of
+    finally:
+        os.seteuid(0)
+    with pytest.raises(ConnectionRefusedError, match="another user"):
+        wire.request(f"{tmp_path}/s", wire.pack_request({"event": "Stop"}, b"{}"), 5)
+    connection, _ = server.accept()
+    assert connection.recv(1) == b""
+    connection.close()
+    server.close()

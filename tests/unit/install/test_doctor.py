@@ -357,6 +357,17 @@ def test_a_ledger_of_a_newer_version_is_said(set_up: Home) -> None:
     assert "levaithan journal rebuild" in found.remedy
 
 
+def test_a_hook_missing_in_a_checkout_is_brought_back_by_git(set_up: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout's home is where the shipped files are: `doctor --fix` has none to bring, so it must not be named."""
+    gone = Path(set_up.hooks, "policy_check.py")
+    gone.unlink()
+    monkeypatch.setattr(home_files, "shipped", lambda: Path(set_up.root))
+    found = worst(set_up, "gate")
+    assert found.status == "fail"
+    assert "doctor --fix" not in found.remedy
+    assert f"git -C {Path(set_up.root).parent} checkout -- .claude/hooks" in found.remedy
+
+
 def test_a_fix_that_fails_keeps_no_other() -> None:
     def broken() -> str:
         raise InstallError(path="x", reason="y")
@@ -432,6 +443,17 @@ def test_foreign_settings_trouble_is_a_finding(set_up: Home, person: Path) -> No
     found = worst(set_up, "settings files")
     assert found.status == "fail"
     assert "settings.json:2" in found.message
+
+
+def test_hooks_that_are_switched_off_are_a_failure_that_no_machine_mends(set_up: Home, project: Path) -> None:
+    file = project / ".claude" / "settings.json"
+    file.write_text(file.read_text().replace("{", '{"disableAllHooks": true,', 1))
+    found = worst(set_up, "hooks")
+    assert found.status == "fail"
+    assert found.fix is None
+    assert "disableAllHooks" in found.message
+    assert str(file) in found.remedy
+    assert worst(set_up, "settings files").status == "fail"
 
 
 def test_the_plugin_beside_the_settings_is_said(set_up: Home, person: Path) -> None:

@@ -378,6 +378,26 @@ def test_validate_names_foreign_trouble_with_its_line(home: Home, project: Path)
     assert listing.validate(home, str(project)) == []
 
 
+@pytest.mark.parametrize("local", [False, True])
+def test_hooks_that_are_switched_off_are_said_by_whoever_is_asked(home: Home, project: Path, local: bool) -> None:
+    """Registered as they should be, and none of them runs: the install, the list, status and validate have to tell."""
+    file = settings_of(project, "settings.local.json" if local else "settings.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"disableAllHooks": true}')
+    _, said = hooks.install(home, place(project))
+    assert [words for words in said if str(file) in words and "disableAllHooks" in words and "Next: " in words]
+    assert {row["status"] for row in listing.rows(home, str(project))} == {"fail"}
+    assert all("disableAllHooks" in row["problem"] and str(file) in row["remedy"] for row in listing.rows(home))
+    (row,) = listing.installed(home)
+    assert (row["status"], row["events"]) == ("fail", len(listing.rows(home)))
+    assert "disableAllHooks" in row["problem"]
+    (found,) = listing.validate(home, None)
+    assert (found["path"], found["status"]) == (str(file), "fail"), "asked from another folder, it is told all the same"
+    file.write_text(file.read_text().replace("true", "false"))
+    assert [row["status"] for row in listing.installed(home)] == ["ok"]
+    assert listing.validate(home, None) == []
+
+
 def test_managed_settings_that_switch_hooks_off_are_reported(
     home: Home, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,12 +60,14 @@ def clone(tmp_path: Path) -> Clone:
 def test_it_installs_once_and_hands_the_options_on(clone: Clone) -> None:
     done = clone.run("--project", "a folder", "--user", "--no-start")
     assert done.returncode == 0, done.stderr
-    assert clone.called("levaithan") == ["levaithan setup --project a folder --user --no-service --yes"]
+    assert clone.called("levaithan") == ["levaithan setup --yes --project a folder --user --no-service"]
     assert len(clone.called("python -m pip")) == 1
     done = clone.run("--yes")
     assert done.returncode == 0
     assert clone.called("python -m") == []
     assert clone.called("levaithan") == ["levaithan setup --yes"]
+    clone.run("--project")
+    assert clone.called("levaithan")[0].endswith("--project"), "an option without its value must not take one of ours"
 
 
 def test_other_dependencies_mean_installing_again(clone: Clone) -> None:

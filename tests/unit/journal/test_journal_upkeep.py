@@ -7,6 +7,7 @@ import json
 import pytest
 
 from levaithan.hot import segments
+from levaithan.hot.journal import JournalError
 from levaithan.journal import prune, read
 from levaithan.journal.read import Position
 from levaithan.journal.repair import repair, unreadable
@@ -45,6 +46,20 @@ def test_nothing_is_pruned_behind_the_last_that_may_go(made) -> None:
     names = [path.name for path in made.segments()]
     done = prune.prune(str(made.path), 1, {"ledger": read.tail(str(made.path))}, last=names[1])
     assert (done.removed, done.held_by) == (names[:2], [])
+
+
+def test_nothing_goes_before_its_record_is_on_the_disk(made, monkeypatch) -> None:
+    """A crash in between would leave a hole that nothing accounts for: `verify` would call it a deletion."""
+    made.fill(60, segment_bytes=1500)
+    names = [path.name for path in made.segments()]
+
+    def broken(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("levaithan.hot.lines.sync_file", broken)
+    with pytest.raises(JournalError):
+        prune.prune(str(made.path), 3000, {"ledger": read.tail(str(made.path))})
+    assert [path.name for path in made.segments()] == names
 
 
 def test_the_segment_in_use_is_never_pruned(made) -> None:

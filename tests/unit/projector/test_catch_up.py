@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.support.ledger_records import JournalFiles, event
 
+from levaithan.projector import feed
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import catch_up, followers, is_current
 from levaithan.stores.registry import open_ledger, open_search
@@ -90,6 +91,19 @@ def test_one_in_a_hundred_is_poison_and_the_others_arrive(home: Any, settings: A
     reasons = [letter.reason for letter in ledger.dead_letters()]
     assert len(reasons) == 6
     assert [sum(word in one for one in reasons) for word in ("NUL", "over the limit", "surrogate")] == [2, 2, 2]
+
+
+def test_a_last_record_that_no_store_can_take_is_counted_all_the_same(home: Any, settings: Any, journal: Any) -> None:
+    """How far a store is behind is asked of the journal: a record that waits among the dead letters is in it."""
+    journal.events(3)
+    journal.add(event(4, project="/tmp/\udcff"))
+    assert feed.last_seq(home.journal) == 5, "the segment's own record and four events"
+    catch_up(home, settings)
+    (one,) = followers(home, settings, ("ledger",))
+    assert one.store.cursor().seq == 5
+    with Path(journal.path).open("ab") as file:
+        file.write(b'{"seq":99} not a line of the journal\n')
+    assert feed.last_seq(home.journal) == 5
 
 
 CURSORS = {
