@@ -1,10 +1,10 @@
 """The Python hook client's work: stdin to the service's socket, its answer to stdout, the one-shot where there is none.
 
 The same as client.c, answer for answer (tests/hot/test_clients.py runs both). On the good path it imports only modules
-that are built into the interpreter, and `_socket`; not even `os`. Standard library only; imports nothing of ours there.
+that are built into the interpreter, and `_socket`; not even `os`, nor `__future__`, which is a module too and costs a
+tenth of a millisecond: annotations that Python could not evaluate stand in quotes. Standard library only; imports
+nothing of ours there.
 """
-
-from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import posix
@@ -36,7 +36,7 @@ class _TimeIsOver(BaseException):
     """The timer rang."""
 
 
-def _ring(_number: int, _frame: Any) -> NoReturn:
+def _ring(_number: int, _frame: "Any") -> "NoReturn":
     raise _TimeIsOver
 
 
@@ -72,7 +72,7 @@ class Call:
         self.home = _real(home) if home else str(_fallback().own_home())
 
 
-def main(arguments: list[str]) -> NoReturn:
+def main(arguments: list[str]) -> "NoReturn":
     """Ask for a decision on the event on stdin, repeat it, and exit with 0 or 2."""
     call = Call(arguments)
     code = 2
@@ -100,7 +100,7 @@ def _open_standard() -> None:
             posix.set_inheritable(posix.open("/dev/null", posix.O_RDONLY), True)
 
 
-def _fallback() -> Any:
+def _fallback() -> "Any":
     sys.path.insert(0, _SOURCE)
     from levaithan.hot import fallback
 
@@ -132,7 +132,9 @@ def _read_conf(call: Call) -> None:
     except OSError:
         return
     try:
-        data = posix.read(descriptor, 1 << 20)
+        data = posix.read(descriptor, 1 << 16)  # a dozen lines; room for more would be memory of its own
+        if len(data) == 1 << 16:
+            data += posix.read(descriptor, 1 << 20)
     except OSError:
         return
     finally:
@@ -163,7 +165,7 @@ def _read_stdin(call: Call) -> None:
         while True:
             left = call.begun + _STDIN_S - time.monotonic()
             _signal.setitimer(_signal.ITIMER_REAL, max(min(_STDIN_IDLE_S, left), 0.001))
-            part = posix.read(0, 1 << 18)
+            part = posix.read(0, 1 << 16)  # what a pipe holds
             if not part:
                 break
             call.total += len(part)
@@ -207,7 +209,7 @@ def _private(folder: str) -> bool:
     return seen.st_mode & 0o170077 == 0o040000 and seen.st_uid == posix.getuid()
 
 
-def _socket_path(home: str) -> str | None:
+def _socket_path(home: str) -> "str | None":
     """The socket's path, or None when its folder is not ours alone. The same rule as run_dir() in paths.py."""
     run = home + "/run"
     name = run.encode("utf-8", "surrogateescape")
@@ -222,10 +224,32 @@ def _socket_path(home: str) -> str | None:
     return run + "/hook.sock" if _private(run) else None
 
 
-def _connect(path: str, deadline: float) -> Any:
-    """A connection to our own service, or None."""
+def _load_socket() -> "Any":
+    """The module `_socket`. Where it is a file of the last folder of the path (it is in every plain build) it is loaded
+    from there: the usual way lists that folder first, which takes as long as the loading."""
+    if "_socket" not in sys.builtin_module_names:
+        try:
+            import _imp
+
+            class Place:
+                name = "_socket"
+                origin = f"{sys.path[-1]}/_socket{_imp.extension_suffixes()[0]}"
+
+            posix.stat(Place.origin)
+            module = _imp.create_dynamic(Place)  # type: ignore[arg-type]  # it asks for these two of a ModuleSpec
+            _imp.exec_dynamic(module)
+        except (ImportError, OSError, AttributeError, IndexError):  # another layout: the usual way finds it
+            pass
+        else:
+            return module
     import _socket
 
+    return _socket
+
+
+def _connect(path: str, deadline: float) -> "Any":
+    """A connection to our own service, or None."""
+    _socket = _load_socket()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     while True:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -245,7 +269,7 @@ def _connect(path: str, deadline: float) -> Any:
     return connection if int.from_bytes(uid, sys.byteorder) == posix.getuid() else None
 
 
-def _ask_service(call: Call) -> int | None:
+def _ask_service(call: Call) -> "int | None":
     """The exit code of the service's answer, or None when there was no whole one (sent: it may have the frame)."""
     deadline = time.monotonic() + call.wait_s
     path = _socket_path(call.home)

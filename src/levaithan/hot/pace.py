@@ -203,7 +203,9 @@ def _with_states(
     Where they cannot be written (a full disk) the pace is not kept: nobody is held up for that, and it is said.
     """
     session = event.session_id or ""
-    project = "project-" + fnv1a64((event.project or event.cwd or "").encode("utf-8", "surrogatepass"))
+    project = ""
+    if by_project:
+        project = "project-" + fnv1a64((event.project or event.cwd or "").encode("utf-8", "surrogatepass"))
     if event.path != "oneshot":
         memory: dict[str, State] = context.memory.setdefault("pace", {})
         work(_remembered(memory, session), _remembered(memory, project) if by_project else {})
