@@ -109,7 +109,8 @@ def _fallback() -> "Any":
 
 def _real(path: str) -> str:
     """The real path. Links are rare in it, and looking for them by hand spares the import of os.path."""
-    if path.startswith("/") and "//" not in path and "/." not in path and not path.endswith("/"):
+    dotted = "/./" in path or "/../" in path or path.endswith(("/", "/.", "/.."))
+    if path.startswith("/") and "//" not in path and not dotted:
         at = 0
         try:
             while at >= 0:
