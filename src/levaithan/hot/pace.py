@@ -146,7 +146,7 @@ def _admit(
     counted: list[tuple[str, str]] = []
     for kind, setting in _QUOTAS.items():
         if pace[setting]:
-            name = {"agent": "agent " + agent, "tool": "tool " + tool}.get(kind, kind)
+            name = f"agent {agent}" if kind == "agent" else f"tool {tool}" if kind == "tool" else kind
             over = _over(kind, _window(project if kind == "project" else state, name), pace[setting], now)
             if over:
                 return over, False
