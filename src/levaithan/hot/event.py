@@ -30,8 +30,8 @@ class Event:
     id; name; payload: the input ({} when unusable), not to be changed; raw: its bytes; problem: why the input cannot be
     judged, or None; notes: what was odd about it without being in the way; received_ns, started_ns: wall clock; path:
     "native", "python" or "oneshot"; project; env: the header's pid, agent, effort, attended.
-    Of the payload, because every hook asks for them: session_id, agent_id, tool_name, tool_use_id, cwd (None where there
-    is no text), tool_input ({} where there is no object), canary: whether it is a probe of ours.
+    Of the payload, because every hook asks for them: session_id, agent_id, tool_name, tool_use_id, cwd (None where
+    there is no text), tool_input ({} where there is no object), canary: whether it is a probe of ours.
     """
 
     __slots__ = (
