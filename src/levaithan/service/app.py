@@ -165,6 +165,7 @@ class App:
             self.say("stopped", drained=drained, committed=committed, events=sum(self.decider.decisions.values()))
         if committed:
             self.journal.close()
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the gate's rings once more: not in an interpreter that ends
 
     def _fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -64,7 +64,14 @@ class Committer:
     """`put` entries, `ring` after the last of a turn. `done` gets each batch with either its numbers or why it was not
     recorded (it is not tried again: the gap is counted). All methods and `done` are of the loop's thread."""
 
-    def __init__(self, journal: Journal, done: Done, *, sync_every_s: float | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        done: Done,
+        *,
+        sync_every_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.journal = journal
         self.head: tuple[int, str] = (0, "")
         self.batches = 0
@@ -77,8 +84,9 @@ class Committer:
         self._jobs: deque[Task] = deque()
         self._bell: SimpleQueue[Task | None] = SimpleQueue()
         self._busy = False
+        self._clock = clock
         self._sync_s = FAST_SYNC_S
-        self._over = 0.0
+        self._over = float("-inf")
         self._probe = -1
         self._probed: tuple[int, int] = (0, 0)
         self._loop = asyncio.get_running_loop()
@@ -144,7 +152,7 @@ class Committer:
         if self._free():
             try:
                 done = self._append(batch)
-                alone = len(batch) == 1 and self._sync_s < FAST_SYNC_S and time.monotonic() - self._over > ALONE_S
+                alone = len(batch) == 1 and self._sync_s < FAST_SYNC_S and self._clock() - self._over > ALONE_S
                 if alone:
                     self._sync()
             except Exception as error:
@@ -171,9 +179,9 @@ class Committer:
 
     def _sync(self) -> None:
         """Sync, and remember what that takes: the longest time counts, and is forgotten slowly."""
-        begun = time.monotonic()
+        begun = self._clock()
         self.journal.sync()
-        self._sync_s = max(time.monotonic() - begun, self._sync_s * _FORGETS)
+        self._sync_s = max(self._clock() - begun, self._sync_s * _FORGETS)
 
     def _free(self) -> bool:
         """Whether nobody holds the journal's lock now, so that appending will not wait."""
@@ -225,7 +233,7 @@ class Committer:
 
     def _recorded(self, batch: list[Entry], done: list[Appended]) -> None:
         self.batches += 1
-        self._over = time.monotonic()
+        self._over = self._clock()
         self.last_error = None
         last = done[-1]
         if last.seq > self.head[0]:
