@@ -1,11 +1,11 @@
 """The Python hook client's work: stdin to the service's socket, its answer to stdout, the one-shot where there is none.
 
 The same as client.c, answer for answer (tests/hot/test_clients.py runs both). On the good path it imports only modules
-that are built into the interpreter, and `_socket`; not even `os`, nor `__future__`, which is a module too and costs a
-tenth of a millisecond: annotations that Python could not evaluate stand in quotes. Standard library only; imports
-nothing of ours there.
+that are built into the interpreter, and `_socket`; not even `os`, nor `__future__`, a module too (a tenth of a
+millisecond): annotations that Python could not evaluate stand in quotes. Standard library only; nothing of ours there.
 """
 
+import _imp
 import _signal  # type: ignore[import-not-found]
 import posix
 import sys
@@ -41,21 +41,15 @@ def _ring(_number: int, _frame: "Any") -> "NoReturn":
 
 
 class Call:
-    __slots__ = ("begun", "event", "home", "id", "max_stdin", "payload",
-                 "python", "sent", "src", "started", "total", "wait_s")  # fmt: skip
-
     def __init__(self, arguments: list[str]) -> None:
         self.begun = time.monotonic()
         now = time.time_ns()
         self.started = str(now)
         self.id = (now // 1_000_000 & 0xFFFFFFFFFFFF).to_bytes(6, "big").hex() + posix.urandom(10).hex()
-        self.event = ""
-        self.home = ""
-        self.payload = b""
-        self.total = 0
+        self.event = self.home = ""
+        self.payload, self.total = b"", 0
         self.sent = False
-        self.python = sys.executable
-        self.src = _SOURCE
+        self.python, self.src = sys.executable, _SOURCE
         self.wait_s = 2.0
         self.max_stdin = 64 << 20
         at, home = 1, ""
@@ -134,8 +128,7 @@ def _read_conf(call: Call) -> None:
         return
     try:
         data = posix.read(descriptor, 1 << 16)  # a dozen lines; room for more would be memory of its own
-        if len(data) == 1 << 16:
-            data += posix.read(descriptor, 1 << 20)
+        data += posix.read(descriptor, 1 << 20) if len(data) == 1 << 16 else b""
     except OSError:
         return
     finally:
@@ -143,10 +136,8 @@ def _read_conf(call: Call) -> None:
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
         key, found, value = line.partition("=")
         key, value = key.strip(), value.strip() if found else ""
-        if key == "python":
-            call.python = value or call.python
-        elif key == "src":
-            call.src = value or call.src
+        if key in ("python", "src"):
+            setattr(call, key, value or getattr(call, key))
         elif key == "wait_ms":
             call.wait_s = _number(value, 1, 5000, int(call.wait_s * 1000)) / 1000
         elif key == "max_stdin_bytes":
@@ -228,24 +219,19 @@ def _socket_path(home: str) -> "str | None":
 def _load_socket() -> "Any":
     """The module `_socket`. Where it is a file of the last folder of the path (it is in every plain build) it is loaded
     from there: the usual way lists that folder first, which takes as long as the loading."""
-    if "_socket" not in sys.builtin_module_names:
-        try:
-            import _imp
+    module: Any
+    try:
 
-            class Place:
-                name = "_socket"
-                origin = f"{sys.path[-1]}/_socket{_imp.extension_suffixes()[0]}"
+        class Place:
+            name = "_socket"
+            origin = f"{sys.path[-1]}/_socket{_imp.extension_suffixes()[0]}"
 
-            posix.stat(Place.origin)
-            module = _imp.create_dynamic(Place)  # type: ignore[arg-type]  # it asks for these two of a ModuleSpec
-            _imp.exec_dynamic(module)
-        except (ImportError, OSError, AttributeError, IndexError):  # another layout: the usual way finds it
-            pass
-        else:
-            return module
-    import _socket
-
-    return _socket
+        posix.stat(Place.origin)
+        module = _imp.create_dynamic(Place)  # type: ignore[arg-type]  # it asks for these two of a ModuleSpec
+        _imp.exec_dynamic(module)
+    except (ImportError, OSError, AttributeError, IndexError):  # another layout: the usual way finds it
+        import _socket as module
+    return module
 
 
 def _connect(path: str, deadline: float) -> "Any":
@@ -263,10 +249,8 @@ def _connect(path: str, deadline: float) -> "Any":
             time.sleep(0.002)
         except OSError:
             return None
-    if sys.platform == "linux":  # struct ucred {pid, uid, gid}
-        uid = connection.getsockopt(_socket.SOL_SOCKET, 17, 12)[4:8]
-    else:  # LOCAL_PEERCRED: struct xucred {version, uid, ...}
-        uid = connection.getsockopt(0, 1, 76)[4:8]
+    # struct ucred {pid, uid, gid}; LOCAL_PEERCRED: struct xucred {version, uid, ...}
+    uid = connection.getsockopt(*((_socket.SOL_SOCKET, 17, 12) if sys.platform == "linux" else (0, 1, 76)))[4:8]
     return connection if int.from_bytes(uid, sys.byteorder) == posix.getuid() else None
 
 
