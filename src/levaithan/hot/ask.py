@@ -1,11 +1,11 @@
 """The Python hook client's work: stdin to the service's socket, its answer to stdout, the one-shot where there is none.
 
 The same as client.c, answer for answer (tests/hot/test_clients.py runs both). On the good path it imports only modules
-that are built into the interpreter, and `_socket`; not even `os`. Standard library only; imports nothing of ours there.
+that are built into the interpreter, and `_socket`; not even `os`, nor `__future__`, a module too (a tenth of a
+millisecond): annotations that Python could not evaluate stand in quotes. Standard library only; nothing of ours there.
 """
 
-from __future__ import annotations
-
+import _imp
 import _signal  # type: ignore[import-not-found]
 import posix
 import sys
@@ -36,26 +36,20 @@ class _TimeIsOver(BaseException):
     """The timer rang."""
 
 
-def _ring(_number: int, _frame: Any) -> NoReturn:
+def _ring(_number: int, _frame: "Any") -> "NoReturn":
     raise _TimeIsOver
 
 
 class Call:
-    __slots__ = ("begun", "event", "home", "id", "max_stdin", "payload",
-                 "python", "sent", "src", "started", "total", "wait_s")  # fmt: skip
-
     def __init__(self, arguments: list[str]) -> None:
         self.begun = time.monotonic()
         now = time.time_ns()
         self.started = str(now)
         self.id = (now // 1_000_000 & 0xFFFFFFFFFFFF).to_bytes(6, "big").hex() + posix.urandom(10).hex()
-        self.event = ""
-        self.home = ""
-        self.payload = b""
-        self.total = 0
+        self.event = self.home = ""
+        self.payload, self.total = b"", 0
         self.sent = False
-        self.python = sys.executable
-        self.src = _SOURCE
+        self.python, self.src = sys.executable, _SOURCE
         self.wait_s = 2.0
         self.max_stdin = 64 << 20
         at, home = 1, ""
@@ -72,7 +66,7 @@ class Call:
         self.home = _real(home) if home else str(_fallback().own_home())
 
 
-def main(arguments: list[str]) -> NoReturn:
+def main(arguments: list[str]) -> "NoReturn":
     """Ask for a decision on the event on stdin, repeat it, and exit with 0 or 2."""
     call = Call(arguments)
     code = 2
@@ -100,7 +94,7 @@ def _open_standard() -> None:
             posix.set_inheritable(posix.open("/dev/null", posix.O_RDONLY), True)
 
 
-def _fallback() -> Any:
+def _fallback() -> "Any":
     sys.path.insert(0, _SOURCE)
     from levaithan.hot import fallback
 
@@ -109,7 +103,8 @@ def _fallback() -> Any:
 
 def _real(path: str) -> str:
     """The real path. Links are rare in it, and looking for them by hand spares the import of os.path."""
-    if path.startswith("/") and "//" not in path and "/." not in path and not path.endswith("/"):
+    dotted = "/./" in path or "/../" in path or path.endswith(("/", "/.", "/.."))
+    if path.startswith("/") and "//" not in path and not dotted:
         at = 0
         try:
             while at >= 0:
@@ -132,7 +127,8 @@ def _read_conf(call: Call) -> None:
     except OSError:
         return
     try:
-        data = posix.read(descriptor, 1 << 20)
+        data = posix.read(descriptor, 1 << 16)  # a dozen lines; room for more would be memory of its own
+        data += posix.read(descriptor, 1 << 20) if len(data) == 1 << 16 else b""
     except OSError:
         return
     finally:
@@ -140,10 +136,8 @@ def _read_conf(call: Call) -> None:
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
         key, found, value = line.partition("=")
         key, value = key.strip(), value.strip() if found else ""
-        if key == "python":
-            call.python = value or call.python
-        elif key == "src":
-            call.src = value or call.src
+        if key in ("python", "src"):
+            setattr(call, key, value or getattr(call, key))
         elif key == "wait_ms":
             call.wait_s = _number(value, 1, 5000, int(call.wait_s * 1000)) / 1000
         elif key == "max_stdin_bytes":
@@ -163,7 +157,7 @@ def _read_stdin(call: Call) -> None:
         while True:
             left = call.begun + _STDIN_S - time.monotonic()
             _signal.setitimer(_signal.ITIMER_REAL, max(min(_STDIN_IDLE_S, left), 0.001))
-            part = posix.read(0, 1 << 18)
+            part = posix.read(0, 1 << 16)  # what a pipe holds
             if not part:
                 break
             call.total += len(part)
@@ -207,7 +201,7 @@ def _private(folder: str) -> bool:
     return seen.st_mode & 0o170077 == 0o040000 and seen.st_uid == posix.getuid()
 
 
-def _socket_path(home: str) -> str | None:
+def _socket_path(home: str) -> "str | None":
     """The socket's path, or None when its folder is not ours alone. The same rule as run_dir() in paths.py."""
     run = home + "/run"
     name = run.encode("utf-8", "surrogateescape")
@@ -222,10 +216,27 @@ def _socket_path(home: str) -> str | None:
     return run + "/hook.sock" if _private(run) else None
 
 
-def _connect(path: str, deadline: float) -> Any:
-    """A connection to our own service, or None."""
-    import _socket
+def _load_socket() -> "Any":
+    """The module `_socket`. Where it is a file of the last folder of the path (it is in every plain build) it is loaded
+    from there: the usual way lists that folder first, which takes as long as the loading."""
+    module: Any
+    try:
 
+        class Place:
+            name = "_socket"
+            origin = f"{sys.path[-1]}/_socket{_imp.extension_suffixes()[0]}"
+
+        posix.stat(Place.origin)
+        module = _imp.create_dynamic(Place)  # type: ignore[arg-type]  # it asks for these two of a ModuleSpec
+        _imp.exec_dynamic(module)
+    except (ImportError, OSError, AttributeError, IndexError):  # another layout: the usual way finds it
+        import _socket as module
+    return module
+
+
+def _connect(path: str, deadline: float) -> "Any":
+    """A connection to our own service, or None."""
+    _socket = _load_socket()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     while True:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -238,14 +249,12 @@ def _connect(path: str, deadline: float) -> Any:
             time.sleep(0.002)
         except OSError:
             return None
-    if sys.platform == "linux":  # struct ucred {pid, uid, gid}
-        uid = connection.getsockopt(_socket.SOL_SOCKET, 17, 12)[4:8]
-    else:  # LOCAL_PEERCRED: struct xucred {version, uid, ...}
-        uid = connection.getsockopt(0, 1, 76)[4:8]
+    # struct ucred {pid, uid, gid}; LOCAL_PEERCRED: struct xucred {version, uid, ...}
+    uid = connection.getsockopt(*((_socket.SOL_SOCKET, 17, 12) if sys.platform == "linux" else (0, 1, 76)))[4:8]
     return connection if int.from_bytes(uid, sys.byteorder) == posix.getuid() else None
 
 
-def _ask_service(call: Call) -> int | None:
+def _ask_service(call: Call) -> "int | None":
     """The exit code of the service's answer, or None when there was no whole one (sent: it may have the frame)."""
     deadline = time.monotonic() + call.wait_s
     path = _socket_path(call.home)

@@ -84,7 +84,7 @@ static int grow(struct bytes *b, size_t more)
         return -1;
     if (b->len + more <= b->cap)
         return 0;
-    size_t cap = b->cap ? b->cap : 16384;
+    size_t cap = b->cap ? b->cap : 512;
     while (cap < b->len + more)
         cap *= 2;
     char *at = realloc(b->at, cap);

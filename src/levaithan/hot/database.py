@@ -16,7 +16,7 @@ from levaithan.hot.lockfile import open_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any, TypeVar
 
     Made = TypeVar("Made")
@@ -71,36 +71,31 @@ class Database:
         """What `work` makes; nobody else's change comes between, and it is undone if it raises. A damaged file is set
         aside, and `work` begins once more with an empty one."""
         try:
-            with self._transaction():
-                return work()
+            return self._in_turn(work)
         except sqlite3.DatabaseError as error:
             if not _damaged(error):
                 raise
         self._db.close()
         self._set_aside()
         self._db = self._connected()
-        with self._transaction():
-            return work()
+        return self._in_turn(work)
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _in_turn(self, work: Callable[[], Made]) -> Made:
+        """`work` in a transaction. Every call that takes something is one: no context managers, they cost as much."""
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # in turn: SQLite's own waiting lets some of many wait for ever
         try:
-            with self._begun():
-                yield
+            execute = self._db.execute
+            execute("BEGIN IMMEDIATE")
+            try:
+                made = work()
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    execute("ROLLBACK")
+                raise
+            execute("COMMIT")
+            return made
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    @contextlib.contextmanager
-    def _begun(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)

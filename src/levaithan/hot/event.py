@@ -27,24 +27,17 @@ CANARY = "levaithan-canary"
 class Event:
     """One hook call.
 
-    id; name; payload: the input ({} when unusable); raw: its bytes; problem: why the input cannot be judged, or None;
-    notes: what was odd about it without being in the way; received_ns, started_ns: wall clock; path: "native", "python"
-    or "oneshot"; project; env: the header's pid, agent, effort, attended.
+    id; name; payload: the input ({} when unusable), not to be changed; raw: its bytes; problem: why the input cannot be
+    judged, or None; notes: what was odd about it without being in the way; received_ns, started_ns: wall clock; path:
+    "native", "python" or "oneshot"; project; env: the header's pid, agent, effort, attended.
+    Of the payload, because every hook asks for them: session_id, agent_id, tool_name, tool_use_id, cwd (None where
+    there is no text), tool_input ({} where there is no object), canary: whether it is a probe of ours.
     """
 
     __slots__ = (
-        "env",
-        "id",
-        "name",
-        "notes",
-        "path",
-        "payload",
-        "problem",
-        "project",
-        "raw",
-        "received_ns",
-        "started_ns",
-    )
+        "agent_id", "canary", "cwd", "env", "id", "name", "notes", "path", "payload", "problem", "project", "raw",
+        "received_ns", "session_id", "started_ns", "tool_input", "tool_name", "tool_use_id",
+    )  # fmt: skip
 
     def __init__(self, event_id: str, name: str, payload: dict[str, Any], raw: bytes = b"") -> None:
         self.id = event_id
@@ -58,6 +51,20 @@ class Event:
         self.path = "oneshot"
         self.project: str | None = None
         self.env: Mapping[str, str] = {}
+        get = payload.get
+        value = get("session_id")
+        self.session_id: str | None = value if isinstance(value, str) else None
+        self.canary = isinstance(value, str) and value.startswith(CANARY)
+        value = get("agent_id")
+        self.agent_id: str | None = value if isinstance(value, str) else None
+        value = get("tool_name")
+        self.tool_name: str | None = value if isinstance(value, str) else None
+        value = get("tool_use_id")
+        self.tool_use_id: str | None = value if isinstance(value, str) else None
+        value = get("cwd")
+        self.cwd: str | None = value if isinstance(value, str) else None
+        value = get("tool_input")
+        self.tool_input: dict[str, Any] = value if isinstance(value, dict) else {}
 
     def text(self, field: str) -> str | None:
         """The payload's `field` when it is a string, else None."""
@@ -68,36 +75,6 @@ class Event:
     def guard(self) -> bool:
         """Whether a gate that cannot decide this event denies it."""
         return self.name in GUARDS
-
-    @property
-    def session_id(self) -> str | None:
-        return self.text("session_id")
-
-    @property
-    def agent_id(self) -> str | None:
-        return self.text("agent_id")
-
-    @property
-    def tool_name(self) -> str | None:
-        return self.text("tool_name")
-
-    @property
-    def tool_use_id(self) -> str | None:
-        return self.text("tool_use_id")
-
-    @property
-    def cwd(self) -> str | None:
-        return self.text("cwd")
-
-    @property
-    def tool_input(self) -> dict[str, Any]:
-        """The tool's input; {} when there is none or it is no object."""
-        value = self.payload.get("tool_input")
-        return value if isinstance(value, dict) else {}
-
-    @property
-    def canary(self) -> bool:
-        return (self.session_id or "").startswith(CANARY)
 
 
 def parse(header: Mapping[str, str], raw: bytes, loads: Callable[[bytes], Any] = plain_loads) -> Event:

@@ -27,6 +27,7 @@ INSERT INTO fences SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM fences);
 """
 _NAMES = ("path", "session", "agent", "project", "since_us", "until_us", "fence")
 _ALL = f"SELECT {', '.join(_NAMES)} FROM leases "  # noqa: S608 - names of our own
+_ANY = "SELECT EXISTS (SELECT 1 FROM leases WHERE until_us <= ? OR until_us > ?), EXISTS (SELECT 1 FROM waiting)"
 _WAITS_US = 15 * 60 * 1_000_000
 """How long a session that was refused is said to wait, when it does not ask again."""
 
@@ -36,6 +37,7 @@ class Book:
 
     def __init__(self, home: Home) -> None:
         self._db = Database(home.state + FILE, _TABLES, SCHEMA)
+        self._waited = True
 
     def close(self) -> None:
         """Let go of the file."""
@@ -66,7 +68,8 @@ class Book:
         fence = int(self._db.execute("SELECT last FROM fences").fetchone()[0])
         row = (path, holder["session"], holder["agent"], holder["project"], holder["since_us"], until, fence)
         self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        self._db.execute("DELETE FROM waiting WHERE path = ? AND session = ?", (path, holder["session"]))
+        if self._waited:
+            self._db.execute("DELETE FROM waiting WHERE path = ? AND session = ?", (path, holder["session"]))
         return fence
 
     def prolong(self, session: str, now: int, until: int, paths: Sequence[str] | None = None) -> None:
@@ -99,8 +102,15 @@ class Book:
         self._db.execute("DELETE FROM waiting WHERE session = ?", (session,))
 
     def reap(self, now: int, expires: int) -> None:
-        """Drop what is over; what ends later than it could (the clock was ahead) ends after `expires` from now."""
-        self._db.execute("DELETE FROM leases WHERE until_us <= ?", (now,))
-        self._db.execute("UPDATE leases SET until_us = ? WHERE until_us > ?", (now + expires, now + expires))
-        old = "DELETE FROM waiting WHERE since_us <= ? OR path NOT IN (SELECT path FROM leases)"
-        self._db.execute(old, (now - _WAITS_US,))
+        """Drop what is over; what ends later than it could (the clock was ahead) ends after `expires` from now.
+
+        One question tells whether there is anything of that: mostly there is not. Before `take`, in the same step.
+        """
+        over, waited = self._db.execute(_ANY, (now, now + expires)).fetchone()
+        self._waited = bool(waited)
+        if over:
+            self._db.execute("DELETE FROM leases WHERE until_us <= ?", (now,))
+            self._db.execute("UPDATE leases SET until_us = ? WHERE until_us > ?", (now + expires, now + expires))
+        if waited:
+            old = "DELETE FROM waiting WHERE since_us <= ? OR path NOT IN (SELECT path FROM leases)"
+            self._db.execute(old, (now - _WAITS_US,))

@@ -171,7 +171,9 @@ def _all_or_none(event: Event, context: Context, paths: list[str], expires: int)
     holder = {"session": session, "agent": event.agent_id, "project": event.project, "since_us": now}
     taken = [(path, book.take(path, holder, now + expires)) for path in paths if path not in held]
     context.memory["lease_taken"] = (event.id, taken)
-    _ends(context).pop(session, None)
+    ends = _ends(context)
+    if ends.pop(session, None) == 0 and not held:  # it held none: these are all
+        ends[session] = now + expires
     if not taken:
         return None
     return Opinion("allow", f"holds {', '.join(path for path, _ in taken)[:500]} (fence {taken[-1][1]})", "lease.taken")

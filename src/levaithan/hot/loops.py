@@ -14,6 +14,7 @@ from levaithan.hot.opinion import Opinion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from levaithan.hot.event import Event
@@ -40,7 +41,7 @@ def mark_of(event: Event) -> int:
     it costs the same whatever the size. Two different calls are taken for the same once in 2**32.
     """
     if len(event.raw) <= _SMALL:
-        pairs = sorted((key, value) for key, value in event.tool_input.items() if key != _COSMETIC)
+        pairs = sorted([pair for pair in event.tool_input.items() if pair[0] != _COSMETIC])
         return crc32(repr((event.tool_name, pairs)).encode("utf-8", "surrogatepass"))
     mark, room, values = crc32((event.tool_name or "").encode("utf-8", "surrogatepass")), _MOST_BYTES, _MOST_VALUES
     given = event.tool_input
@@ -80,25 +81,26 @@ def step(
         grown = max(score - leaked, 0.0) + 1
         fresh = [mark, last, times + 1, grown, 1, 1.0, now_us]
         limits = (pace["repeats_warn"], pace["repeats_deny"])
-        return _judged(fresh, score, grown, limits, _same(event, times + 1))
+        return _judged(fresh, score, grown, limits, lambda: _same(event, times + 1))
     if mark not in (before, last):
         turns, turned, in_turn = 1, 1.0, max(1.0 - leaked, 0.0) + 1
     fresh = [mark, last, 1, 1.0, turns + 1, in_turn, now_us]
-    return _judged(fresh, turned, in_turn, (most // 2, most), _turns(turns + 1))
+    return _judged(fresh, turned, in_turn, (most // 2, most), lambda: _turns(turns + 1))
 
 
 def _judged(
-    fresh: Run, before: float, score: float, limits: tuple[int, int], said: tuple[str, str, str]
+    fresh: Run, before: float, score: float, limits: tuple[int, int], words: Callable[[], tuple[str, str, str]]
 ) -> tuple[Run | None, Opinion | None]:
     warn, deny = limits
-    rule, seen, instead = said
     if deny and score >= deny - _SLACK:
+        rule, seen, instead = words()
         wait = int((score - deny + _SLACK) * 60) + 1
         why = f"LevAIthan: {seen} [rule {rule}]. {instead}; the same may be tried again in {wait} s"
         return None, Opinion("deny", why, rule)
     if warn and int((score + _SLACK) / warn) > int(
         (before + _SLACK) / warn
     ):  # once at each multiple: at every call it would be noise
+        rule, seen, instead = words()
         return fresh, Opinion("allow", None, rule, f"LevAIthan: {seen}. {instead}.")
     return fresh, None
 

@@ -146,7 +146,7 @@ def _admit(
     counted: list[tuple[str, str]] = []
     for kind, setting in _QUOTAS.items():
         if pace[setting]:
-            name = {"agent": "agent " + agent, "tool": "tool " + tool}.get(kind, kind)
+            name = f"agent {agent}" if kind == "agent" else f"tool {tool}" if kind == "tool" else kind
             over = _over(kind, _window(project if kind == "project" else state, name), pace[setting], now)
             if over:
                 return over, False
@@ -203,7 +203,9 @@ def _with_states(
     Where they cannot be written (a full disk) the pace is not kept: nobody is held up for that, and it is said.
     """
     session = event.session_id or ""
-    project = "project-" + fnv1a64((event.project or event.cwd or "").encode("utf-8", "surrogatepass"))
+    project = ""
+    if by_project:
+        project = "project-" + fnv1a64((event.project or event.cwd or "").encode("utf-8", "surrogatepass"))
     if event.path != "oneshot":
         memory: dict[str, State] = context.memory.setdefault("pace", {})
         work(_remembered(memory, session), _remembered(memory, project) if by_project else {})

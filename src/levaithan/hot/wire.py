@@ -156,7 +156,7 @@ def request(sock_path: str, frame: bytes, timeout_s: float) -> tuple[int, bytes,
 def peer_uid(connection: object) -> int:
     """The user id at the other end of a connected Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS)."""
     get = connection.getsockopt  # type: ignore[attr-defined]
-    if os.uname().sysname == "Linux":
+    if sys.platform == "linux":
         return int.from_bytes(get(1, 17, 12)[4:8], _BYTE_ORDER)  # struct ucred {pid, uid, gid}
     return int.from_bytes(get(0, 1, 76)[4:8], _BYTE_ORDER)  # struct xucred {version, uid, ...}
 

@@ -158,15 +158,16 @@ class Runner:
             limit.inside = True
             opinion: Opinion | None = hook.function(self.event, self.context)
             limit.inside = False
-            if _now() > limit.until:
+            ended = _now()
+            if ended > limit.until:
                 raise Overrun("it took too long")
             if opinion is not None and (type(opinion) is not Opinion or opinion.verdict not in _STRENGTH):
                 raise HookError(f"it returned {_said(opinion)} where an Opinion or None is expected")
         except BaseException as error:  # SystemExit too: a hook must not end the gate
             limit.inside = False
             entry["error"] = say(error, hook.path)
-            opinion = None
-        entry["ms"] = round((_now() - began) * 1000, 3)
+            opinion, ended = None, _now()
+        entry["ms"] = round((ended - began) * 1000, 3)
         return opinion
 
     def _add_context(self, opinion: Opinion, entry: dict[str, Any]) -> None:

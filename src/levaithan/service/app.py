@@ -78,6 +78,7 @@ class App:
         self.failed = False
         self._abandoned = False
         self._end = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._sick = False
 
     @property
@@ -141,7 +142,7 @@ class App:
     def _settled(self, batch: Sequence[Any], done: list[Appended] | None, error: BaseException | None) -> None:
         self.server.settled(batch, done, error)
         if error is None:
-            self.projection.nudge()
+            self._loop.call_soon(self.projection.nudge)  # answers leave when this turn of the loop is over
         if (error is not None) != self._sick:  # said when it begins and when it is over, not at every event
             self._sick = error is not None
             words = {"level": "error", "error": str(error)} if error is not None else {"level": "info"}
@@ -164,6 +165,7 @@ class App:
             self.say("stopped", drained=drained, committed=committed, events=sum(self.decider.decisions.values()))
         if committed:
             self.journal.close()
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the gate's rings once more: not in an interpreter that ends
 
     def _fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -6,6 +6,9 @@ waits for the journal's lock, though, and whoever holds it may be stopped or slo
 thread appends too, so that the loop never hangs. Signed checkpoints and pruning are done in the thread, as jobs, never
 while a batch is appended or synced: nothing of the journal's users needs a lock of its own.
 
+An event that comes alone, to a disk that was fast so far, is synced by the loop's thread itself: the two hand-overs
+between threads took longer than such a disk does, and nobody waits who could be served meanwhile.
+
 An entry's answer leaves only after its sync. Knows nothing of sockets and decisions.
 """
 
@@ -16,6 +19,7 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 1024
 MOST_BYTES = 8 << 20
+FAST_SYNC_S = 0.001
+"""What a sync may have taken lately for the loop to wait for the next one itself."""
+ALONE_S = 0.003
+"""How long nothing was recorded before an event that comes alone: with less, others are on their way."""
+_FORGETS = 0.9
 
 
 class Entry(Protocol):
@@ -55,7 +64,14 @@ class Committer:
     """`put` entries, `ring` after the last of a turn. `done` gets each batch with either its numbers or why it was not
     recorded (it is not tried again: the gap is counted). All methods and `done` are of the loop's thread."""
 
-    def __init__(self, journal: Journal, done: Done, *, sync_every_s: float | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        done: Done,
+        *,
+        sync_every_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.journal = journal
         self.head: tuple[int, str] = (0, "")
         self.batches = 0
@@ -68,6 +84,9 @@ class Committer:
         self._jobs: deque[Task] = deque()
         self._bell: SimpleQueue[Task | None] = SimpleQueue()
         self._busy = False
+        self._clock = clock
+        self._sync_s = FAST_SYNC_S
+        self._over = float("-inf")
         self._probe = -1
         self._probed: tuple[int, int] = (0, 0)
         self._loop = asyncio.get_running_loop()
@@ -133,10 +152,16 @@ class Committer:
         if self._free():
             try:
                 done = self._append(batch)
+                alone = len(batch) == 1 and self._sync_s < FAST_SYNC_S and self._clock() - self._over > ALONE_S
+                if alone:
+                    self._sync()
             except Exception as error:
                 self._failed(batch, error)
                 return
-            task = Task(self.journal.sync)
+            if alone:
+                self._recorded(batch, done)
+                return
+            task = Task(self._sync)
             task.done = done
         else:
             self.slow += 1
@@ -149,8 +174,14 @@ class Committer:
 
     def _append_and_sync(self, batch: list[Entry]) -> list[Appended]:
         done = self._append(batch)
-        self.journal.sync()
+        self._sync()
         return done
+
+    def _sync(self) -> None:
+        """Sync, and remember what that takes: the longest time counts, and is forgotten slowly."""
+        begun = self._clock()
+        self.journal.sync()
+        self._sync_s = max(self._clock() - begun, self._sync_s * _FORGETS)
 
     def _free(self) -> bool:
         """Whether nobody holds the journal's lock now, so that appending will not wait."""
@@ -202,6 +233,7 @@ class Committer:
 
     def _recorded(self, batch: list[Entry], done: list[Appended]) -> None:
         self.batches += 1
+        self._over = self._clock()
         self.last_error = None
         last = done[-1]
         if last.seq > self.head[0]:

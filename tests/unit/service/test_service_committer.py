@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from levaithan.hot.journal import Appended, Journal, JournalError
-from levaithan.service.committer import MOST_ENTRIES, Committer
+from levaithan.service.committer import ALONE_S, FAST_SYNC_S, MOST_ENTRIES, Committer
 
 
 class Entry:
@@ -200,5 +202,79 @@ def test_interval_syncs_also_when_nothing_more_comes(tmp_path: Path) -> None:
         await asyncio.sleep(0.3)
         assert True in synced
         await committer.stop(5)
+
+    asyncio.run(life())
+
+
+class WatchedDiskImitation(Journal):
+    """A journal that notes which thread syncs; a sync takes as long as it is told to, by the clock `now` of its own."""
+
+    now = 100.0
+    takes_s = 0.0
+    fails = False
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory)
+        self.by_loop: list[bool] = []
+
+    def sync(self, *, force: bool = False) -> None:
+        super().sync(force=force)
+        self.by_loop.append(threading.current_thread() is threading.main_thread())
+        self.now += self.takes_s
+        if self.fails:
+            raise JournalError("io", "the disk is gone")
+
+
+async def put(committer: Committer, journal: WatchedDiskImitation, numbers: Sequence[int], after_s: float) -> bool:
+    """Put entries after a while, and wait for them; whether the loop's thread synced them."""
+    journal.now += after_s
+    before = len(journal.by_loop)
+    for number in numbers:
+        committer.put(Entry(number))
+    committer.ring()
+    until = time.monotonic() + 10
+    while (len(journal.by_loop) == before or committer._busy) and time.monotonic() < until:
+        await asyncio.sleep(0.001)
+    assert len(journal.by_loop) == before + 1
+    return journal.by_loop[-1]
+
+
+def test_what_comes_alone_to_a_fast_disk_is_synced_at_once_and_the_rest_by_the_thread(tmp_path: Path) -> None:
+    async def life() -> None:
+        journal, seen = WatchedDiskImitation(place(tmp_path)), Seen()
+        committer = Committer(journal, seen, clock=lambda: journal.now)
+        committer.start()
+        quiet = 2 * ALONE_S
+        assert not await put(committer, journal, [0], quiet), "nothing is known of the disk yet"
+        assert await put(committer, journal, [1], quiet)
+        assert not await put(committer, journal, [2], 0), "it came right behind another one"
+        assert not await put(committer, journal, [3, 4], quiet), "they came together"
+        journal.takes_s = 5 * FAST_SYNC_S
+        assert await put(committer, journal, [5], quiet), "that this one is slow could not be known"
+        assert not await put(committer, journal, [6], quiet)
+        journal.takes_s = 0.0
+        assert not await put(committer, journal, [7], quiet), "one that is fast again says little"
+        for number in range(8, 40):
+            await put(committer, journal, [number], quiet)
+        assert journal.by_loop[-1], "it is fast again"
+        assert seen.ids == [Entry(number).id for number in range(40)]
+        assert await committer.stop(5)
+
+    asyncio.run(life())
+
+
+def test_a_sync_that_fails_is_told_of_what_comes_alone_too(tmp_path: Path) -> None:
+    async def life() -> None:
+        journal, seen = WatchedDiskImitation(place(tmp_path)), Seen()
+        committer = Committer(journal, seen, clock=lambda: journal.now)
+        committer.start()
+        await put(committer, journal, [0], 1)
+        journal.fails = True
+        assert await put(committer, journal, [1], 1)
+        journal.fails = False
+        assert await put(committer, journal, [2], 1)
+        assert seen.ids == [Entry(0).id, Entry(2).id]
+        assert len(seen.errors) == committer.failed == 1
+        assert await committer.stop(5)
 
     asyncio.run(life())
