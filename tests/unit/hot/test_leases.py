@@ -332,3 +332,23 @@ def test_text_that_is_no_unicode_is_held_like_any_other(ask: Any, project: Path,
     assert ask("\ud800", "Edit", file_path=str(project / "a.py")).rule == "lease.taken"
     assert ask("two", "Edit", file_path=str(project / "a.py")).rule == "lease.held"
     assert held(scratch) == {"a.py": "\\ud800"}
+
+
+def test_an_event_that_waited_does_not_cut_short_what_another_session_holds(
+    gate: Gate, project: Path, scratch: Home
+) -> None:
+    """What is over, and what ends too late, is told by the time at the grant: an event's own may be old by then."""
+    Path(scratch.context, "charter.toml").write_text('[leases]\nexpires = "20s"\n')
+
+    def edit(session: str, name: str, age_s: float) -> None:
+        payload = {"session_id": session, "hook_event_name": "PreToolUse", "cwd": str(project), "tool_name": "Edit"}
+        made = parse({"project": str(project)}, json.dumps(payload | {"tool_input": {"file_path": name}}).encode())
+        made.received_ns -= int(age_s * 1e9)
+        assert gate.decide(made)[0].decision.rule == "lease.taken"
+
+    edit("one", "a.py", 0)
+    (before,) = leases.every(scratch)
+    edit("two", "b.py", 15)
+    first, second = leases.every(scratch)
+    assert first == before, "the lease of the first session is as it was"
+    assert second["until_us"] >= before["until_us"], "and the second holds its own for the whole time"
