@@ -28,7 +28,7 @@ _WAIT_S = 0.5
 class Database:
     """The file at `path` with the `tables` (SQL) of `version`. Raises OSError and sqlite3.Error where it cannot be."""
 
-    __slots__ = ("_db", "_lock", "_tables", "_version", "path")
+    __slots__ = ("_db", "_lock", "_seen", "_tables", "_version", "path")
 
     def __init__(self, path: str, tables: str, version: int) -> None:
         self.path = path
@@ -37,13 +37,8 @@ class Database:
         self._lock = -1
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         self._lock = open_lock(path + ".lock")
-        try:
-            self._db = self._connected()
-        except sqlite3.DatabaseError as error:
-            if not _damaged(error):
-                raise
-            self._set_aside()
-            self._db = self._connected()
+        with self._alone():
+            self._db = self._opened()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -67,27 +62,40 @@ class Database:
         for row in rows:
             self.execute(sql, row)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the open file is no longer the one at `path`: deleted, emptied, or set aside by another process."""
+        try:
+            seen = os.stat(self.path)
+        except OSError:
+            return True
+        return (seen.st_dev, seen.st_ino) != self._seen or not seen.st_size
+
     def one_step(self, work: Callable[[], Made]) -> Made:
         """What `work` makes; nobody else's change comes between, and it is undone if it raises. A damaged file is set
         aside, and `work` begins once more with an empty one."""
-        try:
-            with self._transaction():
+        with self._alone():
+            if self.gone:
+                self._db.close()
+                self._db = self._opened()
+            try:
+                with self._begun():
+                    return work()
+            except sqlite3.DatabaseError as error:
+                if not _damaged(error):
+                    raise
+            self._db.close()
+            if not self.gone:
+                self._set_aside()
+            self._db = self._opened()
+            with self._begun():
                 return work()
-        except sqlite3.DatabaseError as error:
-            if not _damaged(error):
-                raise
-        self._db.close()
-        self._set_aside()
-        self._db = self._connected()
-        with self._transaction():
-            return work()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _alone(self) -> Iterator[None]:
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # in turn: SQLite's own waiting lets some of many wait for ever
         try:
-            with self._begun():
-                yield
+            yield
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
@@ -102,6 +110,16 @@ class Database:
             raise
         self._db.execute("COMMIT")
 
+    def _opened(self) -> sqlite3.Connection:
+        """The file at `path`, open: made where there is none, set aside where it is damaged."""
+        try:
+            return self._connected()
+        except sqlite3.DatabaseError as error:
+            if not _damaged(error):
+                raise
+        self._set_aside()
+        return self._connected()
+
     def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
@@ -110,6 +128,8 @@ class Database:
                 db.executescript(f"BEGIN IMMEDIATE; {self._tables} PRAGMA user_version = {self._version}; COMMIT;")
                 os.chmod(self.path, 0o600)
             db.execute("PRAGMA synchronous = OFF")
+            seen = os.stat(self.path)
+            self._seen = (seen.st_dev, seen.st_ino)
         except BaseException:
             db.close()
             raise

@@ -76,6 +76,8 @@ def keep(event: Event, context: Context) -> Opinion | None:
     if not session or ("leases" not in context.memory and not _worth_opening(event, context)):
         return None
     book, ends = _book(context), _ends(context)
+    if book.gone:
+        book.one_step(ends.clear)
     if session not in ends:
         ends[session] = book.soonest(session, now) or 0
     if event.name in _ENDS:
@@ -162,7 +164,8 @@ def _moment(context: Context) -> int:
 
 def _taken(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
     book, now, session = _book(context), _moment(context), event.session_id or ""
-    mine = [lease for path in paths if (lease := book.of(path)) and lease["session"] == session]
+    found = [] if book.gone else map(book.of, paths)
+    mine = [lease for lease in found if lease and lease["session"] == session]
     if len(mine) == len(paths) and all(expires >= lease["until_us"] - now > expires // 2 for lease in mine):
         return None  # nothing needs to be written
     return book.one_step(lambda: _all_or_none(event, context, paths, expires))
