@@ -61,6 +61,7 @@ class StateFile:
             self._lock = open_lock(self.path + ".lock")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
+            self._seen = (0, 0, 0)  # two writes within one tick of the clock could share a stamp
             value = self.look()
             if not value and self._seen:
                 self._set_aside()
