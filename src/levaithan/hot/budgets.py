@@ -235,9 +235,7 @@ def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Contex
     spent, held = spend.spent(bucket), spend.reserved(bucket, context.now_us, _holder(event))
     rule = f"budget.{limit.scope}"
     if limit.frozen:
-        return Opinion(
-            "deny", _words(limit, spent, held, "is frozen", "ask the user: `levaithan budget unfreeze`"), rule
-        )
+        return _refused(limit, bucket, spend, event, context, "is frozen", "ask the user: `levaithan budget unfreeze`")
     shares = limit.shares
     instead = (
         f"finish with what you have and tell the user, who can raise it: `levaithan budget set --scope {limit.scope}`"
@@ -245,7 +243,7 @@ def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Contex
     if shares["halt"] is not None and spent >= limit.nano * shares["halt"]:
         return Opinion("halt", _words(limit, spent, held, "is overspent", instead), rule)
     if shares["deny"] is not None and spent + held >= limit.nano * shares["deny"]:
-        return Opinion("deny", _words(limit, spent, held, "is used up", instead), rule)
+        return _refused(limit, bucket, spend, event, context, "is used up", instead)
     if event.name == "PreToolUse" and shares["ask"] is not None and spent + held >= limit.nano * shares["ask"]:
         return Opinion("ask", _words(limit, spent, held, "is nearly used up", "go on only if the user agrees"), rule)
     late = shares["warn"] is not None and spent >= limit.nano * shares["warn"]
@@ -253,6 +251,21 @@ def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Contex
         text = _words(limit, spent, held, "is nearly used up", "use what is left for what matters most")
         return Opinion("allow", text, rule, text)
     return None
+
+
+def _refused(  # noqa: PLR0917 - what _said() knows
+    limit: Limit, bucket: str, spend: Spend, event: Event, context: Context, what: str, instead: str
+) -> Opinion:
+    """The refusal. An agent is called once more to say so to the user; one that then goes on with tools is ended, since
+    each refusal costs another call."""
+    spent, held = spend.spent(bucket), spend.reserved(bucket, context.now_us, _holder(event))
+    verdict = "deny"
+    if event.name == "PreToolUse":
+        agent, session = event.agent_id or "", event.session_id or ""
+        key = f"{_holder(event)} {bucket} {limit.usd} {what}"
+        if spend.calls_since_refused(key, session, agent, context.now_us):
+            verdict, what = "halt", f"{what}, as was said before"
+    return Opinion(verdict, _words(limit, spent, held, what, instead), f"budget.{limit.scope}")
 
 
 def _words(limit: Limit, spent: int, held: int, what: str, instead: str) -> str:

@@ -357,3 +357,25 @@ def test_the_model_is_one_with_a_known_price(tmp_path: Path, scratch: Home) -> N
     spend.one_step(lambda: spend.settle("s-1", str(one.path), None))
     assert spend.spent("session:s-1") == 123_460_000, "tokens are whole"
     spend.close()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_who_goes_on_with_tools_after_a_refusal_is_ended(
+    gate: Gate, scratch: Home, tmp_path: Path, frozen: bool
+) -> None:
+    """Each refusal goes back to the model, and that is one more call: a budget that only denied would be no limit."""
+    _limit(scratch, 'scope = "session"\nusd = 1')
+    if frozen:
+        values = {"limits": {"session": {"scope": "session", "usd": 9.0, "frozen": True}}}
+        budgets.state_file(scratch).change(lambda kept: kept.update(values) or True)
+    one, two = Transcript(tmp_path, "s-1"), Transcript(tmp_path, "s-2")
+    one.spend(2)
+    two.spend(2)
+    assert [_said(gate, _event(one)).verdict for _ in range(3)] == ["deny"] * 3, "of one answer of the model"
+    one.spend(0.1)
+    said = _said(gate, _event(one))
+    assert (said.verdict, said.rule) == ("halt", "budget.session") and "as was said before" in (said.reason or "")
+    assert _said(gate, _event(two)).verdict == "deny", "another session has not been told yet"
+    one.spend(0.1, agent="a-1")
+    assert _said(gate, _event(one, agent_id="a-1")).verdict == "deny", "nor has another agent"
+    assert _said(gate, _event(one, "UserPromptSubmit", prompt="go on")).verdict == "deny", "a prompt costs no call"
