@@ -74,8 +74,22 @@ class Limit:
 
 
 def limits(home: Home, project: str | None = None) -> list[Limit]:
-    """The limits in force, those set at the terminal in the place of the charter's for the same scope and target."""
-    return _limits(charter.load(home, project), state_file(home).look())
+    """The limits in force, those set at the terminal in the place of the charter's for the same scope and target.
+
+    Raises OSError when those of the terminal cannot be read; the message says what to do.
+    """
+    file = state_file(home)
+    own = file.look()
+    if file.broken:
+        raise OSError(_unreadable(file))
+    return _limits(charter.load(home, project), own)
+
+
+def _unreadable(file: StateFile) -> str:
+    return (
+        f"The limits set at the terminal cannot be read ({file.path} is damaged), so nothing may be spent. In a "
+        "terminal: `levaithan doctor --fix`, which puts them aside, then `levaithan budget set` for each again"
+    )
 
 
 def _limits(laid_down: charter.Charter, terminal: dict[str, Any]) -> list[Limit]:
@@ -83,9 +97,7 @@ def _limits(laid_down: charter.Charter, terminal: dict[str, Any]) -> list[Limit]
         return []
     own = [Limit(values, "terminal") for values in terminal.get("limits", {}).values()]
     taken = {limit.id for limit in own}
-    made = [
-        Limit(values, "project" if values.get("by_project") else "charter") for values in laid_down.budgets["limit"]
-    ]
+    made = [Limit(one, "project" if one.get("by_project") else "charter") for one in laid_down.budgets["limit"]]
     return own + [limit for limit in made if limit.by_project or limit.id not in taken]
 
 
@@ -100,6 +112,8 @@ def reserve(event: Event, context: Context) -> Opinion | None:
     Raises sqlite3.Error and OSError when what was spent cannot be known: the gate denies then.
     """
     in_force = _in_force(event, context)
+    if context.memory["budgets"].broken and not event.canary and charter.of(event, context).budgets["enabled"]:
+        return Opinion("deny", _unreadable(context.memory["budgets"]), "budget.unreadable")
     if not in_force or not event.session_id:
         return None
     if event.name == "PreToolUse" and _kept(context, lambda spend: _near(event, context, spend, in_force)):
@@ -134,12 +148,10 @@ def _near(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -
     more = 2 * max(spend.dearest_call(session), _estimate(event, spend, context))
     for limit in in_force:
         bucket = limit.bucket(event, spend.task(session), periods)
-        least = min(
-            (share for name, share in limit.shares.items() if share is not None and name != "warn"), default=None
-        )
-        if bucket and least is not None:
+        shares = [share for name, share in limit.shares.items() if share is not None and name != "warn"]
+        if bucket and shares:
             used = spend.spent(bucket) + spend.reserved(bucket, context.now_us)
-            if limit.nano * least - more <= used:
+            if limit.nano * min(shares) - more <= used:
                 return True
     return False
 

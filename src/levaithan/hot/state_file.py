@@ -50,6 +50,11 @@ class StateFile:
             self._seen = seen
         return self._value
 
+    @property
+    def broken(self) -> bool:
+        """Whether there was something at the last look, and it is not what was written."""
+        return self._seen is not None and not self._value and kept.read(self.path) is None
+
     def change(self, work: Callable[[dict[str, Any]], Made]) -> Made:
         """What `work` returns; it is given the object and may change it in place, while nobody else does.
 

@@ -379,3 +379,22 @@ def test_who_goes_on_with_tools_after_a_refusal_is_ended(
     one.spend(0.1, agent="a-1")
     assert _said(gate, _event(one, agent_id="a-1")).verdict == "deny", "nor has another agent"
     assert _said(gate, _event(one, "UserPromptSubmit", prompt="go on")).verdict == "deny", "a prompt costs no call"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", None])
+def test_limits_that_cannot_be_read_let_nothing_be_spent(
+    gate: Gate, scratch: Home, tmp_path: Path, damage: bytes | None
+) -> None:
+    """Losing what people have set must not look like their having set nothing."""
+    one, path = Transcript(tmp_path, "s-1"), Path(scratch.state, "budgets.json")
+    budgets.state_file(scratch).change(lambda kept: kept.update(limits={"day": {"scope": "day", "usd": 5.0}}) or True)
+    assert _said(gate, _event(one)).verdict == "allow"
+    path.write_bytes(path.read_bytes().replace(b"5.0", b"9.0") if damage is None else damage)
+    for event in (_event(one), _event(one, "UserPromptSubmit", prompt="go on")):
+        said = _said(gate, event)
+        assert (said.verdict, said.rule) == ("deny", "budget.unreadable")
+        assert str(path) in (said.reason or "") and "levaithan doctor --fix" in (said.reason or "")
+    with pytest.raises(OSError, match="cannot be read"):
+        budgets.limits(scratch)
+    path.unlink()
+    assert _said(gate, _event(one)).verdict == "allow"
