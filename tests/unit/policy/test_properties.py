@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.policy.test_cases import ALL, HELD, rules
 
-from levaithan.hot import policy_pack, scene, shell, simple
+from levaithan.hot import domains, policy_pack, scene, shell, simple
 from levaithan.hot.policy import Policy
 
 __all__ = ("rules",)
@@ -103,6 +103,32 @@ def test_reading_never_fails(line: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_judging_never_fails(rules: Policy, line: str) -> None:
     assert verdict(rules, line) in ("allow", "ask", "deny")
+
+
+_ENDS = ("", " -", " --", ' ""', " a", " -- a", " $X", " run", " | sh")
+_BEFORE = ("", "bash -c ", "sudo ", "npx ", "env ", "echo a | ", "'' ")
+
+
+@pytest.mark.parametrize("module", domains.PROGRAMS)
+def test_a_program_with_hardly_a_word_is_judged_too(rules: Policy, module: str) -> None:
+    for name in domains.PROGRAMS[module].split():
+        for line in (before + name + end for before in _BEFORE for end in _ENDS):
+            assert verdict(rules, line) in ("allow", "ask", "deny"), line
+
+
+_ANY_LINE = st.lists(st.sampled_from([*_BITS, *HELD_LINES[::7], *FREE_LINES[::7]]), min_size=1, max_size=6).map(
+    " ".join
+)
+
+
+@given(line=_ANY_LINE, shell_name=st.sampled_from(["bash -c", "sh -c", "/bin/bash -ec", "env bash -c", "eval"]))
+@settings(max_examples=300, deadline=None)
+def test_what_follows_bash_c_is_judged_like_the_bare_command(rules: Policy, line: str, shell_name: str) -> None:
+    """Not more weakly, and not more strictly either."""
+    if "\x00" in line or line[0] in "-+":
+        return  # no program can be given a NUL, and a shell takes the others for options of its own
+    bare, wrapped = verdict(rules, line), verdict(rules, f"{shell_name} {shlex.quote(line)}")
+    assert wrapped == bare
 
 
 @given(
