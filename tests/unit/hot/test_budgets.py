@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.transcripts import MODEL, Transcript
+from tests.unit.hot.test_usage import RECORDED, read
 
 from levaithan.hot import budgets, hotconf
 from levaithan.hot.event import Event, parse
@@ -398,3 +399,18 @@ def test_limits_that_cannot_be_read_let_nothing_be_spent(
         budgets.limits(scratch)
     path.unlink()
     assert _said(gate, _event(one)).verdict == "allow"
+
+
+@pytest.mark.parametrize("transcript", RECORDED, ids=lambda path: path.parent.name)
+def test_what_a_recorded_session_spent_is_the_clients_figure_to_the_cent(scratch: Home, transcript: Path) -> None:
+    """With its subagents, read as it grew: a budget is held by what the client itself says."""
+    client = read(transcript).client
+    assert client is not None
+    spend = Spend(scratch, json.loads)
+    for _ in range(2):
+        spend.one_step(lambda: spend.settle("s-1", str(transcript), "/srv/demo"))
+    told = 0.0 if client["hasUnknownModelCost"] else client["totalCostUSD"]
+    for bucket in ("session:s-1", "project:/srv/demo"):
+        assert abs(spend.spent(bucket) / 10**9 - told) < 1e-9
+    assert bool(spend.unpriced()) == client["hasUnknownModelCost"]
+    spend.close()
