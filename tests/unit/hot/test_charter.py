@@ -64,6 +64,11 @@ def test_every_shipped_pack_is_chosen_by_a_directive() -> None:
         ('[[budgets.limit]]\nscope = "day"\n', 1, "needs usd"),
         ('[[budgets.limit]]\nscope = "year"\nusd = 1\n', 2, "one of session"),
         ("a = [", 1, ""),
+        ("version = " + "9" * 5000, 1, "4300 digits"),
+        ("a = " + "[" * 3000 + "]" * 3000, 1, "recursion"),
+        ('[[budgets.limit]]\nscope = "day"\nusd = nan\n', 3, "a number from 0"),
+        ('[[budgets.limit]]\nscope = "day"\nusd = inf\n', 3, "a number from 0"),
+        ('[[budgets.limit]]\nscope = "day"\nusd = -1\n', 3, "a number from 0"),
         ('[approvals]\nheadless = "allow"\n', 2, "one of ticket, deny"),
     ],
 )
