@@ -134,8 +134,8 @@ def _settle(value: dict[str, Any], event: Event, context: Context, fresh: Ticket
             return Opinion("allow", f"approved by {ticket['by']} ({ticket['id']})", "approval.granted", answers=True)
         if ticket["status"] == "denied":
             why = f": {ticket['comment']}" if ticket.get("comment") else ""
-            said = f"{ticket['by']} has denied this ({ticket['id']}){why}. Do not try it again; do something else"
-            return Opinion("deny", said, "approval.denied", answers=True)
+            said = f"{ticket['by']} has denied this ({ticket['id']}){why} [rule approval.denied]. Instead: do not try "
+            return Opinion("deny", said + "it again, do something else", "approval.denied", answers=True)
         if ticket["status"] == "waiting":
             ticket["times"] += 1
             return _held(ticket, asked)

@@ -86,10 +86,9 @@ def limits(home: Home, project: str | None = None) -> list[Limit]:
 
 
 def _unreadable(file: StateFile) -> str:
-    return (
-        f"The limits set at the terminal cannot be read ({file.path} is damaged), so nothing may be spent. In a "
-        "terminal: `levaithan doctor --fix`, which puts them aside, then `levaithan budget set` for each again"
-    )
+    seen = f"The limits set at the terminal cannot be read ({file.path} is damaged), so nothing may be spent [rule "
+    fix = "`levaithan doctor --fix`, which puts them aside, then `levaithan budget set` for each again"
+    return f"{seen}budget.unreadable]. In a terminal: {fix}"
 
 
 def _limits(laid_down: charter.Charter, terminal: dict[str, Any]) -> list[Limit]:

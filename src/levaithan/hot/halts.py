@@ -181,8 +181,8 @@ def stamp(time_us: int) -> str:
 def _say(halt: Halt) -> str:
     scope = "everything" if halt.scope == "all" else f"{halt.scope} {halt.target}"
     until = f"until {halt.expires_at[:19]}Z" if halt.expires_at else "until it is released"
-    whose = f"Halted by {halt.by} ({scope}, {until}): {halt.reason}. Stop working and tell the user; "
-    return whose + f"only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
+    whose = f"Halted by {halt.by} ({scope}, {until}): {halt.reason} [rule halt.{halt.scope}]. Stop working and tell "
+    return whose + f"the user; only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
 
 
 def _real(folder: str) -> str:

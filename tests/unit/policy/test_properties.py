@@ -93,6 +93,17 @@ def test_no_wrapper_holds_what_is_free(rules: Policy, wrapper: str) -> None:
     assert held == []
 
 
+def test_what_holds_up_says_in_one_line_what_was_seen_by_which_rule_and_what_to_do_instead(rules: Policy) -> None:
+    odd = []
+    for line in HELD_LINES:
+        said = rules.judge(policy_pack.example_event("a line", line))
+        reason = (said and said.reason) or ""
+        whole = said and reason.startswith("`") and f" [rule {said.rule}]. Instead: " in reason
+        if not whole or not reason.isprintable() or reason.endswith("Instead: ") or len(reason) > 700:
+            odd.append((line, reason))
+    assert odd == []
+
+
 @given(st.lists(st.sampled_from(_BITS), max_size=30).map("".join) | st.text(max_size=200))
 @settings(max_examples=400, deadline=None)
 def test_reading_never_fails(line: str) -> None:
