@@ -241,6 +241,13 @@ def test_a_warning_is_told_to_the_model_and_bites_nobody(installed):
     assert opinion.verdict == "allow" and "copy it" in opinion.context
 
 
+def test_a_shadow_rule_does_not_hide_a_warning(installed):
+    shadow = GOOD.replace('effect = "deny"', 'effect = "deny"\nmode = "shadow"').replace("t.no-mv", "t.a-shadow")
+    write(installed, shadow + GOOD.replace('effect = "deny"', 'effect = "warn"'))
+    opinion = installed.bash("mv a b")
+    assert opinion.rule == "t.no-mv" and "copy it" in opinion.context
+
+
 @pytest.mark.parametrize(
     ("change", "line", "said"),
     [
