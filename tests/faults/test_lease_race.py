@@ -94,6 +94,9 @@ while taken < wanted:
     asked = now()
     said = leases.reserve(event("PreToolUse", file_path=path), context)
     row = row_of(path)
+    if said is not None and said.rule == "lease.late":
+        late += 1
+        continue
     if said is not None and said.verdict == "deny":
         if said.rule != "lease.held" or (row and asked >= row["until_us"]):
             wrong("stuck", said.reason, row)

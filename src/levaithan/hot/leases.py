@@ -33,6 +33,9 @@ _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _SESSIONS = 4096
 _AGE_US = 60 * _SECOND
 """No event is older than that while it is decided."""
+_TOO_LATE = (
+    "The lease on `{}` was over before it was granted, so busy is this machine [rule lease.late]. Instead: try again"
+)
 _ENDS = frozenset(("Stop", "StopFailure", "SessionEnd"))
 
 
@@ -49,8 +52,13 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         return None
     from levaithan.hot.database import Problem
 
+    expires = laid_down["expires"] * _SECOND
+    asked = _moment(context)
     try:
-        said = _taken(event, context, paths, laid_down["expires"] * _SECOND)
+        said = _taken(event, context, paths, expires)
+        if said is not None and said.rule == "lease.taken" and _moment(context) - asked >= expires:
+            give_back(event, context)
+            said = Opinion("deny", _TOO_LATE.format(paths[0]), "lease.late")
     except (OSError, Problem) as error:
         context.complaints["lease_reserve"] = [f"leases cannot be kept, so nobody holds a file ({error})"]
         return None

@@ -391,3 +391,16 @@ def test_a_book_whose_place_is_taken_while_it_is_open_comes_back(
     book.rmdir()
     assert ask("one", "Edit", file_path=path).rule == "lease.taken"
     assert gate.problems == []
+
+
+def test_a_lease_that_is_over_before_it_is_granted_is_none(
+    gate: Gate, project: Path, scratch: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(scratch.context, "charter.toml").write_text('[leases]\nexpires = "1s"\n')
+    slow = iter(range(100))
+    monkeypatch.setattr(leases, "_moment", lambda context: context.now_us + next(slow) * 400_000)
+    said = run(gate, project, "one", "Edit", file_path=str(project / "a.py")).decision
+    assert (said.verdict, said.rule) == ("deny", "lease.late") and "try again" in (said.reason or "")
+    assert held(scratch) == {}
+    monkeypatch.setattr(leases, "_moment", lambda context: context.now_us)
+    assert run(gate, project, "one", "Edit", file_path=str(project / "a.py")).decision.rule == "lease.taken"
