@@ -75,6 +75,29 @@ def test_a_budget_ends_a_session(stage: Stage, api: MessagesApiImitation) -> Non
     assert any("budget is nearly used up" in asked.texts() for asked in api.of("spend")), "the model was warned"
 
 
+def test_an_agent_that_does_not_listen_to_its_budget_is_ended(stage: Stage, api: MessagesApiImitation) -> None:
+    """With the shares as they are: what is refused goes back to the model, and each time that is one more call."""
+    Path(stage.root, "context", "charter.toml").write_text('[[budgets.limit]]\nscope = "session"\nusd = 1.0\n')
+    api.play(
+        "deaf",
+        Turn([bash("toolu_e2e_first", "echo a > a.txt")], output_tokens=20_000),
+        Turn([bash("toolu_e2e_second", "echo b > b.txt")], output_tokens=20_000),
+        Turn([bash("toolu_e2e_over", "echo c > c.txt")], output_tokens=25_000),
+        *[[bash(f"toolu_e2e_on{number}", "echo d > d.txt")] for number in range(5)],
+        [say("never")],
+    )
+    with homes.serving(stage.root):
+        ran = stage.run("deaf", "--model", "claude-opus-5-5")
+        homes.sync(stage.root)
+        audit = [row for row in stage.audit(ran.session) if row["event"] == "PreToolUse"]
+
+    decisions = [row["decision"] for row in audit]
+    late = decisions[3:4] == ["deny"]  # on a busy machine the client may write down a call later than the hook waits
+    assert decisions == ["allow", "allow", "deny", *(["deny"] if late else []), "halt"]
+    assert "as was said before" in audit[-1]["reason"]
+    assert not any((stage.project / f"{name}.txt").exists() for name in "cd")
+
+
 def test_an_agent_that_edits_its_settings_or_its_charter_is_refused(stage: Stage, api: MessagesApiImitation) -> None:
     charter = Path(stage.root, "context", "charter.toml")
     before = {path: path.read_bytes() for path in (charter, stage.settings_file)}

@@ -47,7 +47,7 @@ def _share(text: str, default: str) -> Any:
 @app.command("set")
 def set_(  # noqa: PLR0917 - one an option
     scope: Scope,
-    usd: Annotated[float, typer.Option("--usd", help="How much, in US dollars.", metavar="USD", min=0)],
+    usd: Annotated[float, typer.Option("--usd", help="How much, in US dollars.", metavar="USD", min=0, max=1e9)],
     target: Target = None,
     warn: Annotated[float | None, _share("--warn", "0.8")] = None,
     ask: Annotated[float | None, _share("--ask", "not")] = None,
@@ -62,6 +62,7 @@ def set_(  # noqa: PLR0917 - one an option
     values: dict[str, Any] = {"scope": _known_scope(scope), "target": _target(scope, target), "usd": usd}
     shares = {"warn": warn, "ask": ask, "deny": deny, "halt": halt}
     values |= {name: share for name, share in shares.items() if share is not None}
+    _limits()  # damaged ones are told, and not begun anew by the way
     values |= {"by": person.name(), "at": stamp(time.time_ns() // 1000)}
     made = Limit(values, "terminal")
     _change(lambda kept: kept.update({made.id: values}))
@@ -72,10 +73,7 @@ def set_(  # noqa: PLR0917 - one an option
 @app.command()
 def show(json: options.Json = False, format: options.Format = None) -> None:
     """Every limit in force with what is spent of it; of a limit for each of many, the dearest ones."""
-    from levaithan.hot import budgets
-
-    in_force = budgets.limits(STATE.home(), str(Path.cwd()))
-    _emit(in_force, json, format)
+    _emit(_limits(str(Path.cwd())), json, format)
     spend = _spend()
     for model, calls, _ in spend.unpriced() if spend else ():
         output.say(f"note: {calls} calls of {model} have no price and count as 0: see `levaithan cost prices`")
@@ -117,11 +115,19 @@ def _frozen(scope: str, target: str | None, *, frozen: bool) -> Limit:
     return Limit(values, "terminal")
 
 
-def _named(scope: str, target: str | None) -> Limit:
+def _limits(project: str | None = None) -> list[Limit]:
     from levaithan.hot import budgets
 
+    try:
+        return budgets.limits(STATE.home(), project)
+    except OSError as problem:
+        words, _, fix = str(problem).partition(". In a terminal: ")
+        raise LevaithanError(words + ".", fix=fix) from None
+
+
+def _named(scope: str, target: str | None) -> Limit:
     wanted = _target(_known_scope(scope), target)
-    for limit in budgets.limits(STATE.home()):
+    for limit in _limits():
         if (limit.scope, limit.target) == (scope, wanted):
             return limit
     raise NotFound(

@@ -31,7 +31,11 @@ def set_(
     reason: Annotated[str, typer.Option("--reason", help="Why; the stopped agent is told.", metavar="TEXT")],
     target: Annotated[
         str | None,
-        typer.Option("--target", help="The project's folder, or the session's, agent's or task's id.", metavar="X"),
+        typer.Option(
+            "--target",
+            help="The project's folder, or the session's, agent's or task's id (a task also as SESSION/TASK).",
+            metavar="X",
+        ),
     ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", help="How long: 30m, 2h (default: until released).", metavar="TIME")

@@ -159,7 +159,7 @@ def _toml_layer(path: str) -> Layer:
 
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsUnreadable(path=path, reason=str(error)) from None
     for name, value in table.items():
         if _is_secret_file(name) and isinstance(value, str):

@@ -69,7 +69,7 @@ def rows(path: str, data: bytes) -> dict[str, list[Row]]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise PricesUnreadable(path=path, line=line, reason="it is not UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what numbers and nesting out of bounds raise
         words, _, at = str(error).partition(" (at ")
         line = int(at.split()[1].rstrip(",")) if at.startswith("line ") else text.rstrip().count("\n") + 1
         raise PricesUnreadable(path=path, line=line, reason=words) from None

@@ -82,17 +82,32 @@ def give_back(event: Event, context: Context) -> None:
     file.change(again)
 
 
-def action_hash(event: Event, asked: Decision) -> str:
+def action_hash(event: Event, context: Context) -> str:
     """What makes two calls the same action, as hex of SHA-256.
 
-    What a rule saw counts too: a script that says something else by now is another action.
+    What it would run counts too, and not only the one thing that a rule named: a script that does more by now is
+    another action.
     """
     import json
 
-    given = {key: value for key, value in event.tool_input.items() if key not in _COSMETIC}
-    seen = asked.reason if asked.hook == "policy_check" else ""
+    given, asked = event.tool_input, context.decision
+    given = {key: value for key, value in given.items() if key not in _COSMETIC}
+    seen = [asked.reason, *_would_do(event, context)] if asked.hook == "policy_check" else []
     parts = [event.tool_name, given, event.cwd, event.project, asked.rule, seen]
     return sha256_hex(json.dumps(parts, sort_keys=True).encode())
+
+
+def _would_do(event: Event, context: Context) -> list[Any]:
+    """The commands that the call would run, those of scripts too, and its deeds, as the rules read them."""
+    from levaithan.hot.scene import Scene
+
+    known: Any = context.memory.get("policy", {}).get(event.project or event.cwd or "")
+    if known is None:
+        return []
+    rules = known[1]
+    scene = Scene(rules.protected, rules.user_home, event)
+    deeds = [[deed.kind, deed.target, deed.cwd, deed.recursive] for deed in scene.deeds()]
+    return [*([made.origin, made.cwd, made.words] for made in scene.commands), *deeds]
 
 
 def _headless(event: Event) -> bool:
@@ -119,8 +134,8 @@ def _settle(value: dict[str, Any], event: Event, context: Context, fresh: Ticket
             return Opinion("allow", f"approved by {ticket['by']} ({ticket['id']})", "approval.granted", answers=True)
         if ticket["status"] == "denied":
             why = f": {ticket['comment']}" if ticket.get("comment") else ""
-            said = f"{ticket['by']} has denied this ({ticket['id']}){why}. Do not try it again; do something else"
-            return Opinion("deny", said, "approval.denied", answers=True)
+            said = f"{ticket['by']} has denied this ({ticket['id']}){why} [rule approval.denied]. Instead: do not try "
+            return Opinion("deny", said + "it again, do something else", "approval.denied", answers=True)
         if ticket["status"] == "waiting":
             ticket["times"] += 1
             return _held(ticket, asked)
@@ -145,7 +160,7 @@ def _ticket(event: Event, context: Context, laid_down: charter.Charter, by: list
     return {
         "id": "ap-" + os.urandom(4).hex(),
         "status": "waiting",
-        "hash": action_hash(event, asked),
+        "hash": action_hash(event, context),
         "tool": event.tool_name,
         "what": redact_text(head(str(what), _SHOWN))[0],
         "rule": asked.rule,

@@ -74,8 +74,21 @@ class Limit:
 
 
 def limits(home: Home, project: str | None = None) -> list[Limit]:
-    """The limits in force, those set at the terminal in the place of the charter's for the same scope and target."""
-    return _limits(charter.load(home, project), state_file(home).look())
+    """The limits in force, those set at the terminal in the place of the charter's for the same scope and target.
+
+    Raises OSError when those of the terminal cannot be read; the message says what to do.
+    """
+    file = state_file(home)
+    own = file.look()
+    if file.broken:
+        raise OSError(_unreadable(file))
+    return _limits(charter.load(home, project), own)
+
+
+def _unreadable(file: StateFile) -> str:
+    seen = f"The limits set at the terminal cannot be read ({file.path} is damaged), so nothing may be spent [rule "
+    fix = "`levaithan doctor --fix`, which puts them aside, then `levaithan budget set` for each again"
+    return f"{seen}budget.unreadable]. In a terminal: {fix}"
 
 
 def _limits(laid_down: charter.Charter, terminal: dict[str, Any]) -> list[Limit]:
@@ -83,9 +96,7 @@ def _limits(laid_down: charter.Charter, terminal: dict[str, Any]) -> list[Limit]
         return []
     own = [Limit(values, "terminal") for values in terminal.get("limits", {}).values()]
     taken = {limit.id for limit in own}
-    made = [
-        Limit(values, "project" if values.get("by_project") else "charter") for values in laid_down.budgets["limit"]
-    ]
+    made = [Limit(one, "project" if one.get("by_project") else "charter") for one in laid_down.budgets["limit"]]
     return own + [limit for limit in made if limit.by_project or limit.id not in taken]
 
 
@@ -100,6 +111,8 @@ def reserve(event: Event, context: Context) -> Opinion | None:
     Raises sqlite3.Error and OSError when what was spent cannot be known: the gate denies then.
     """
     in_force = _in_force(event, context)
+    if context.memory["budgets"].broken and not event.canary and charter.of(event, context).budgets["enabled"]:
+        return Opinion("deny", _unreadable(context.memory["budgets"]), "budget.unreadable")
     if not in_force or not event.session_id:
         return None
     if event.name == "PreToolUse" and _kept(context, lambda spend: _near(event, context, spend, in_force)):
@@ -134,12 +147,10 @@ def _near(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -
     more = 2 * max(spend.dearest_call(session), _estimate(event, spend, context))
     for limit in in_force:
         bucket = limit.bucket(event, spend.task(session), periods)
-        least = min(
-            (share for name, share in limit.shares.items() if share is not None and name != "warn"), default=None
-        )
-        if bucket and least is not None:
+        shares = [share for name, share in limit.shares.items() if share is not None and name != "warn"]
+        if bucket and shares:
             used = spend.spent(bucket) + spend.reserved(bucket, context.now_us)
-            if limit.nano * least - more <= used:
+            if limit.nano * min(shares) - more <= used:
                 return True
     return False
 
@@ -235,9 +246,7 @@ def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Contex
     spent, held = spend.spent(bucket), spend.reserved(bucket, context.now_us, _holder(event))
     rule = f"budget.{limit.scope}"
     if limit.frozen:
-        return Opinion(
-            "deny", _words(limit, spent, held, "is frozen", "ask the user: `levaithan budget unfreeze`"), rule
-        )
+        return _refused(limit, bucket, spend, event, context, "is frozen", "ask the user: `levaithan budget unfreeze`")
     shares = limit.shares
     instead = (
         f"finish with what you have and tell the user, who can raise it: `levaithan budget set --scope {limit.scope}`"
@@ -245,7 +254,7 @@ def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Contex
     if shares["halt"] is not None and spent >= limit.nano * shares["halt"]:
         return Opinion("halt", _words(limit, spent, held, "is overspent", instead), rule)
     if shares["deny"] is not None and spent + held >= limit.nano * shares["deny"]:
-        return Opinion("deny", _words(limit, spent, held, "is used up", instead), rule)
+        return _refused(limit, bucket, spend, event, context, "is used up", instead)
     if event.name == "PreToolUse" and shares["ask"] is not None and spent + held >= limit.nano * shares["ask"]:
         return Opinion("ask", _words(limit, spent, held, "is nearly used up", "go on only if the user agrees"), rule)
     late = shares["warn"] is not None and spent >= limit.nano * shares["warn"]
@@ -253,6 +262,21 @@ def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Contex
         text = _words(limit, spent, held, "is nearly used up", "use what is left for what matters most")
         return Opinion("allow", text, rule, text)
     return None
+
+
+def _refused(  # noqa: PLR0917 - what _said() knows
+    limit: Limit, bucket: str, spend: Spend, event: Event, context: Context, what: str, instead: str
+) -> Opinion:
+    """The refusal. An agent is called once more to say so to the user; one that then goes on with tools is ended, since
+    each refusal costs another call."""
+    spent, held = spend.spent(bucket), spend.reserved(bucket, context.now_us, _holder(event))
+    verdict = "deny"
+    if event.name == "PreToolUse":
+        agent, session = event.agent_id or "", event.session_id or ""
+        key = f"{_holder(event)} {bucket} {limit.usd} {what}"
+        if spend.calls_since_refused(key, session, agent, context.now_us):
+            verdict, what = "halt", f"{what}, as was said before"
+    return Opinion(verdict, _words(limit, spent, held, what, instead), f"budget.{limit.scope}")
 
 
 def _words(limit: Limit, spent: int, held: int, what: str, instead: str) -> str:

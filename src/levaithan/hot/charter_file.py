@@ -43,7 +43,7 @@ def compiled(path: str, data: bytes, *, of_project: bool = False) -> dict[str, A
         given = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise CharterError(f"{path}:{data[: error.start].count(10) + 1}: not UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what numbers and nesting out of bounds raise
         message = str(error)
         line = message.rpartition("at line ")[2].partition(",")[0] if "at line " in message else "1"
         raise CharterError(f"{path}:{line}: {message.partition(' (at ')[0]}") from None
@@ -207,7 +207,12 @@ _PACE: dict[str, Callable[[str, Any], Any]] = {
     "calls_per_minute_by_tool": _whole(0, _MOST),
     "calls_per_minute_by_project": _whole(0, _MOST),
     "tokens_per_minute": _whole(0, _MOST),
+    "tokens_per_minute_by_agent": _whole(0, _MOST),
+    "tokens_per_minute_by_project": _whole(0, _MOST),
     "denials_per_minute": _whole(0, _MOST),
+    "denials_per_minute_by_agent": _whole(0, _MOST),
+    "denials_per_minute_by_tool": _whole(0, _MOST),
+    "denials_per_minute_by_project": _whole(0, _MOST),
     "repeats_warn": _whole(0, _MOST),
     "repeats_deny": _whole(0, _MOST),
     "pingpong_deny": _whole(0, _MOST),

@@ -28,7 +28,7 @@ _WAIT_S = 0.5
 class Database:
     """The file at `path` with the `tables` (SQL) of `version`. Raises OSError and sqlite3.Error where it cannot be."""
 
-    __slots__ = ("_db", "_lock", "_tables", "_version", "path")
+    __slots__ = ("_db", "_lock", "_seen", "_tables", "_version", "path")
 
     def __init__(self, path: str, tables: str, version: int) -> None:
         self.path = path
@@ -37,13 +37,11 @@ class Database:
         self._lock = -1
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         self._lock = open_lock(path + ".lock")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
-            self._db = self._connected()
-        except sqlite3.DatabaseError as error:
-            if not _damaged(error):
-                raise
-            self._set_aside()
-            self._db = self._connected()
+            self._db = self._opened()
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -67,35 +65,58 @@ class Database:
         for row in rows:
             self.execute(sql, row)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the open file is no longer the one at `path`: deleted, emptied, or set aside by another process."""
+        try:
+            seen = os.stat(self.path)
+        except OSError:
+            return True
+        return (seen.st_dev, seen.st_ino) != self._seen or not seen.st_size
+
     def one_step(self, work: Callable[[], Made]) -> Made:
         """What `work` makes; nobody else's change comes between, and it is undone if it raises. A damaged file is set
         aside, and `work` begins once more with an empty one."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # in turn: SQLite's own waiting lets some of many wait for ever
         try:
-            return self._in_turn(work)
+            if self.gone:
+                self._db.close()
+                self._db = self._opened()
+            try:
+                return self._begun(work)
+            except sqlite3.DatabaseError as error:
+                if not _damaged(error):
+                    raise
+            self._db.close()
+            if not self.gone:
+                self._set_aside()
+            self._db = self._opened()
+            return self._begun(work)
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _begun(self, work: Callable[[], Made]) -> Made:
+        """`work` in a transaction. Every call that takes something is one: no context managers, they cost as much."""
+        execute = self._db.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            made = work()
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                execute("ROLLBACK")
+            raise
+        execute("COMMIT")
+        return made
+
+    def _opened(self) -> sqlite3.Connection:
+        """The file at `path`, open: made where there is none, set aside where it is damaged."""
+        try:
+            return self._connected()
         except sqlite3.DatabaseError as error:
             if not _damaged(error):
                 raise
-        self._db.close()
         self._set_aside()
-        self._db = self._connected()
-        return self._in_turn(work)
-
-    def _in_turn(self, work: Callable[[], Made]) -> Made:
-        """`work` in a transaction. Every call that takes something is one: no context managers, they cost as much."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)  # in turn: SQLite's own waiting lets some of many wait for ever
-        try:
-            execute = self._db.execute
-            execute("BEGIN IMMEDIATE")
-            try:
-                made = work()
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    execute("ROLLBACK")
-                raise
-            execute("COMMIT")
-            return made
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return self._connected()
 
     def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
@@ -105,6 +126,8 @@ class Database:
                 db.executescript(f"BEGIN IMMEDIATE; {self._tables} PRAGMA user_version = {self._version}; COMMIT;")
                 os.chmod(self.path, 0o600)
             db.execute("PRAGMA synchronous = OFF")
+            seen = os.stat(self.path)
+            self._seen = (seen.st_dev, seen.st_ino)
         except BaseException:
             db.close()
             raise

@@ -23,8 +23,8 @@ _CURL = (
     "XdHoFubAeTmKxUwCDEPQYyzrtc request data data-raw data-binary data-ascii data-urlencode json form form-string "
     "header output upload-file user user-agent referer cookie cookie-jar max-time connect-timeout url url-query "
     "proxy cert key cacert config retry retry-delay retry-max-time write-out range resolve connect-to interface "
-    "limit-rate dump-header aws-sigv4 oauth2-bearer proxy-user socks5 socks5-hostname unix-socket variable output- "
-    "dir max-redirs capath trace"
+    "limit-rate dump-header aws-sigv4 oauth2-bearer proxy-user socks5 socks5-hostname unix-socket variable "
+    "output-dir max-redirs capath trace"
 )
 _WGET = (
     "OPUoaitTwQ output-document directory-prefix user-agent header post-data post-file method "

@@ -30,13 +30,11 @@ STOPS = frozenset(
 _FIELDS = ("id", "scope", "target", "reason", "by", "set_at", "expires_at")
 _MAX_BYTES = 4 << 20
 _MAX_REASON = 4000
-_KEPT_US = 30 * 86_400_000_000
-"""How long an expired halt stays in the file: a clock that was ahead for a while must not end it for good."""
-_LAST_US = 253_402_300_799_000_000
-"""The last second of the year 9999: a longer one would no longer compare as text."""
+_KEPT_US = 30 * 86_400_000_000  # an expired halt stays so long: a clock that was ahead must not end it for good
+_LAST_US = 253_402_300_799_000_000  # the last second of the year 9999: a longer one would not compare as text
 _cache: dict[str, tuple[tuple[int, ...], list[Halt] | HaltError]] = {}
 _absent: dict[str, float] = {}
-_ABSENT_S = 0.05  # how long it is taken for granted that a missing file is no dead link either
+_ABSENT_S = 0.05  # so long a missing file is taken to be no dead link either
 
 
 class HaltError(Exception):
@@ -68,7 +66,7 @@ class Halt:
         """Whether it is over at `now` (ISO 8601, UTC)."""
         return self.expires_at is not None and self.expires_at[:19] <= now[:19]
 
-    def hits(self, event: Event, folders: list[str]) -> bool:
+    def hits(self, event: Event, folders: list[str], home: Home) -> bool:
         """Whether `event`, which happens in `folders` (real paths), is within its scope."""
         if self.scope == "all":
             return True
@@ -77,15 +75,18 @@ class Halt:
         if self.scope == "agent":
             return self.target in (event.agent_id, event.text("agent_type"))
         if self.scope == "task":
-            return self.target in _tasks(event)
+            return self.target in _tasks(event, home)
         below = self.target.rstrip("/") + "/"
         return any(folder == self.target or folder.startswith(below) for folder in folders)
 
 
-def _tasks(event: Event) -> tuple[object, ...]:
-    """What the event names as its task: its own field, what a tool is told, the agent that works in the background."""
-    given = event.tool_input
-    return event.text("task_id"), given.get("task_id"), given.get("taskId"), event.agent_id
+def _tasks(event: Event, home: Home) -> tuple[object, ...]:
+    """What the event names as its task: a field, what a tool is told, its agent; and what its session works on."""
+    from levaithan.hot.sessions import task_of  # where a task is halted only
+
+    given, works_on = event.tool_input, task_of(home, event.session_id)
+    named = (event.text("task_id"), given.get("task_id"), given.get("taskId"), event.agent_id)
+    return (*named, works_on, f"{event.session_id}/{works_on}") if works_on else named
 
 
 def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
@@ -100,7 +101,7 @@ def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
         return None
     folders = [_real(folder) for folder in (event.project, event.cwd) if folder]
     for halt in halts:
-        if halt.hits(event, folders):
+        if halt.hits(event, folders, home):
             return Opinion("halt", _say(halt), f"halt.{halt.scope}")
     return None
 
@@ -136,7 +137,7 @@ def set_halt(
         raise ValueError("scope all takes no target" if target else f"scope {scope} needs a target")
     if lasts_s is not None and lasts_s <= 0:
         raise ValueError("a halt must last longer than 0 seconds")
-    from levaithan.hot.bounded import head
+    from levaithan.hot.bounded import head  # where one is set only
 
     now = time.time_ns() // 1000 if now_us is None else now_us
     if lasts_s is not None and now + lasts_s * 1_000_000 > _LAST_US:
@@ -180,8 +181,8 @@ def stamp(time_us: int) -> str:
 def _say(halt: Halt) -> str:
     scope = "everything" if halt.scope == "all" else f"{halt.scope} {halt.target}"
     until = f"until {halt.expires_at[:19]}Z" if halt.expires_at else "until it is released"
-    whose = f"Halted by {halt.by} ({scope}, {until}): {halt.reason}. Stop working and tell the user; "
-    return whose + f"only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
+    whose = f"Halted by {halt.by} ({scope}, {until}): {halt.reason} [rule halt.{halt.scope}]. Stop working and tell "
+    return whose + f"the user; only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
 
 
 def _real(folder: str) -> str:

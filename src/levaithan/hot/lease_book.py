@@ -47,6 +47,11 @@ class Book:
         """What `work` makes of the book, as one step."""
         return self._db.one_step(work)
 
+    @property
+    def gone(self) -> bool:
+        """Whether the next step begins with another file, since this one is no longer the home's."""
+        return self._db.gone
+
     def of(self, path: str) -> Lease | None:
         """The lease on `path`, over or not."""
         row = self._db.execute(_ALL + "WHERE path = ?", (path,)).fetchone()

@@ -31,6 +31,11 @@ FILE = "/leases.sqlite"
 _SECOND = 1_000_000
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _SESSIONS = 4096
+_AGE_US = 60 * _SECOND
+"""No event is older than that while it is decided."""
+_TOO_LATE = (
+    "The lease on `{}` was over before it was granted, so busy is this machine [rule lease.late]. Instead: try again"
+)
 _ENDS = frozenset(("Stop", "StopFailure", "SessionEnd"))
 
 
@@ -47,8 +52,13 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         return None
     from levaithan.hot.database import Problem
 
+    expires = laid_down["expires"] * _SECOND
+    asked = _moment(context)
     try:
-        said = _taken(event, context, paths, laid_down["expires"] * _SECOND)
+        said = _taken(event, context, paths, expires)
+        if said is not None and said.rule == "lease.taken" and _moment(context) - asked >= expires:
+            give_back(event, context)
+            said = Opinion("deny", _TOO_LATE.format(paths[0]), "lease.late")
     except (OSError, Problem) as error:
         context.complaints["lease_reserve"] = [f"leases cannot be kept, so nobody holds a file ({error})"]
         return None
@@ -74,6 +84,8 @@ def keep(event: Event, context: Context) -> Opinion | None:
     if not session or ("leases" not in context.memory and not _worth_opening(event, context)):
         return None
     book, ends = _book(context), _ends(context)
+    if book.gone:
+        book.one_step(ends.clear)
     if session not in ends:
         ends[session] = book.soonest(session, now) or 0
     if event.name in _ENDS:
@@ -83,7 +95,7 @@ def keep(event: Event, context: Context) -> Opinion | None:
         return None
     expires = charter.of(event, context).leases["expires"] * _SECOND
     if ends[session] and ends[session] - now < expires // 2:
-        book.one_step(lambda: book.prolong(session, now, now + expires))
+        book.one_step(lambda: book.prolong(session, _moment(context), _moment(context) + expires))
         ends[session] = book.soonest(session, now) or 0
     return _lost(event, context, book) if event.name == "PostToolUse" else None
 
@@ -151,17 +163,26 @@ def _ended(book: Book, paths: Sequence[str]) -> list[Lease]:
     return found
 
 
+def _moment(context: Context) -> int:
+    """The time now (us), which is not the event's: between the two it may have waited for others. Where the clock was
+    moved meanwhile the event's counts."""
+    now, begun = time.time_ns() // 1000, context.now_us
+    return now if begun < now < begun + _AGE_US else begun
+
+
 def _taken(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
-    book, now, session = _book(context), context.now_us, event.session_id or ""
-    mine = [lease for path in paths if (lease := book.of(path)) and lease["session"] == session]
+    book, now, session = _book(context), _moment(context), event.session_id or ""
+    found = [] if book.gone else map(book.of, paths)
+    mine = [lease for lease in found if lease and lease["session"] == session]
     if len(mine) == len(paths) and all(expires >= lease["until_us"] - now > expires // 2 for lease in mine):
         return None  # nothing needs to be written
     return book.one_step(lambda: _all_or_none(event, context, paths, expires))
 
 
 def _all_or_none(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
-    """What was free is held now; or what stands in the way."""
-    book, now, session = _book(context), context.now_us, event.session_id or ""
+    """What was free is held now; or what stands in the way. The time is taken here, where nobody else is: by an older
+    one a lease would end before its time, another session's would be cut short."""
+    book, now, session = _book(context), _moment(context), event.session_id or ""
     book.reap(now, expires)
     held = {path: lease for path in paths if (lease := book.of(path))}
     for path, lease in held.items():

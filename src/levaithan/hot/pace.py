@@ -39,16 +39,25 @@ _QUOTAS = {
     "tool": "calls_per_minute_by_tool",
     "project": "calls_per_minute_by_project",
 }
+_DENIALS = {
+    "denials": "denials_per_minute",
+    "denials_agent": "denials_per_minute_by_agent",
+    "denials_tool": "denials_per_minute_by_tool",
+    "denials_project": "denials_per_minute_by_project",
+}
+_TOKENS = ("tokens_per_minute", "tokens_per_minute_by_agent", "tokens_per_minute_by_project")
+_SHARED = ("calls_per_minute_by_project", "denials_per_minute_by_project")
 _SLOWER = "do fewer, larger steps"
+_LISTEN = "read why they were refused and do something else, or ask the user"
 _WORDS = {
     "calls": ("calls of this session", _SLOWER),
     "agent": ("calls of this agent", _SLOWER),
     "tool": ("calls of this tool", _SLOWER),
     "project": ("calls in this project", _SLOWER),
-    "denials": (
-        "calls of this session were refused",
-        "read why they were refused and do something else, or ask the user",
-    ),
+    "denials": ("calls of this session were refused", _LISTEN),
+    "denials_agent": ("calls of this agent were refused", _LISTEN),
+    "denials_tool": ("calls of this tool were refused", _LISTEN),
+    "denials_project": ("calls in this project were refused", _LISTEN),
 }
 
 
@@ -67,13 +76,13 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         held = backoff.held(context, pace)
         if held or event.name != "PreToolUse":
             return held
-    if pace["tokens_per_minute"]:
+    if any(pace[setting] for setting in _TOKENS):
         from levaithan.hot import token_pace
 
-        over = token_pace.over(event, context, pace["tokens_per_minute"])
+        over = token_pace.over(event, context, pace)
         if over:
             return over
-    by_project = bool(pace["calls_per_minute_by_project"])
+    by_project = any(pace[setting] for setting in _SHARED)
     said: list[Opinion | None] = [None]
 
     def work(state: State, project: State) -> bool:
@@ -118,17 +127,25 @@ def watch(event: Event, context: Context) -> None:
     if not event.session_id or event.canary:
         return
     pace = charter.of(event, context).pace
-    if not pace["enabled"] or not pace["denials_per_minute"]:
+    kinds = [kind for kind, setting in _DENIALS.items() if pace[setting]]
+    if not pace["enabled"] or not kinds:
         return
 
-    def work(state: State, _: State) -> bool:
-        window = _window(state, "denials")
+    def work(state: State, project: State) -> bool:
         now = context.now_us // _SECOND
-        windows.slide(window, now)
-        windows.add(window, now)
+        for kind in kinds:
+            window = _window(project if kind == "denials_project" else state, _denials(kind, event))
+            windows.slide(window, now)
+            windows.add(window, now)
         return True
 
-    _with_states(event, context, work)
+    _with_states(event, context, work, by_project="denials_project" in kinds)
+
+
+def _denials(kind: str, event: Event) -> str:
+    """The name of the window that counts refusals of this kind."""
+    of = {"denials_agent": event.agent_id, "denials_tool": event.tool_name}.get(kind)
+    return f"{kind} {of}" if of else kind
 
 
 def _admit(
@@ -136,10 +153,9 @@ def _admit(
 ) -> tuple[Opinion | None, bool]:
     """(what is said to the call, whether it counts); nothing is counted for one that is refused."""
     now = context.now_us // _SECOND
-    if pace["denials_per_minute"] and "denials" in state.setdefault("windows", {}):
-        over = _over("denials", state["windows"]["denials"], pace["denials_per_minute"], now)
-        if over:
-            return over, False
+    over = _hammers(event, pace, state, project, now)
+    if over:
+        return over, False
     tool, agent = event.tool_name or "", event.agent_id or ""
     if tool in pace["exempt"]:
         return None, False
@@ -166,17 +182,29 @@ def _admit(
     return said, follows or bool(counted)
 
 
+def _hammers(event: Event, pace: dict[str, Any], state: State, project: State, now: int) -> Opinion | None:
+    """The refusal of whoever was refused too often at the second `now`."""
+    for kind, setting in _DENIALS.items():
+        if pace[setting]:
+            window = (project if kind == "denials_project" else state).get("windows", {}).get(_denials(kind, event))
+            over = _over(kind, window, pace[setting], now) if window else None
+            if over:
+                return over
+    return None
+
+
 def _over(kind: str, window: windows.Window, limit: int, now: int) -> Opinion | None:
     """The refusal where `window` is full at the second `now`."""
     seen = windows.slide(window, now)
     if seen < limit:
         return None
     words, instead = _WORDS[kind]
+    rule = "pace." + kind.partition("_")[0]
     why = (
-        f"LevAIthan: {seen} {words} in the last minute, the limit is {limit} [rule pace.{kind}]: "
+        f"LevAIthan: {seen} {words} in the last minute, the limit is {limit} [rule {rule}]: "
         f"wait {windows.wait(window, now, limit)} s; {instead}"
     )
-    return Opinion("deny", why, "pace." + kind)
+    return Opinion("deny", why, rule)
 
 
 def _window(state: State, name: str) -> windows.Window:
@@ -191,7 +219,7 @@ def _window(state: State, name: str) -> windows.Window:
 def _bounded(table: dict[str, Any]) -> None:
     """Names come from outside: the oldest are forgotten where there are too many, but never the session's own."""
     if len(table) >= _NAMES:
-        for name in [name for name in table if name not in ("calls", "denials", "project")][: _NAMES // 4]:
+        for name in [name for name in table if name not in (*_QUOTAS, *_DENIALS)][: _NAMES // 4]:
             del table[name]
 
 

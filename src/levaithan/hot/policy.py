@@ -72,7 +72,7 @@ class Policy:
         A shadow rule or a warning gives verdict "allow" with the reason, which is recorded and holds nothing up.
         """
         found = self.opinions(event)
-        return max(found, key=lambda opinion: _STRENGTH[opinion.verdict]) if found else None
+        return max(found, key=lambda one: (_STRENGTH[one.verdict], one.context is not None)) if found else None
 
     def deeds(self, event: Event) -> list[Deed]:
         """What `event` would do, for whoever wants to see it."""

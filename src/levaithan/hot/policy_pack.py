@@ -88,7 +88,7 @@ def _parse(path: str, data: bytes) -> tuple[str, list[Any]]:
         value = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise PackError(f"{path}:{data[: error.start].count(10) + 1}: not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what numbers and nesting out of bounds raise
         message = str(error)
         line = (
             message.rpartition("at line ")[2].partition(",")[0] if "at line " in message else str(text.count("\n") + 1)
@@ -172,6 +172,8 @@ def _try_examples(where: str, rule: dict[str, Any], examples: dict[str, Any]) ->
     policy = stage([{**rule, "mode": "enforce"}])
     for wanted in ("deny", "allow"):
         given = examples.get(wanted, [])
+        if not isinstance(given, list):
+            raise PackError(f"{where}: the {wanted} examples of {rule['id']} are a list, not {given!r}")
         if not given and "unregister" not in rule["does"]:
             raise PackError(f"{where}: rule {rule['id']} has no {wanted} example")
         for example in given:

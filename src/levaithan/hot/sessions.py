@@ -1,7 +1,8 @@
 """What is known of each session beyond one event: H/state/sessions/<session>.json, and the same in memory.
 
-The client's version is the reason: not every event carries it. Written at a session's first event only, so that it
-costs the other events nothing. Standard library only.
+The client's version is one reason, not every event carries it; the task that the session works on is the other: a halt
+of that stops it. Written at a session's first event and where its task changes, so that it costs the other events
+nothing. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from levaithan.hot.event import Event
+    from levaithan.hot.paths import Home
     from levaithan.hot.workflow import Context
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
@@ -28,6 +30,7 @@ _SWEEPS = ("00", "40", "80", "c0")
 _OLD_S = 30 * 86400
 _TRANSCRIPT_BYTES = 64 << 10
 _MAX_TEXT = 4096
+_MAX_NAME = 200
 
 
 def file_name(session_id: str) -> str:
@@ -89,18 +92,49 @@ def known(event: Event, context: Context) -> dict[str, Any] | None:
 
 
 def register(event: Event, context: Context) -> None:
-    """Write down a session at its first event, and anew at each SessionStart. Raises OSError when it cannot."""
+    """Write down a session at its first event, at each SessionStart, and what it works on. Raises OSError when it
+    cannot."""
     session_id = event.session_id
     if not session_id:
         return
     start = event.name == "SessionStart"
-    if not start and (session_id in context.memory.get("sessions", ()) or known(event, context)):
+    update = event.tool_name == "TaskUpdate" and event.name == "PostToolUse"
+    if not start and not update and (session_id in context.memory.get("sessions", ()) or known(event, context)):
         return
-    session = _describe(event, context, session_id)
+    before = known(event, context) or {}
+    task = _task_after(event, before.get("task")) if update else before.get("task")
+    if update and before and task == before.get("task"):
+        return
+    session = {**before, "task": task} if update and before else _describe(event, context, session_id) | {"task": task}
     _remember(context.memory.setdefault("sessions", {}), session_id, session)
     _write(context, session_id, session)
     if start or event.id[-2:] in _SWEEPS:  # sessions without a start come too, and each is a file
         sweep(context.home.sessions, context.now_us / 1_000_000)
+
+
+def _task_after(event: Event, before: str | None) -> str | None:
+    """The task that the session works on after a TaskUpdate."""
+    named, status = event.tool_input.get("taskId"), event.tool_input.get("status")
+    if not isinstance(named, str) or len(named) > _MAX_NAME:
+        return before
+    if status == "in_progress":
+        return named
+    return None if named == before and status in ("completed", "deleted", "pending") else before
+
+
+def task_of(home: Home, session_id: str | None) -> str | None:
+    """The task that a session says it works on, None where it said none. Never raises."""
+    from levaithan.hot.plain_json import loads
+
+    if not session_id:
+        return None
+    try:
+        with open(f"{home.sessions}/{file_name(session_id)}", "rb", opener=regular) as file:
+            session = loads(file.read(1 << 16))
+    except (OSError, ValueError, RecursionError):
+        return None
+    task = session.get("task") if isinstance(session, dict) else None
+    return task if isinstance(task, str) else None
 
 
 def _describe(event: Event, context: Context, session_id: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Loads = Callable[[bytes], Any]
     Made = TypeVar("Made")
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "/spend.sqlite"
 _KEPT_DAYS = 100
 _AT_ONCE = 4 << 20
@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS reserved (holder TEXT, bucket TEXT, nano INTEGER, unt
     PRIMARY KEY (holder, bucket)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS reserved_by_bucket ON reserved (bucket);
 CREATE TABLE IF NOT EXISTS told (what TEXT PRIMARY KEY, at_us INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused (what TEXT PRIMARY KEY, calls INTEGER, at_us INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tasks (session TEXT PRIMARY KEY, task TEXT, at_us INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unpriced (model TEXT PRIMARY KEY, calls INTEGER, tokens INTEGER) WITHOUT ROWID;
 """
@@ -163,6 +164,13 @@ class Spend:
         """Whether `what` was never told before; it is from now on."""
         return bool(self._db.execute("INSERT OR IGNORE INTO told VALUES (?, ?)", (what, now_us)).rowcount)
 
+    def calls_since_refused(self, what: str, session: str, agent: str, now_us: int) -> int:
+        """How many calls the agent has made since it was first refused `what`; 0: it is refused that now."""
+        sql = "SELECT COUNT(*) FROM calls WHERE session = ? AND agent = ?"
+        calls = int(self._db.execute(sql, (session, agent)).fetchone()[0])
+        self._db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?)", (what, calls, now_us))
+        return calls - int(self._db.execute("SELECT calls FROM refused WHERE what = ?", (what,)).fetchone()[0])
+
     def task(self, session: str) -> str | None:
         """The id of the task that the session works on, None where it named none."""
         row = self._db.execute("SELECT task FROM tasks WHERE session = ?", (session,)).fetchone()
@@ -192,6 +200,7 @@ class Spend:
         self._db.execute("DELETE FROM calls WHERE day < ?", (oldest,))
         month_ago = now_us - _KEPT_DAYS * 86_400_000_000
         self._db.execute("DELETE FROM told WHERE at_us < ?", (month_ago,))
+        self._db.execute("DELETE FROM refused WHERE at_us < ?", (month_ago,))
         self._db.execute("DELETE FROM tasks WHERE at_us < ?", (month_ago,))
 
 

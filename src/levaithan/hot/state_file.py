@@ -50,6 +50,11 @@ class StateFile:
             self._seen = seen
         return self._value
 
+    @property
+    def broken(self) -> bool:
+        """Whether there was something at the last look, and it is not what was written."""
+        return self._seen is not None and not self._value and kept.read(self.path) is None
+
     def change(self, work: Callable[[dict[str, Any]], Made]) -> Made:
         """What `work` returns; it is given the object and may change it in place, while nobody else does.
 
@@ -61,6 +66,7 @@ class StateFile:
             self._lock = open_lock(self.path + ".lock")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
+            self._seen = (0, 0, 0)  # two writes within one tick of the clock could share a stamp
             value = self.look()
             if not value and self._seen:
                 self._set_aside()

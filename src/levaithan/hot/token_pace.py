@@ -1,4 +1,4 @@
-"""Tokens a minute: what the session's transcripts say was used in the last 60 s, where the charter sets a limit.
+"""Tokens a minute: what transcripts say was used in the last 60 s, where the charter sets a limit.
 
 Tokens that were read from the cache do not count, as they do not for the API's own limits. Of a transcript that is
 met for the first time the last MiB is read. What is under way is not in a transcript yet: a limit is exceeded by one
@@ -15,6 +15,8 @@ from levaithan.hot.opinion import Opinion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from levaithan.hot.event import Event
     from levaithan.hot.workflow import Context
 
@@ -22,18 +24,63 @@ _LAST = 1 << 20
 _TAILS = 1024
 
 
-def over(event: Event, context: Context, limit: int) -> Opinion | None:
-    """The refusal where the session used `limit` tokens in the last minute, else None."""
+def over(event: Event, context: Context, pace: dict[str, Any]) -> Opinion | None:
+    """The refusal where the session, the agent or the project used as many tokens in the last minute as `pace` lets
+    it, else None."""
     path = event.text("transcript_path")
     if not path:
         return None
+    for setting, (whose, files) in _QUOTAS.items():
+        limit = pace[setting]
+        used = _used(files(path, event, context.now_us // 1_000_000), context) if limit else []
+        total = sum(tokens for _, tokens in used)
+        if limit and total >= limit:
+            wait = _wait(used, total, limit, context.now_us // 1_000_000)
+            why = (
+                f"LevAIthan: {total} tokens of this {whose} in the last minute, the limit is {limit} "
+                f"[rule pace.tokens]: wait {wait} s; read less at once"
+            )
+            return Opinion("deny", why, "pace.tokens")
+    return None
+
+
+def _of_session(path: str, _event: Event, _now: int) -> list[str]:
+    return usage.files(path)
+
+
+def _of_agent(path: str, event: Event, _now: int) -> list[str]:
+    agent = event.agent_id
+    return [f"{path.removesuffix('.jsonl')}/subagents/agent-{agent}.jsonl"] if agent else [path]
+
+
+def _of_project(path: str, _event: Event, now: int) -> list[str]:
+    """The transcripts of all sessions of the project, which the client keeps in one folder, that grew of late."""
+    found: list[str] = []
+    try:
+        with os.scandir(os.path.dirname(path)) as entries:
+            names = [entry.path for entry in entries if entry.name.endswith(".jsonl")][:_TAILS]
+    except (OSError, ValueError):
+        names = []
+    for name in dict.fromkeys((path, *names)):
+        found += [one for one in usage.files(name) if _grew(one) >= now - 60 or name == path]
+    return found
+
+
+_QUOTAS = {
+    "tokens_per_minute": ("session", _of_session),
+    "tokens_per_minute_by_agent": ("agent", _of_agent),
+    "tokens_per_minute_by_project": ("project", _of_project),
+}
+
+
+def _used(files: list[str], context: Context) -> list[tuple[str, int]]:
+    """When (ISO) how many tokens were used, of what `files` tell of the last minute; each call once."""
     tails: dict[str, usage.Tail] = context.memory.setdefault("pace_tails", {})
     if len(tails) > _TAILS:
         tails.clear()
-    now = context.now_us // 1_000_000
-    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now - 60))
-    used: list[tuple[str, int]] = []
-    for name in usage.files(path):
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(context.now_us // 1_000_000 - 60))
+    used: dict[str, tuple[str, int]] = {}
+    for name in files:
         tail = tails.get(name)
         if tail is None:
             tail = tails[name] = usage.Tail(name, max(_size(name) - _LAST, 0))
@@ -41,15 +88,8 @@ def over(event: Event, context: Context, limit: int) -> Opinion | None:
         for call in reversed(tail.calls.values()):
             if call.time < since:
                 break
-            used.append((call.time, call.tokens - call.cache_read))
-    total = sum(tokens for _, tokens in used)
-    if total < limit:
-        return None
-    why = (
-        f"LevAIthan: {total} tokens of this session in the last minute, the limit is {limit} [rule pace.tokens]: wait "
-        f"{_wait(used, total, limit, now)} s; read less at once"
-    )
-    return Opinion("deny", why, "pace.tokens")
+            used[call.message_id] = (call.time, call.tokens - call.cache_read)
+    return list(used.values())
 
 
 def _wait(used: list[tuple[str, int]], total: int, limit: int, now: int) -> int:
@@ -63,6 +103,13 @@ def _wait(used: list[tuple[str, int]], total: int, limit: int, now: int) -> int:
                 return 60
             return 61 - min((now - second) % 86_400, 60)
     return 60
+
+
+def _grew(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _size(path: str) -> int:

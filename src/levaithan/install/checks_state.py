@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.errors import InstallError
-from levaithan.hot import halts, hotconf, wire
+from levaithan.hot import budgets, halts, hotconf, wire
 from levaithan.hot.event import parse
 from levaithan.hot.gate import Gate
 from levaithan.hot.journal import Journal, JournalError
@@ -39,7 +39,28 @@ def _new_halts(home: Home) -> str:
     """Begin an empty halts file; what stood there is kept, and the journal says so: a halt in it is over."""
     aside = home_folders.set_aside(home.halts)
     registry.write_whole(home.halts, b'{"version":1,"halts":[]}\n', 0o600)
-    said = f"{home.halts} could not be read and is kept as {aside}: no halt is in force any more"
+    return _noted(home, f"{home.halts} could not be read and is kept as {aside}: no halt is in force any more")
+
+
+def budget_file(asked: Asked) -> Iterator[Result]:
+    """The limits that people set: without them more could be spent than they said."""
+    file = budgets.state_file(asked.home)
+    count = len(file.look().get("limits", {}))
+    if file.broken:
+        words = f"{file.path} is damaged, so nothing may be spent"
+        remedy = "levaithan doctor --fix, which puts it aside, then `levaithan budget set` for each limit again"
+        yield Result("budgets", "fail", words, remedy, partial(_no_budgets, asked.home, file.path))
+    else:
+        yield Result("budgets", "ok", f"{count} set at the terminal" if count else "none set at the terminal")
+
+
+def _no_budgets(home: Home, path: str) -> str:
+    aside = home_folders.set_aside(path)
+    return _noted(home, f"{path} could not be read and is kept as {aside}: its limits do not hold any more")
+
+
+def _noted(home: Home, said: str) -> str:
+    """`said`, which the journal is told: what people had set is over."""
     note = {"v": 1, "kind": "note", "id": wire.new_event_id(), "at": now(), "by": "doctor --fix", "text": said}
     try:
         journal = Journal(home.journal)
@@ -126,4 +147,11 @@ def _corrected(home: Home) -> str:
     return "correct that rule, hook or workflows.toml; or move what is broken away, then levaithan doctor --fix"
 
 
-CHECKS = {"halts": halt_file, "installs": installs, "logs": log_files, "rules": rules, "gate": gate}
+CHECKS = {
+    "halts": halt_file,
+    "budgets": budget_file,
+    "installs": installs,
+    "logs": log_files,
+    "rules": rules,
+    "gate": gate,
+}

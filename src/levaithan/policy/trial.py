@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.hot import policy
 from levaithan.hot.event import Event
+from levaithan.hot.opinion import Opinion
 
 if TYPE_CHECKING:
-    from levaithan.hot.opinion import Opinion
     from levaithan.hot.paths import Home
 
 HELD = ("deny", "ask")
@@ -49,7 +49,11 @@ def answer(trial: Trial, line: str, number: int) -> dict[str, Any]:
     if not isinstance(case, dict) or not isinstance(case.get("tool_input"), dict):
         named = case.get("id") if isinstance(case, dict) else None
         return {"id": named, "error": f"line {number}: tool_name and tool_input (an object) are needed"}
-    said = trial.ask(case)
+    try:
+        said = trial.ask(case)
+    except Exception as problem:  # as the gate does: a check that breaks refuses
+        words = f"The check itself failed ({type(problem).__name__}: {problem}), so it refuses; report it."
+        said = Opinion("deny", words, "hook-failed")
     row: dict[str, Any] = {"id": case.get("id"), "decision": "allow", "rule": None, "reason": None}
     if said is not None:
         row |= {"decision": said.verdict, "rule": said.rule, "reason": said.reason}

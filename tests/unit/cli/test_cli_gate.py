@@ -17,6 +17,8 @@ from levaithan.hot import hotconf, paths
 from levaithan.hot.event import parse
 from levaithan.hot.gate import Gate
 from levaithan.hot.spend import Spend
+from levaithan.install import checks_state
+from levaithan.install.finding import Asked
 
 SHIPPED = Path(__file__).parents[3] / ".claude"
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -114,6 +116,9 @@ def test_a_budget_of_the_charter_is_shown_and_frozen_in_its_place(cli: Any, home
     [
         (["set", "--scope", "year", "--usd", "1"], "use one of session"),
         (["set", "--scope", "day", "--usd", "-1"], "--usd"),
+        (["set", "--scope", "day", "--usd", "nan"], "--usd"),
+        (["set", "--scope", "day", "--usd", "inf"], "--usd"),
+        (["set", "--scope", "day", "--usd", "1e300"], "--usd"),
         (["set", "--scope", "day", "--usd", "1", "--warn", "0"], "--warn"),
     ],
 )
@@ -123,6 +128,22 @@ def test_a_budget_that_makes_no_sense_is_exit_2(cli: Any, home: paths.Home, word
 
 def test_a_budget_that_is_not_there_is_said(cli: Any, home: paths.Home) -> None:
     assert "budget show" in cli("budget", "freeze", "--scope", "day", code=1).stderr
+
+
+def test_limits_that_are_damaged_are_told_and_put_aside_by_doctor_alone(cli: Any, home: paths.Home) -> None:
+    cli("budget", "set", "--scope", "day", "--usd", "5")
+    path = Path(home.state, "budgets.json")
+    path.write_bytes(path.read_bytes().replace(b"5.0", b"9.0"))
+    for words in (("show",), ("freeze", "--scope", "day"), ("set", "--scope", "week", "--usd", "1")):
+        said = cli("budget", *words, code=1).stderr
+        assert f"{path} is damaged" in said and "next: `levaithan doctor --fix`" in said
+    assert "9.0" in path.read_text()
+    asked = Asked(home)
+    (found,) = checks_state.budget_file(asked)
+    assert found.status == "fail" and found.fix is not None
+    assert "do not hold any more" in found.fix()
+    assert [one.status for one in checks_state.budget_file(asked)] == ["ok"]
+    assert cli.rows("budget", "show") == []
 
 
 def test_the_charter_is_shown_and_validated(cli: Any, home: paths.Home, tmp_path: Path) -> None:

@@ -113,6 +113,30 @@ def test_a_script_that_says_something_else_by_now_is_another_action(gate: Gate, 
     assert _decided(gate, _event("bash go.sh", cwd=str(tmp_path)))[0].rule == "approval.granted"
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "run"),
+    [
+        ("go.sh", "{}\n", "bash go.sh"),
+        ("go.py", 'import os\nos.system("{}")\n', "python go.py"),
+        ("Makefile", "go:\n\t{}\n", "make go"),
+    ],
+)
+@pytest.mark.parametrize("more", ["git push --force-with-lease origin production", "git reset --hard HEAD~5"])
+def test_a_script_that_does_more_by_now_is_another_action(
+    gate: Gate, scratch: Home, tmp_path: Path, name: str, line: str, run: str, more: str
+) -> None:
+    """Also where the rule, which names the first thing that it saw, has the same words."""
+    script = tmp_path / name
+    script.write_text(line.format(ASKED))
+    ticket = _ticket(_decided(gate, _event(run, cwd=str(tmp_path)))[0])
+    approvals.decide(scratch, ticket, approve=True, by="ann")
+    script.write_text(line.format(ASKED + " && " + more))
+    said = _decided(gate, _event(run, cwd=str(tmp_path)))[0]
+    assert said.verdict == "deny" and _ticket(said) != ticket
+    script.write_text(line.format(ASKED))
+    assert _decided(gate, _event(run, cwd=str(tmp_path)))[0].rule == "approval.granted"
+
+
 def test_an_approval_does_not_lift_a_deny(gate: Gate, scratch: Home) -> None:
     both = f"{ASKED} && rm -rf /"
     assert _decided(gate, _event(both))[0].verdict == "deny"

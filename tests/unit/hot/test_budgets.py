@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.transcripts import MODEL, Transcript
+from tests.unit.hot.test_usage import RECORDED, read
 
 from levaithan.hot import budgets, hotconf
 from levaithan.hot.event import Event, parse
@@ -356,4 +357,60 @@ def test_the_model_is_one_with_a_known_price(tmp_path: Path, scratch: Home) -> N
     spend = Spend(scratch, json.loads)
     spend.one_step(lambda: spend.settle("s-1", str(one.path), None))
     assert spend.spent("session:s-1") == 123_460_000, "tokens are whole"
+    spend.close()
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_who_goes_on_with_tools_after_a_refusal_is_ended(
+    gate: Gate, scratch: Home, tmp_path: Path, frozen: bool
+) -> None:
+    """Each refusal goes back to the model, and that is one more call: a budget that only denied would be no limit."""
+    _limit(scratch, 'scope = "session"\nusd = 1')
+    if frozen:
+        values = {"limits": {"session": {"scope": "session", "usd": 9.0, "frozen": True}}}
+        budgets.state_file(scratch).change(lambda kept: kept.update(values) or True)
+    one, two = Transcript(tmp_path, "s-1"), Transcript(tmp_path, "s-2")
+    one.spend(2)
+    two.spend(2)
+    assert [_said(gate, _event(one)).verdict for _ in range(3)] == ["deny"] * 3, "of one answer of the model"
+    one.spend(0.1)
+    said = _said(gate, _event(one))
+    assert (said.verdict, said.rule) == ("halt", "budget.session") and "as was said before" in (said.reason or "")
+    assert _said(gate, _event(two)).verdict == "deny", "another session has not been told yet"
+    one.spend(0.1, agent="a-1")
+    assert _said(gate, _event(one, agent_id="a-1")).verdict == "deny", "nor has another agent"
+    assert _said(gate, _event(one, "UserPromptSubmit", prompt="go on")).verdict == "deny", "a prompt costs no call"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", None])
+def test_limits_that_cannot_be_read_let_nothing_be_spent(
+    gate: Gate, scratch: Home, tmp_path: Path, damage: bytes | None
+) -> None:
+    """Losing what people have set must not look like their having set nothing."""
+    one, path = Transcript(tmp_path, "s-1"), Path(scratch.state, "budgets.json")
+    budgets.state_file(scratch).change(lambda kept: kept.update(limits={"day": {"scope": "day", "usd": 5.0}}) or True)
+    assert _said(gate, _event(one)).verdict == "allow"
+    path.write_bytes(path.read_bytes().replace(b"5.0", b"9.0") if damage is None else damage)
+    for event in (_event(one), _event(one, "UserPromptSubmit", prompt="go on")):
+        said = _said(gate, event)
+        assert (said.verdict, said.rule) == ("deny", "budget.unreadable")
+        assert str(path) in (said.reason or "") and "levaithan doctor --fix" in (said.reason or "")
+    with pytest.raises(OSError, match="cannot be read"):
+        budgets.limits(scratch)
+    path.unlink()
+    assert _said(gate, _event(one)).verdict == "allow"
+
+
+@pytest.mark.parametrize("transcript", RECORDED, ids=lambda path: path.parent.name)
+def test_what_a_recorded_session_spent_is_the_clients_figure_to_the_cent(scratch: Home, transcript: Path) -> None:
+    """With its subagents, read as it grew: a budget is held by what the client itself says."""
+    client = read(transcript).client
+    assert client is not None
+    spend = Spend(scratch, json.loads)
+    for _ in range(2):
+        spend.one_step(lambda: spend.settle("s-1", str(transcript), "/srv/demo"))
+    told = 0.0 if client["hasUnknownModelCost"] else client["totalCostUSD"]
+    for bucket in ("session:s-1", "project:/srv/demo"):
+        assert abs(spend.spent(bucket) / 10**9 - told) < 1e-9
+    assert bool(spend.unpriced()) == client["hasUnknownModelCost"]
     spend.close()

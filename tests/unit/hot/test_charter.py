@@ -64,6 +64,11 @@ def test_every_shipped_pack_is_chosen_by_a_directive() -> None:
         ('[[budgets.limit]]\nscope = "day"\n', 1, "needs usd"),
         ('[[budgets.limit]]\nscope = "year"\nusd = 1\n', 2, "one of session"),
         ("a = [", 1, ""),
+        ("version = " + "9" * 5000, 1, "4300 digits"),
+        ("a = " + "[" * 3000 + "]" * 3000, 1, "recursion"),
+        ('[[budgets.limit]]\nscope = "day"\nusd = nan\n', 3, "a number from 0"),
+        ('[[budgets.limit]]\nscope = "day"\nusd = inf\n', 3, "a number from 0"),
+        ('[[budgets.limit]]\nscope = "day"\nusd = -1\n', 3, "a number from 0"),
         ('[approvals]\nheadless = "allow"\n', 2, "one of ticket, deny"),
     ],
 )
@@ -133,6 +138,20 @@ def test_a_disabled_directive_takes_its_packs_and_limits_along(scratch: Home, ca
     assert (loaded.leases["enabled"], loaded.pace["enabled"], loaded.budgets["enabled"]) == (False, False, False)
     assert _said(scratch, call, "git push --force origin main") == "nothing"
     assert _said(scratch, call, "cat ~/.aws/credentials").startswith("deny")
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [("deny", "deny"), ("ask", "ask"), ("warn", "allow"), ("off", None)])
+@pytest.mark.parametrize("where", ["prompt", "command"])
+def test_a_secret_has_the_effect_that_the_setting_gives_it(
+    scratch: Home, call: Call, where: str, effect: str, verdict: str | None
+) -> None:
+    text = "use ghp_" + "R7tYq2WmZk4NbV8xLs3JdF6hGc1PaT0uEo5i" + " for it"
+    event = call("UserPromptSubmit", prompt=text) if where == "prompt" else call(tool_input={"command": f"echo {text}"})
+    _write(scratch, f'[secrets]\n{where} = "{effect}"\n')
+    said = policy.load(scratch).judge(event)
+    assert (said.verdict if said else None) == verdict
+    assert said is None or said.rule == ("secrets.in-prompt" if where == "prompt" else "secrets.in-text")
+    assert bool(said and said.context) == (effect == "warn")
 
 
 def test_a_setting_says_what_follows_from_a_secret_in_a_prompt(scratch: Home, call: Call) -> None:

@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from levaithan.hot import halts
+from levaithan.hot import halts, hotconf, sessions
 from levaithan.hot.event import Event
 from levaithan.hot.paths import home_at
+from levaithan.hot.workflow import Context
 
 NOW = time.time_ns() // 1000
 
@@ -83,6 +84,35 @@ def test_a_task_is_stopped_by_its_id(home, payload):
     halts.set_halt(home, "task", "t1", "wrong plan", "anna", now_us=NOW)
     assert halts.halt_for(event(**payload), home, NOW + 1).rule == "halt.task"
     assert halts.halt_for(event(task_id="t2", tool_input={"taskId": "t11"}), home, NOW + 1) is None
+
+
+def _task_update(home, task: str, status: str, session: str = "s1") -> None:
+    """What the gate's observers hear when a session says what it works on."""
+    context = Context(home, hotconf.HotConf(), json.loads, json.dumps)
+    given = {"taskId": task, "status": status}
+    sessions.register(event("PostToolUse", session_id=session, tool_name="TaskUpdate", tool_input=given), context)
+
+
+@pytest.mark.parametrize("target", ["7", "s1/7"])
+@pytest.mark.parametrize("name", ["PreToolUse", "UserPromptSubmit", "PostToolBatch"])
+def test_a_task_is_stopped_in_whatever_its_session_does_next(home, target, name):
+    halts.set_halt(home, "task", target, "wrong plan", "anna", now_us=NOW)
+    _task_update(home, "7", "in_progress", session="s2")
+
+    def stopped(session: str = "s1") -> bool:
+        return halts.halt_for(event(name, session_id=session, tool_name="Bash"), home, NOW + 1) is not None
+
+    assert not stopped()
+    _task_update(home, "7", "in_progress")
+    assert stopped() and stopped("s2") == (target == "7")
+    _task_update(home, "8", "completed")
+    assert stopped()
+    sessions.register(event("SessionStart", source="compact"), Context(home, hotconf.HotConf(), json.loads, json.dumps))
+    assert stopped(), "it still works on that"
+    _task_update(home, "7", "completed")
+    assert not stopped()
+    _task_update(home, "9", "in_progress")
+    assert not stopped()
 
 
 def test_a_project_with_a_longer_name_is_another(home):

@@ -332,3 +332,75 @@ def test_text_that_is_no_unicode_is_held_like_any_other(ask: Any, project: Path,
     assert ask("\ud800", "Edit", file_path=str(project / "a.py")).rule == "lease.taken"
     assert ask("two", "Edit", file_path=str(project / "a.py")).rule == "lease.held"
     assert held(scratch) == {"a.py": "\\ud800"}
+
+
+def test_an_event_that_waited_does_not_cut_short_what_another_session_holds(
+    gate: Gate, project: Path, scratch: Home
+) -> None:
+    """What is over, and what ends too late, is told by the time at the grant: an event's own may be old by then."""
+    Path(scratch.context, "charter.toml").write_text('[leases]\nexpires = "20s"\n')
+
+    def edit(session: str, name: str, age_s: float) -> None:
+        payload = {"session_id": session, "hook_event_name": "PreToolUse", "cwd": str(project), "tool_name": "Edit"}
+        made = parse({"project": str(project)}, json.dumps(payload | {"tool_input": {"file_path": name}}).encode())
+        made.received_ns -= int(age_s * 1e9)
+        assert gate.decide(made)[0].decision.rule == "lease.taken"
+
+    edit("one", "a.py", 0)
+    (before,) = leases.every(scratch)
+    edit("two", "b.py", 15)
+    first, second = leases.every(scratch)
+    assert first == before, "the lease of the first session is as it was"
+    assert second["until_us"] >= before["until_us"], "and the second holds its own for the whole time"
+
+
+@pytest.mark.parametrize("way", ["delete", "set aside", "empty"])
+def test_a_book_that_is_gone_while_it_is_open_is_not_gone_on_with(
+    gate: Gate, ask: Any, project: Path, scratch: Home, way: str
+) -> None:
+    """Another process begins a new one: if this one still held on to the old, a file would have two holders."""
+    path, book = str(project / "a.py"), Path(scratch.state, "leases.sqlite")
+    assert ask("one", "Edit", file_path=path).rule == "lease.taken"
+    for suffix in ("", "-wal", "-shm"):
+        file = Path(f"{book}{suffix}")
+        if way == "delete":
+            file.unlink()
+        elif way == "set aside":
+            file.rename(f"{book}.damaged{suffix}")
+    if way == "empty":
+        os.truncate(book, 0)
+        os.truncate(f"{book}-wal", 0)
+    assert ask("two", "Edit", file_path=path).rule == "lease.taken"
+    other = Gate(scratch, hotconf.HotConf(), json.loads)
+    assert run(other, project, "three", "Edit", file_path=path).decision.rule == "lease.held"
+    assert ask("one", "Edit", file_path=path).rule == "lease.held", "nor does it believe what it remembers"
+    late = run(gate, project, "one", "Edit", event="PostToolUse", file_path=path)
+    assert "session two took it" in (late.decision.context or "")
+
+
+def test_a_book_whose_place_is_taken_while_it_is_open_comes_back(
+    gate: Gate, ask: Any, project: Path, scratch: Home
+) -> None:
+    path, book = str(project / "a.py"), Path(scratch.state, "leases.sqlite")
+    ask("one", "Edit", file_path=path)
+    book.unlink()
+    book.mkdir()
+    for _ in range(2):
+        assert ask("one", "Edit", file_path=path).verdict == "allow"
+        assert any("leases cannot be kept" in problem for problem in gate.problems)
+    book.rmdir()
+    assert ask("one", "Edit", file_path=path).rule == "lease.taken"
+    assert gate.problems == []
+
+
+def test_a_lease_that_is_over_before_it_is_granted_is_none(
+    gate: Gate, project: Path, scratch: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(scratch.context, "charter.toml").write_text('[leases]\nexpires = "1s"\n')
+    slow = iter(range(100))
+    monkeypatch.setattr(leases, "_moment", lambda context: context.now_us + next(slow) * 400_000)
+    said = run(gate, project, "one", "Edit", file_path=str(project / "a.py")).decision
+    assert (said.verdict, said.rule) == ("deny", "lease.late") and "try again" in (said.reason or "")
+    assert held(scratch) == {}
+    monkeypatch.setattr(leases, "_moment", lambda context: context.now_us)
+    assert run(gate, project, "one", "Edit", file_path=str(project / "a.py")).decision.rule == "lease.taken"

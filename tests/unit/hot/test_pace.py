@@ -118,6 +118,28 @@ def test_hammering_at_the_guard_is_refused_until_the_minute_is_over(scratch: Hom
     assert _through(gate, 1, 61) == [None], "its own refusals do not count, or it would never end"
 
 
+@pytest.mark.parametrize("path", ["native", "oneshot"])
+@pytest.mark.parametrize(
+    ("by", "same", "other"),
+    [
+        ("agent", {"agent_id": "a-1"}, {"agent_id": "a-2"}),
+        ("tool", {"session_id": "s-1"}, {"tool_name": "Other"}),
+        ("project", {"session_id": "s-2"}, {"session_id": "s-2", "cwd": "/var/tmp"}),
+    ],
+)
+def test_refusals_are_counted_by_each(
+    scratch: Home, by: str, same: dict[str, Any], other: dict[str, Any], path: str
+) -> None:
+    gate = _gate(scratch, f"denials_per_minute = 0\ndenials_per_minute_by_{by} = 3\n")
+    first = {"agent_id": "a-1"} if by == "agent" else {}
+    for second in range(3):
+        said = _said(gate, second, tool_input={"command": "rm -rf /"}, path=path, **first)
+        assert said.verdict == "deny" and said.rule != "pace.denials"
+    assert _through(gate, 2, 5, path=path, **same) == ["pace.denials"] * 2
+    assert _through(gate, 1, 5, path=path, **other) == [None]
+    assert _through(gate, 1, 61, path=path, **same) == [None]
+
+
 def test_exempt_tools_are_not_counted_and_do_not_end_a_run(scratch: Home) -> None:
     gate = _gate(scratch, 'calls_per_minute = 4\nrepeats_deny = 3\nexempt = ["Waits"]\n', quiet=False)
     assert _through(gate, 30, tool_name="Waits") == [None] * 30
@@ -293,3 +315,31 @@ def test_tokens_of_the_last_minute_are_counted_from_the_transcript(scratch: Home
     assert decision.rule == "pace.tokens" and "1300 tokens" in (decision.reason or "")
     assert "wait 21 s" in (decision.reason or "")
     assert _through(gate, 1, 61, transcript_path=str(transcript)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("by", "over", "free"),
+    [
+        ("agent", {"agent_id": "a-1"}, {"agent_id": "a-2"}),
+        ("agent", {"agent_id": "a-1"}, {}),
+        ("project", {"session_id": "s-2", "transcript_path": "p/s-2.jsonl"}, {"transcript_path": "q/s-3.jsonl"}),
+    ],
+)
+def test_tokens_are_counted_by_agent_and_by_project(
+    scratch: Home, tmp_path: Path, by: str, over: dict[str, Any], free: dict[str, Any]
+) -> None:
+    agent = tmp_path / "p" / "s-1" / "subagents" / "agent-a-1.jsonl"
+    agent.parent.mkdir(parents=True)
+    agent.write_text(_line(0, "m1", 700) + _line(1, "m2", 700))
+    (tmp_path / "p" / "s-1.jsonl").touch()
+    (tmp_path / "p" / "s-2.jsonl").write_text(_line(1, "m2", 700))  # a copy counts once
+    gate = _gate(scratch, f"tokens_per_minute_by_{by} = 1300\n")
+
+    def said(more: dict[str, Any]) -> str | None:
+        given = {"transcript_path": "p/s-1.jsonl"} | more
+        return _said(gate, 5, **given | {"transcript_path": str(tmp_path / given["transcript_path"])}).rule
+
+    assert said(over) == "pace.tokens"
+    assert said(free) is None
+    Path(scratch.context, "charter.toml").write_text(f"[pace]\ntokens_per_minute_by_{by} = 1500\n")
+    assert said(over) is None

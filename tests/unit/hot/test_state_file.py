@@ -77,3 +77,15 @@ def test_a_state_file_that_is_gone_has_let_go_of_its_lock(tmp_path: Path) -> Non
     for number in range(50):
         StateFile(str(tmp_path / f"{number}.json")).change(lambda value: value.update(a=1) or True)
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_a_change_goes_by_the_file_and_not_by_its_stamp(tmp_path: Path) -> None:
+    """Within one tick of the clock another's file can have the same time and size, and a freed inode."""
+    one, other = StateFile(str(tmp_path / "a.json")), StateFile(str(tmp_path / "b.json"))
+    one.change(lambda value: value.update(n=1) or True)
+    other.change(lambda value: value.update(n=2) or True)
+    seen = os.stat(one.path)
+    Path(one.path).write_bytes(Path(other.path).read_bytes())
+    os.utime(one.path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    one.change(lambda value: value.update(m=value["n"] + 1) or True)
+    assert one.look() == {"n": 2, "m": 3}

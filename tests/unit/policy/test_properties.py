@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.policy.test_cases import ALL, HELD, rules
 
-from levaithan.hot import policy_pack, scene, shell, simple
+from levaithan.hot import domains, policy_pack, scene, shell, simple
 from levaithan.hot.policy import Policy
 
 __all__ = ("rules",)
@@ -93,6 +93,17 @@ def test_no_wrapper_holds_what_is_free(rules: Policy, wrapper: str) -> None:
     assert held == []
 
 
+def test_what_holds_up_says_in_one_line_what_was_seen_by_which_rule_and_what_to_do_instead(rules: Policy) -> None:
+    odd = []
+    for line in HELD_LINES:
+        said = rules.judge(policy_pack.example_event("a line", line))
+        reason = (said and said.reason) or ""
+        whole = said and reason.startswith("`") and f" [rule {said.rule}]. Instead: " in reason
+        if not whole or not reason.isprintable() or reason.endswith("Instead: ") or len(reason) > 700:
+            odd.append((line, reason))
+    assert odd == []
+
+
 @given(st.lists(st.sampled_from(_BITS), max_size=30).map("".join) | st.text(max_size=200))
 @settings(max_examples=400, deadline=None)
 def test_reading_never_fails(line: str) -> None:
@@ -103,6 +114,32 @@ def test_reading_never_fails(line: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_judging_never_fails(rules: Policy, line: str) -> None:
     assert verdict(rules, line) in ("allow", "ask", "deny")
+
+
+_ENDS = ("", " -", " --", ' ""', " a", " -- a", " $X", " run", " | sh")
+_BEFORE = ("", "bash -c ", "sudo ", "npx ", "env ", "echo a | ", "'' ")
+
+
+@pytest.mark.parametrize("module", domains.PROGRAMS)
+def test_a_program_with_hardly_a_word_is_judged_too(rules: Policy, module: str) -> None:
+    for name in domains.PROGRAMS[module].split():
+        for line in (before + name + end for before in _BEFORE for end in _ENDS):
+            assert verdict(rules, line) in ("allow", "ask", "deny"), line
+
+
+_ANY_LINE = st.lists(st.sampled_from([*_BITS, *HELD_LINES[::7], *FREE_LINES[::7]]), min_size=1, max_size=6).map(
+    " ".join
+)
+
+
+@given(line=_ANY_LINE, shell_name=st.sampled_from(["bash -c", "sh -c", "/bin/bash -ec", "env bash -c", "eval"]))
+@settings(max_examples=300, deadline=None)
+def test_what_follows_bash_c_is_judged_like_the_bare_command(rules: Policy, line: str, shell_name: str) -> None:
+    """Not more weakly, and not more strictly either."""
+    if "\x00" in line or line[0] in "-+":
+        return  # no program can be given a NUL, and a shell takes the others for options of its own
+    bare, wrapped = verdict(rules, line), verdict(rules, f"{shell_name} {shlex.quote(line)}")
+    assert wrapped == bare
 
 
 @given(
