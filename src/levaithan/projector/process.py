@@ -1,7 +1,7 @@
 """The projector's process: every store along the journal, the ledger first, told of news through a pipe.
 
 Loads no Alembic (a migration does) and not the service. The embedded stores take turns in the main thread: under load
-the ledger goes first and each of the others gets one batch every SEARCH_SHARE_S seconds. A store on a server has a
+the ledger goes first and one of the others, in turn, gets a batch every OTHERS_SHARE_S seconds. A store on a server has a
 thread of its own (see worker). A store that fails waits by itself, the others go on.
 """
 
@@ -22,7 +22,7 @@ from levaithan.projector.worker import Worker
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
-SEARCH_SHARE_S = 1.0
+OTHERS_SHARE_S = 1.0
 LOOK_S = 1.0
 """How often the journal is looked at without being told: a one-shot tells nobody."""
 STRETCH_S = 1.0
@@ -46,7 +46,8 @@ class Projector:
         self.workers = [Worker(home, one) for one in self.followers if one.store.remote]
         self.status = Status(home, self.followers)
         self.lock = ProjectionLock(home)
-        self._search_at = 0.0
+        self._others_at = 0.0
+        self._turn = 0
         self._batches = 0
 
     def run(self) -> None:
@@ -96,16 +97,21 @@ class Projector:
             self._say("idle")
 
     def _round(self) -> bool:
-        """One batch for the first, and one for the others when it is their turn."""
+        """One batch for the first, and one for another when it is time for one; for each when the first has none."""
         now, busy = time.monotonic(), False
         for first in self.local[:1]:
             if first.ready(now):
                 busy = first.step()
-        if not busy or now - self._search_at >= SEARCH_SHARE_S:
-            self._search_at = now
-            for one in self.local[1:]:
-                if one.ready(now):
-                    busy = one.step() or busy
+        others = self.local[1:]
+        if busy and others:
+            due = now - self._others_at >= OTHERS_SHARE_S
+            others = [others[self._turn % len(others)]] if due else []
+            self._turn += due
+        if others:
+            self._others_at = now
+        for one in others:
+            if one.ready(now):
+                busy = one.step() or busy
         self._batches += 1
         if self._batches % COLLECT_EVERY == 0:
             gc.collect()
