@@ -39,7 +39,7 @@ class ProjectionLock:
             return True
         until = time.monotonic() + wait_s
         while True:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)  # the folder alone: a home that is gone stays gone
             fd = open_lock(str(self.path))
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

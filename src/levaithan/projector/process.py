@@ -1,8 +1,8 @@
 """The projector's process: every store along the journal, the ledger first, told of news through a pipe.
 
 Loads no Alembic (a migration does) and not the service. The embedded stores take turns in the main thread: under load
-the ledger goes first and one of the others, in turn, gets a batch every OTHERS_SHARE_S seconds. A store on a server has a
-thread of its own (see worker). A store that fails waits by itself, the others go on.
+the ledger goes first and one of the others, in turn, gets a batch every OTHERS_SHARE_S seconds. A store on a server has
+a thread of its own (see worker). A store that fails waits by itself, the others go on.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Projector:
 
     def __init__(self, home: Home, settings: Any, wake: int | None) -> None:
         self.home = home
+        self._root = _identity(home.root)
         self.wake = wake
         self.followers = followers(home, settings)
         self.local = [one for one in self.followers if not one.store.remote]
@@ -58,7 +59,7 @@ class Projector:
         for worker in self.workers:
             worker.start()
         try:
-            while Path(self.home.root).is_dir():
+            while self._root == _identity(self.home.root):
                 self.turn()
                 if not self._wait():
                     break
@@ -70,7 +71,7 @@ class Projector:
             for one in self.local:
                 one.store.close()
             self.status.doing = "stopped"
-            if Path(self.home.root).is_dir():
+            if self._root == _identity(self.home.root):
                 self.status.update(force=True)
 
     def turn(self) -> None:
@@ -141,3 +142,12 @@ class Projector:
             for worker in self.workers:
                 worker.news.set()
         return True
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    """Device and inode of a folder; None when it is gone. One that was removed and made again is another one."""
+    try:
+        seen = Path(folder).stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino

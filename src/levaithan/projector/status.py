@@ -59,6 +59,8 @@ class Status:
         path = path_of(self.home)
         fresh = path.with_name(f".projector.json.{os.getpid()}")
         told = orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2)
+        if not Path(self.home.root).is_dir():  # gone: it stays gone
+            return
         try:
             ensure_private(self.home.run)
             fresh.write_bytes(told)

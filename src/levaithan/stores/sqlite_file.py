@@ -5,10 +5,11 @@ link to the file of the present generation: SQLite names its -wal after the real
 the name over in one rename while readers go on with the old generation and its own -wal.
 """
 # Links, inodes and the sides of a file are the subject here, and os is their language.
-# ruff: noqa: PTH101, PTH103, PTH104, PTH108, PTH110, PTH113, PTH114, PTH116, PTH119, PTH120, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH110, PTH113, PTH114, PTH116, PTH119, PTH120, PTH208, PTH211
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -98,7 +99,8 @@ class SqliteFile:
         """A connection in autocommit mode. A reader never makes the file. Raises StoreError."""
         try:
             if write:
-                os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+                with contextlib.suppress(FileExistsError):  # the folder alone: a home that is gone stays gone
+                    os.mkdir(os.path.dirname(self.path), mode=0o700)
                 self._open_to_us()
                 return self._opened("mode=rwc", write=True)
             try:

@@ -71,7 +71,7 @@ def test_it_projects_tells_and_ends_with_its_pipe(home: Any, settings: Any, jour
 
 
 def test_it_ends_when_its_home_goes(home: Any, journal: Any, process: Any) -> None:
-    wait_for(lambda: told(home).get("state") == "ok")
+    wait_for(lambda: (status.read(home) or {}).get("doing") == "idle")
     shutil.rmtree(home.root)
     assert process.wait(10) == 0
     assert not Path(home.root).exists()
