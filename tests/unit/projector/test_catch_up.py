@@ -182,6 +182,10 @@ def test_while_another_process_projects_catching_up_gives_up_in_time(home: Any, 
 
 def test_a_lock_file_that_is_removed_still_locks(home: Any) -> None:
     first, second = ProjectionLock(home), ProjectionLock(home)
+    with pytest.raises(FileNotFoundError):
+        first.take()
+    assert not os.path.exists(home.root), "a home that is gone stays gone"
+    os.mkdir(home.root)
     assert first.take()
     first.release()
     first.path.unlink()
