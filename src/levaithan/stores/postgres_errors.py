@@ -25,14 +25,20 @@ if TYPE_CHECKING:
     from levaithan.stores.edge import Translate
     from levaithan.stores.opening import Opening
 
-_AUTH_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "password authentication", "role \"")
+_AUTH_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "password authentication", 'role "')
 _TLS_WORDS = ("certificate", "ssl ", "sslmode", "root.crt", "tls")
 _ABSENT_WORDS = ("does not exist", "permission denied for database")
-_RIGHTS_FIX = "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; owners can make roles"
-_DOWN = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
-_BUSY = ("40", "53", "55", "25006", "58", "57P04")
+_RIGHTS_FIX = (
+    "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; owners can make roles"
+)
+_KINDS: tuple[tuple[type[StoreError] | None, tuple[str, ...]], ...] = (
+    (StoreAuthError, ("28",)),
+    (StoreDownError, ("08", "57P01", "57P02", "57P03", "57P05", "25P03")),
+    (StoreBusyError, ("40", "53", "55", "25006", "58", "57P04")),
+    (None, ("22", "23", "54000", "54001", "42804", "42846")),
+)
+"""Beginnings of SQLSTATE -> what it is; None = the data's fault. The first that fits counts."""
 _SCHEMA = ("42P01", "42703", "42883", "3F000", "42P10", "42704")
-_POISON = ("22", "23", "54000", "54001", "42804", "42846")
 
 
 def translator(opening: Opening) -> Translate:
@@ -67,20 +73,16 @@ def _read(opening: Opening, error: BaseException) -> StoreError | None:
 
 
 def _by_state(state: str, told: dict[str, Any]) -> StoreError | None:
-    if state.startswith("28"):
-        return StoreAuthError(**told)
+    for kind, states in _KINDS:
+        if state.startswith(states):
+            return None if kind is None else kind(**told)
+    fix = None
     if state == "42501":
-        return StoreUnsupportedError(**told, fix=_RIGHTS_FIX)
-    if state.startswith(_DOWN):
-        return StoreDownError(**told)
-    if state.startswith(_BUSY):
-        return StoreBusyError(**told)
-    if state.startswith(_POISON):
-        return None
-    if state.startswith(_SCHEMA):
+        fix = _RIGHTS_FIX
+    elif state in _SCHEMA:
         told["reason"] = f"its tables are not what this version made ({told['reason']})"
-        return StoreUnsupportedError(**told, fix="run `levaithan store migrate`, or restore the database")
-    return StoreUnsupportedError(**told)
+        fix = "run `levaithan store migrate`, or restore the database"
+    return StoreUnsupportedError(**told, fix=fix)
 
 
 def _by_words(told: dict[str, Any]) -> StoreError:
@@ -88,7 +90,7 @@ def _by_words(told: dict[str, Any]) -> StoreError:
     words = str(told["reason"]).lower()
     if "connection refused" in words or "timeout expired" in words or "timed out" in words:
         return StoreDownError(**told)
-    if any(part in words for part in _AUTH_WORDS) and "database \"" not in words:
+    if any(part in words for part in _AUTH_WORDS) and 'database "' not in words:
         return StoreAuthError(**told)
     if any(part in words for part in _ABSENT_WORDS):
         return StoreUnsupportedError(**told, fix="create the database, or correct LEVAITHAN_LEDGER_URL")

@@ -6,13 +6,12 @@ _errors, _sql. Nothing is opened before it is used.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import psycopg
 
-from levaithan.stores import postgres_health, postgres_migrate, postgres_rewrite, rows
+from levaithan.stores import postgres_health, postgres_migrate, postgres_prints, postgres_rewrite
 from levaithan.stores.edge import Edge
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
@@ -34,20 +33,6 @@ _CURSOR = 'SELECT journal, segment, "offset", seq, hash FROM cursors WHERE store
 _DEAD = (
     'SELECT store, segment, "offset", journal, seq, id, tool_use_id, reason, attempts, first_us, last_us '
     'FROM dead_letters WHERE store = :store AND journal = :journal ORDER BY first_us, segment, "offset" LIMIT :limit'
-)
-_PRINTED = {
-    "events": ("id", "seq", "hash", "at_us", "event", "session_id", "agent_id", "tool_name", "tool_use_id", "decision",
-               "rule", "reason", "hook", "duration_us", "project", "cwd", "machine", "canary", "body"),
-    "journal_notes": ("seq", "hash", "kind", "at_us", "body"),
-    "checkpoints": ("seq", "hash", "at_us", "size", "head", "key_id", "signature", "body"),
-}  # fmt: skip
-"""The columns that a fingerprint is made of: all that a record decides and a question shows."""
-_PLACES = {"events": (0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 19, 20, 22, 23, 25), "journal_notes": (1, 2, 3, 4, 5),
-           "checkpoints": (1, 2, 3, 4, 5, 6, 7, 8)}  # fmt: skip
-_PRINTS = " UNION ALL ".join(
-    f"SELECT seq, encode(sha256(convert_to(array_to_string(ARRAY[{', '.join(f'{name}::text' for name in columns)}], "  # noqa: S608 - own words
-    f"chr(31), '\\N'), 'UTF8')), 'hex') FROM {table} WHERE journal = :journal AND seq BETWEEN :first AND :last"
-    for table, columns in _PRINTED.items()
 )
 
 
@@ -83,7 +68,7 @@ class PostgresLedger:
 
         def ask() -> list[tuple[Any, ...]]:
             with self.links.reader() as link:
-                return link.execute(asked, dict(values or {})).fetchall()  # type: ignore[call-overload,no-any-return]
+                return link.execute(asked, dict(values or {})).fetchall()
 
         return self.edge.call(ask)
 
@@ -143,17 +128,13 @@ class PostgresLedger:
 
     def expected(self, delivery: Delivery) -> str | None:
         """See roles.Projected."""
-        made, _ = rows.build([delivery], 1 << 62)
-        for table, some in (("events", made.events), ("journal_notes", made.notes), ("checkpoints", made.checkpoints)):
-            for row in some:
-                return _print(row, _PLACES[table])
-        return None
+        return postgres_prints.expected(delivery)
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""
         if not self.current():
             return {}
-        return dict(self.rows(_PRINTS, {"journal": self.journal, "first": first, "last": last}))  # type: ignore[arg-type]
+        return dict(self.rows(postgres_prints.SQL, {"journal": self.journal, "first": first, "last": last}))
 
     def health(self) -> Health:
         """See roles.Projected."""
@@ -191,7 +172,9 @@ class PostgresLedger:
 
             if self._rewriting:
                 raise StoreBusyError(
-                    store=LEDGER, reason="the connection was lost amid a rebuild", fix="run `levaithan journal rebuild` again"
+                    store=LEDGER,
+                    reason="the connection was lost amid a rebuild",
+                    fix="run `levaithan journal rebuild` again",
                 )
             self.months.forget()
             link = self.links.writer()
@@ -227,9 +210,10 @@ class PostgresLedger:
         try:
             done = self.edge.call(ask)
         except StoreUnsupportedError as error:
-            if not isinstance(getattr(error.__cause__, "orig", error.__cause__), psycopg.errors.InsufficientPrivilege):
+            cause = getattr(error.__cause__, "orig", error.__cause__)
+            if not isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise
-            words = f"its schema is {present or 'not there yet'}, this version needs {HEAD}, and this user may not change it"
+            words = f"its schema is {present or 'not there'}, {HEAD} is needed, and this user may not change it"
             raise self._unsupported(words, "run `levaithan store migrate` once with the owner's URL") from error
         if done:
             self.found.append(done)
@@ -284,15 +268,12 @@ class PostgresLedger:
         self.links.close()
 
     def _never(self, what: str) -> NoReturn:
-        raise self._unsupported(f"it cannot {what}", "restore the database from a copy, then run `levaithan journal rebuild`")
+        raise self._unsupported(
+            f"it cannot {what}", "restore the database from a copy, then run `levaithan journal rebuild`"
+        )
 
     def _unsupported(self, words: str, fix: str) -> StoreUnsupportedError:
         return StoreUnsupportedError(store=LEDGER, role=LEDGER.upper(), where=self.opening.where, reason=words, fix=fix)
-
-
-def _print(row: tuple[Any, ...], places: tuple[int, ...]) -> str:
-    text = "\x1f".join("\\N" if row[place] is None else str(row[place]) for place in places)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def opened(opening: Opening) -> PostgresLedger:

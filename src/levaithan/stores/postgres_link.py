@@ -152,7 +152,7 @@ class Links:
     def __init__(self, opening: Opening) -> None:
         self.parameters = parameters(opening)
         self.timeout_s = opening.timeout_s
-        self._kind = type("Limited", (Limited,), {"limit_s": opening.timeout_s + LONGER_S})
+        self._kind: Any = type("Limited", (Limited,), {"limit_s": opening.timeout_s + LONGER_S})
         self._pool: Any = None
         self._sound = False
         self._guard = threading.Lock()

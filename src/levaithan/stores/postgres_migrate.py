@@ -1,5 +1,5 @@
-"""Makes the ledger's schema on PostgreSQL and brings an older one up: Alembic, in one transaction, under a lock that two
-services that start at once both ask for. Rows are counted before and after.
+"""Makes the ledger's schema on PostgreSQL and brings an older one up: Alembic, in one transaction, under a lock that
+two services that start at once both ask for. Rows are counted before and after.
 
 There is no file to copy: what a copy needs is said (`pg_dump`), and a migration that fails leaves everything as it was.
 """
@@ -39,7 +39,8 @@ def check(opening: Opening, present: str) -> None:
             store=LEDGER, path=opening.where, found=present, known=HEAD, fix="update levaithan on this machine"
         )
     raise StoreUnsupportedError(
-        store=LEDGER, role=LEDGER.upper(), where=opening.where, fix="name a database of its own in LEVAITHAN_LEDGER_URL",
+        store=LEDGER, role=LEDGER.upper(), where=opening.where,
+        fix="name a database of its own in LEVAITHAN_LEDGER_URL",
         reason="it has tables called events that are not levaithan's" if present == "foreign"
         else f"its schema version is {present!r}",
     )  # fmt: skip
@@ -69,14 +70,16 @@ def upgrade(opening: Opening, link: Connection[Any], target: str = "head") -> st
         before = _counts(link)
         command.upgrade(config_for(over), target)
         after = _counts(link)
-        changed = [f"{name} {before[name]} -> {after.get(name, 0)}" for name in before if after.get(name) != before[name]]
+        changed = [
+            f"{name} {before[name]} -> {after.get(name, 0)}" for name in before if after.get(name) != before[name]
+        ]
         if changed:
             raise MigrationLostRowsError(to=HEAD, reason=", ".join(changed), backup="what is there (it is as before)")
     if not present:
         return ""
     return (
-        f"the ledger at {opening.where} went from schema {present} to {HEAD}, {sum(after.values())} rows kept; before the "
-        "next update a copy can be made by: pg_dump --format=custom --file=ledger.dump"
+        f"the ledger at {opening.where} went from schema {present} to {HEAD}, {sum(after.values())} rows kept; "
+        "before the next update a copy can be made by: pg_dump --format=custom --file=ledger.dump"
     )
 
 
@@ -88,6 +91,6 @@ def _counts(link: Connection[Any]) -> dict[str, int]:
     for name in COUNTED:
         there = link.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
         if there and there[0]:
-            row = link.execute(f"SELECT count(*) FROM {name}").fetchone()  # type: ignore[arg-type]  # noqa: S608 - own names
+            row = link.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608 - own names
             found[name] = int(row[0]) if row else 0
     return found

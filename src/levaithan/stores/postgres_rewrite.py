@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from psycopg import Connection, Cursor
 
-_OF = {"events": ("id", "at_us"), "journal_notes": ("journal", "seq"), "checkpoints": ("journal", "seq")}
-_BY_EVENT = {"decisions": ("event_id", "position"), "prompts": ("event_id",)}
+_OF: dict[str, tuple[str, ...]] = {
+    "events": ("id", "at_us"), "journal_notes": ("journal", "seq"), "checkpoints": ("journal", "seq"),
+}  # fmt: skip
+_BY_EVENT: dict[str, tuple[str, ...]] = {"decisions": ("event_id", "position"), "prompts": ("event_id",)}
+_GONE = "CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT id, session_id, tool_use_id FROM events WHERE journal = %s"
 
 
 def make_room(run: Cursor[Any], batch: Sequence[Delivery]) -> None:
@@ -51,7 +54,7 @@ def make_room(run: Cursor[Any], batch: Sequence[Delivery]) -> None:
     run.execute("UPDATE rewritten_span SET last = greatest(last, %s)", (max(numbers),))
 
 
-_DERIVED = {
+_DERIVED: dict[str, tuple[str, ...]] = {
     "tool_calls": ("tool_use_id",), "sessions": ("session_id",), "agents": ("session_id", "agent_id"),
 }  # fmt: skip
 
@@ -101,7 +104,9 @@ def recount(link: Connection[Any], journal: str) -> None:
     link.execute(rollups.count_sql("events", "e.journal = %s", "postgresql").replace(" % ", " %% "), (journal,))
 
 
-def harmless_again(link: Connection[Any], batch: Sequence[Delivery], rejected: list[Rejected], most: int) -> list[Delivery]:
+def harmless_again(
+    link: Connection[Any], batch: Sequence[Delivery], rejected: list[Rejected], most: int
+) -> list[Delivery]:
     """`batch`, with those of the `rejected` made harmless (`most`: bytes of a field) that a person had delivered so."""
     numbers = [one.delivery.seq for one in rejected if one.delivery.seq > 0]
     asked = "SELECT seq FROM events WHERE journal = %s AND sanitized = 1 AND seq = ANY(%s::bigint[])"
@@ -130,16 +135,18 @@ def drop_journal(link: Connection[Any], journal: str) -> None:
     """Remove what is of `journal`, and what is derived from it alone."""
     with link.transaction():
         link.execute("SET LOCAL statement_timeout = 0")
-        link.execute("CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT id, session_id, agent_id, tool_use_id FROM events "
-                     "WHERE journal = %s", (journal,))  # fmt: skip
+        link.execute(_GONE, (journal,))
         for table in _BY_EVENT:
-            link.execute(f"DELETE FROM {table} t USING gone g WHERE t.event_id = g.id")  # type: ignore[arg-type]  # noqa: S608
+            link.execute(f"DELETE FROM {table} t USING gone g WHERE t.event_id = g.id")  # noqa: S608 - own names
         for table in (*_OF, "cursors", "dead_letters", "machines", "rollups"):
-            link.execute(f"DELETE FROM {table} WHERE journal = %s", (journal,))  # type: ignore[arg-type]  # noqa: S608
-        link.execute("DELETE FROM tool_calls t USING gone g WHERE t.tool_use_id = g.tool_use_id AND NOT EXISTS "
-                     "(SELECT 1 FROM events e WHERE e.session_id = t.session_id AND e.tool_use_id = t.tool_use_id)")  # fmt: skip
-        for table, key in (("sessions", "session_id"), ("agents", "session_id")):
+            link.execute(f"DELETE FROM {table} WHERE journal = %s", (journal,))  # noqa: S608 - own names
+        link.execute(
+            "DELETE FROM tool_calls t USING gone g WHERE t.tool_use_id = g.tool_use_id AND NOT EXISTS "
+            "(SELECT 1 FROM events e WHERE e.session_id = t.session_id AND e.tool_use_id = t.tool_use_id)"
+        )
+        for table in ("sessions", "agents"):
             link.execute(
-                f"DELETE FROM {table} t USING (SELECT DISTINCT {key} FROM gone) g WHERE t.{key} = g.{key} AND NOT EXISTS "  # type: ignore[arg-type]  # noqa: S608
+                f"DELETE FROM {table} t USING (SELECT DISTINCT session_id FROM gone) g "  # noqa: S608 - own names
+                "WHERE t.session_id = g.session_id AND NOT EXISTS "
                 "(SELECT 1 FROM events e WHERE e.session_id = t.session_id)"
             )

@@ -19,6 +19,7 @@ from levaithan.stores import rows as to_rows
 from levaithan.stores.dead import dead_letter_values
 from levaithan.stores.roles import LEDGER, Cursor, Delivery, Rejected, StoreBusyError
 from levaithan.stores.schema import TABLES, merge_sql
+from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,9 @@ _MERGED = ("tool_calls", "sessions", "agents", "decisions", "prompts", "journal_
 _COPIED = ("events", *_MERGED)
 _HELD_S = 2.0
 """How long a writer waits for another one of its journal before it says so."""
-_LOCK = 'SELECT journal, segment, "offset", seq, hash FROM cursors WHERE store = %s AND journal = %s FOR UPDATE SKIP LOCKED'
+_LOCK = (
+    'SELECT journal, segment, "offset", seq, hash FROM cursors WHERE store = %s AND journal = %s FOR UPDATE SKIP LOCKED'
+)
 _BEGIN = (
     'INSERT INTO cursors (store, journal, segment, "offset", seq, hash, updated_us) '
     "VALUES (%s, %s, '', 0, 0, '', 0) ON CONFLICT DO NOTHING"
@@ -49,10 +52,7 @@ _SEEN = (
     "newest_us = greatest(machines.newest_us, excluded.newest_us), skew_us = excluded.skew_us, "
     "version = excluded.version"
 )
-_WAITING = (
-    'SELECT segment, "offset" FROM dead_letters WHERE store = %s AND journal = ANY(%s::text[]) '
-    'AND "offset" BETWEEN %s AND %s'
-)
+_WAITING = 'SELECT segment, "offset" FROM dead_letters WHERE store = %s AND journal = %s AND "offset" BETWEEN %s AND %s'
 _TAKE_OUT = 'DELETE FROM dead_letters WHERE store = %s AND journal = %s AND segment = %s AND "offset" = %s'
 _DEAD = (
     'INSERT INTO dead_letters (store, segment, "offset", journal, seq, id, tool_use_id, reason, attempts, first_us, '
@@ -84,8 +84,8 @@ class PostgresWriter:
     def apply(
         self, batch: Sequence[Delivery], cursor: Cursor | None, left_at: Cursor | None, rewriting: bool
     ) -> list[Rejected]:
-        """See roles.Projected.apply; without a cursor it is `put_again`. `left_at`: where the cursor must still be, None
-        for anywhere. `rewriting`: what is there of these records is replaced.
+        """See roles.Projected.apply; without a cursor it is `put_again`. `left_at`: where the cursor must still be,
+        None for anywhere. `rewriting`: what is there of these records is replaced.
 
         Raises StoreBusyError when another service holds the journal's cursor, or has moved it; psycopg.Error.
         """
@@ -162,13 +162,13 @@ class PostgresWriter:
         if not batch:
             return
         offsets = [one.offset for one in batch]
-        journals = "{" + ",".join(sorted({f'"{one.journal}"' for one in batch})) + "}"
         refused = {(one.delivery.segment, one.delivery.offset) for one in rejected}
         tried = {(one.segment, one.offset): one.journal for one in batch}
-        found = self.link.execute(_WAITING, (LEDGER, journals, min(offsets), max(offsets))).fetchall()
-        for place in found:
-            if place in tried and place not in refused:
-                self.link.execute(_TAKE_OUT, (LEDGER, tried[place], *place))
+        for journal in sorted(set(tried.values())):
+            asked = (LEDGER, journal, min(offsets), max(offsets))
+            for place in self.link.execute(_WAITING, asked).fetchall():
+                if place in tried and place not in refused:
+                    self.link.execute(_TAKE_OUT, (LEDGER, journal, *place))
         for one in rejected:
             self.link.execute(_DEAD, dead_letter_values(LEDGER, one))
 
@@ -186,7 +186,7 @@ class PostgresWriter:
         before = time.time_ns()
         row = self.link.execute(_CLOCK).fetchone()
         ours, theirs = (before + time.time_ns()) // 2000, int(row[0]) if row else 0
-        times = to_rows.Times()
+        times = Times()
         for (machine, journal), at in sorted(newest.items()):
             try:
                 newest_us = times.us(at)
@@ -213,4 +213,6 @@ def _fits(found: Cursor | None, cursor: Cursor | None, left_at: Cursor | None) -
     if left_at is None or cursor is None or found in (left_at, cursor):
         return True
     words = "the place in the journal is not where it was left (a database restored, or a second service)"
-    raise StoreBusyError(store=LEDGER, reason=words, fix="nothing to do: the place is read again and it goes on from there")
+    raise StoreBusyError(
+        store=LEDGER, reason=words, fix="nothing to do: the place is read again and it goes on from there"
+    )

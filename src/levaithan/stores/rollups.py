@@ -7,6 +7,7 @@ read from it (`quantile`) is right within a factor of two. `hook` is what decidi
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def count_sql(source: str, condition: str, dialect: str) -> str:
     """
     greatest = "max" if dialect == "sqlite" else "greatest"
     chosen = [
-        f"e.at_us - e.at_us % {HOUR_US}", "e.journal", "coalesce(e.project, '')", "coalesce(e.tool_name, '')", "e.event",
-        "coalesce(e.decision, '')", "coalesce(s.model, '')", "count(*)",
+        f"e.at_us - e.at_us % {HOUR_US}", "e.journal", "coalesce(e.project, '')", "coalesce(e.tool_name, '')",
+        "e.event", "coalesce(e.decision, '')", "coalesce(s.model, '')", "count(*)",
         "count(*) FILTER (WHERE e.decision IN ('deny', 'halt'))", "count(*) FILTER (WHERE e.event = 'PreToolUse')",
         *_sums("e.duration_us"), *_sums("t.duration_us"),
     ]  # fmt: skip
@@ -91,5 +92,5 @@ def quantile(cells: Sequence[int], share: float) -> float | None:
                 return float(BOUNDS_US[0])
             if cell == len(BOUNDS_US):
                 return float(BOUNDS_US[-1])
-            return float(BOUNDS_US[cell - 1] * BOUNDS_US[cell]) ** 0.5
+            return math.sqrt(BOUNDS_US[cell - 1] * BOUNDS_US[cell])
     return float(BOUNDS_US[-1])

@@ -146,7 +146,8 @@ machines = Table(
 )  # fmt: skip
 
 rollups = Table(
-    "rollups", METADATA,
+    "rollups",
+    METADATA,
     _big("hour_us", primary_key=True, autoincrement=False),
     *(_text(name, primary_key=True) for name in of_rollups.NAMES),
     *(_big(name, nullable=False, server_default="0") for name in of_rollups.MEASURES),
@@ -204,8 +205,8 @@ def upsert_sql(name: str, dialect: Dialect) -> str:
 
 
 def merge_sql(name: str, source: str, dialect: Dialect) -> str:
-    """INSERT INTO `name` SELECT ... FROM the table `source` of the same columns, in the order of the keys, with the same
-    ON CONFLICT as `upsert_sql`. Two writers then lock rows in one order."""
+    """INSERT INTO `name` SELECT ... FROM the table `source` of the same columns, in the order of the keys, with the
+    same ON CONFLICT as `upsert_sql`. Two writers then lock rows in one order."""
     table = TABLES[name]
     make: Any = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
     fresh = table_of(source, *(column(one.name) for one in table.columns))

@@ -1,4 +1,4 @@
-"""Several journals in one ledger: places and dead letters per journal, machines, hourly sums; events by month (Postgres).
+"""Several journals in one ledger: places and dead letters per journal, machines, hourly sums; events by month.
 
 On Postgres every text compares by code point (collation "C"), as it does in SQLite: LEAST and ORDER BY would otherwise
 depend on the database's language.
@@ -8,6 +8,7 @@ depend on the database's language.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -130,7 +131,7 @@ def _count() -> None:
         bounded = f"CASE WHEN {duration} > {_MOST} THEN {_MOST} ELSE {duration} END"
         sums += [f"count({duration})", f"coalesce(sum({bounded}), 0)", f"coalesce(max({bounded}), 0)"]
         edges = (None, *_CELLS, None)
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             said = [f"{duration} >= {low}"] * (low is not None) + [f"{duration} < {high}"] * (high is not None)
             sums.append(f"count(*) FILTER (WHERE {' AND '.join(said)})")
     op.execute(
