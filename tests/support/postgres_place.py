@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tests.servers import sharing
 from tests.support.ledger_records import JOURNAL
@@ -23,6 +25,22 @@ def database(server_url: str, name: str = "", options: str = "") -> str:
     with psycopg.connect(server_url, autocommit=True) as link:
         link.execute(f'CREATE DATABASE "{name}" {options}')
     return database_url(server_url, name)
+
+
+@cache
+def _template(server_url: str) -> str:
+    """The name of a database with the schema of now, which others are copied from: once a process."""
+    url = database(server_url)
+    made = ledger(url)
+    made.migrate()
+    made.close()
+    return urlsplit(url).path.strip("/")
+
+
+def made() -> str:
+    """The URL of a new database on the run's server, with the schema of now. Raises ConnectionError without one."""
+    server_url = sharing.shared("postgres").url
+    return database(server_url, options=f'TEMPLATE "{_template(server_url)}"')
 
 
 def opening(url: str, journal: str = JOURNAL, **more: Any) -> Opening:
