@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 _AUTH_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "password authentication", 'role "')
-_TLS_WORDS = ("certificate", "ssl ", "sslmode", "root.crt", "tls")
+_TLS_WORDS = ("ssl ", "sslmode", "root.crt", "tls")
 _ABSENT_WORDS = ("does not exist", "permission denied for database")
 _RIGHTS_FIX = (
     "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; owners can make roles"
@@ -90,6 +90,8 @@ def _by_words(told: dict[str, Any]) -> StoreError:
     words = str(told["reason"]).lower()
     if "connection refused" in words or "timeout expired" in words or "timed out" in words:
         return StoreDownError(**told)
+    if "certificate" in words:
+        return StoreTlsError(**told)
     if any(part in words for part in _AUTH_WORDS) and 'database "' not in words:
         return StoreAuthError(**told)
     if any(part in words for part in _ABSENT_WORDS):

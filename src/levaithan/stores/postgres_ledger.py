@@ -155,12 +155,13 @@ class PostgresLedger:
         try:
             left_at = self._left_at if self._unsure else None
             rejected = writer.apply(batch, cursor, left_at, rewriting=self._rewriting)
+            if cursor is not None:
+                self._left_at, self._unsure = cursor, False
+            self.months.keep_house(writer.link)
         except BaseException:
             if writer.link.closed or writer.link.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 self._let_go()
             raise
-        if cursor is not None:
-            self._left_at, self._unsure = cursor, False
         if self.months.dropped:
             self.found.append(f"events past the retention were dropped: {', '.join(self.months.dropped)}")
             self.months.dropped = []

@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+_DAY_US = 86_400_000_000
 AHEAD = 2
 """Months that are there before anything happens in them."""
 EVERY_S = 3600.0
 ACTIVE_US = 31 * 86_400_000_000
 """A machine that was heard within this time is still delivering; one that was not will not hold up retention."""
 OTHER = "events_other"
-_DAY_US = 86_400_000_000
 _CHUNK = 20_000
 _PARTS = (
     "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
     "WHERE i.inhparent = 'events'::regclass ORDER BY 1"
 )
+_STRANDED = f"SELECT DISTINCT at_us / {_DAY_US} FROM {OTHER} LIMIT 1000"  # noqa: S608 - own words
 _SLOWEST = "SELECT min(newest_us) FROM machines WHERE last_us > %s"
 _OLD = {
     "tool_calls": "coalesce(end_us, pre_us) < %s", "decisions": "at_us < %s", "prompts": "at_us < %s",
@@ -65,15 +66,22 @@ class Months:
         self._looked = -EVERY_S
 
     def ensure(self, link: Connection[Any], times_us: Iterable[int]) -> None:
-        """Make the months that records of `times_us` go into, and once an hour those ahead. Raises psycopg.Error."""
+        """Make the months that records of `times_us` go into. Raises psycopg.Error."""
         self._make(link, {at // _DAY_US for at in times_us})
+
+    def keep_house(self, link: Connection[Any]) -> None:
+        """Once an hour, after a batch: make the months ahead, move what went into the other partition while its month
+        was missing, and drop what is too old. Raises psycopg.Error."""
         now = time.monotonic()
-        if now - self._looked >= EVERY_S:
-            self._looked = now
-            year, month = month_of(time.time_ns() // 1000)
-            self._make(link, {start_us(year, month + ahead) // _DAY_US for ahead in range(AHEAD + 1)})
-            if self.keep:
-                self.retain(link)
+        if now - self._looked < EVERY_S:
+            return
+        self._looked = now
+        self._there.clear()
+        year, month = month_of(time.time_ns() // 1000)
+        ahead = {start_us(year, month + one) // _DAY_US for one in range(AHEAD + 1)}
+        self._make(link, ahead | {int(row[0]) for row in link.execute(_STRANDED).fetchall()})
+        if self.keep:
+            self.retain(link)
 
     def _make(self, link: Connection[Any], days: set[int]) -> None:
         for day in sorted(days - self._there):

@@ -15,6 +15,7 @@ from levaithan.stores import postgres_migrate
 from levaithan.stores.edge import Edge
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
+from levaithan.stores.postgres_months import parts
 from levaithan.stores.roles import LEDGER, StoreUnsupportedError
 from levaithan.stores.versions import HEAD
 
@@ -106,14 +107,14 @@ def _grant(link: Connection[Any], schema: str, database: str, writer: str, reade
     names = {
         "s": sql.Identifier(schema), "d": sql.Identifier(database), "w": sql.Identifier(writer),
         "r": sql.Identifier(reader), "tables": sql.SQL(", ").join(map(sql.Identifier, _TABLES)),
-        "functions": sql.SQL(", ".join(_FUNCTIONS)),
+        "months": sql.SQL(", ").join(map(sql.Identifier, parts(link))), "functions": sql.SQL(", ".join(_FUNCTIONS)),
     }  # fmt: skip
     for words in (
         "REVOKE CREATE ON SCHEMA {s} FROM PUBLIC",
         "GRANT USAGE ON SCHEMA {s} TO {w}, {r}",
         "GRANT CONNECT ON DATABASE {d} TO {w}, {r}",
         "GRANT TEMPORARY ON DATABASE {d} TO {w}",
-        "GRANT SELECT ON {tables}, schema_version TO {w}, {r}",
+        "GRANT SELECT ON {tables}, {months}, schema_version TO {w}, {r}",
         "GRANT INSERT, UPDATE, DELETE ON {tables} TO {w}",
         "GRANT EXECUTE ON FUNCTION {functions} TO {w}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {s} GRANT SELECT ON TABLES TO {w}, {r}",
