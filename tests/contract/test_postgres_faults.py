@@ -41,23 +41,25 @@ def until(true: Callable[[], bool], limit_s: float = 30.0) -> None:
 
 
 def followed(ledger: Any, directory: str, harm: Callable[[Follower], None]) -> Follower:
-    """A follower along the journal to its end; `harm` is done after its first batches, in another thread."""
+    """A follower along the journal to its end, in another thread; `harm` is done after its first batches.
+
+    Here, in the thread that outlives it: the kernel ends a server with the thread that started it.
+    """
     follower = Follower(ledger, Feed(directory), batch_bytes=1 << 15)
     done = threading.Event()
 
-    def hurt() -> None:
-        until(lambda: follower.delivered > EVENTS // 20)
-        harm(follower)
-        done.set()
+    def follow() -> None:
+        while not (done.is_set() and follower.idle and follower.position and follower.position.seq > EVENTS):
+            if not follower.ready(time.monotonic()) or not follower.step():
+                time.sleep(0.01)
 
-    other = threading.Thread(target=hurt)
+    other = threading.Thread(target=follow, daemon=True)
     other.start()
-    end = time.monotonic() + 90
-    while not (follower.idle and done.is_set() and follower.position and follower.position.seq > EVENTS):
-        assert time.monotonic() < end, follower.error
-        if not follower.ready(time.monotonic()) or not follower.step():
-            time.sleep(0.01)
-    other.join()
+    until(lambda: follower.delivered > EVENTS // 20)
+    harm(follower)
+    done.set()
+    other.join(90)
+    assert not other.is_alive(), follower.error
     return follower
 
 
