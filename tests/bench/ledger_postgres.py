@@ -28,6 +28,7 @@ from levaithan.projector.feed import Feed
 from levaithan.projector.follower import Follower
 from levaithan.queries import audit, sessions
 from levaithan.queries.asking import Filters
+from levaithan.stores.postgres_link import patient
 from levaithan.stores.roles import Cursor, Hit
 
 if TYPE_CHECKING:
@@ -189,9 +190,7 @@ def _fill(ledger: PostgresLedger, events: int) -> tuple[int, int]:
     step = MONTHS * 30 * _DAY_US // events
     first = int(time.time() * 1e6) - (events + 1) * step
     begun = time.monotonic()
-    with ledger.links.writer() as link:
-        for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            link.execute(f"SET {setting} = 0")
+    with ledger.links.writer() as link, patient(link):
         link.execute("SET synchronous_commit = off")
         made = link.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'events' AND indexname LIKE 'ix%'"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGER_S = 2.0
 """How much longer than the server we wait: it ends a statement by itself unless it does not run at all."""
 READERS = 4
+PATIENT_S = 3600
 _SPARE_S = 30.0
 _PASSED = frozenset(
     {"sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "target_session_attrs", "gssencmode",
@@ -106,6 +107,22 @@ def _adapters() -> AdaptersMap:
     return made
 
 
+@contextmanager
+def patient(link: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let what is done within take up to PATIENT_S a statement: work on all rows grows with them. `link` is in no
+    transaction."""
+    limited: Any = link
+    kept = limited.limit_s
+    link.execute(f"SET statement_timeout = {PATIENT_S * 1000}")
+    limited.limit_s = PATIENT_S + LONGER_S
+    try:
+        yield
+    finally:
+        limited.limit_s = kept
+        if not link.closed:
+            link.execute("RESET statement_timeout")
+
+
 def writing_adapters(link: psycopg.Connection[Any]) -> None:
     """Make `link` take what SQLite would take, and refuse what it would refuse."""
     link.adapters.register_dumper(bool, _FlagDumper)
@@ -131,7 +148,8 @@ def parameters(opening: Opening) -> dict[str, Any]:
     }  # fmt: skip
     found: dict[str, Any] = {
         "host": server.host, "port": server.port or 5432, "dbname": server.path,
-        "application_name": "levaithan", "connect_timeout": max(2, round(opening.timeout_s)),
+        "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "application_name": "levaithan",
+        "connect_timeout": max(2, round(opening.timeout_s)),
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()), "context": ADAPTERS,
         "prepare_threshold": None, **server.query,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from levaithan.stores.postgres_link import patient
 from levaithan.stores.roles import LEDGER, SchemaTooNewError, StoreUnsupportedError
 from levaithan.stores.versions import HEAD, KNOWN
 
@@ -51,18 +52,29 @@ def upgrade(opening: Opening, link: Connection[Any], target: str = "head") -> st
 
     Raises StoreError, psycopg.Error and SQLAlchemy's.
     """
+    link.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # ends with the connection
+    present = version(link)
+    check(opening, present)
+    if present == HEAD:
+        return ""
+    with patient(link):
+        after = _upgrade(link, target)
+    if not present:
+        return ""
+    return (
+        f"the ledger at {opening.where} went from schema {present} to {HEAD}, {sum(after.values())} rows kept; "
+        "before the next update a copy can be made by: pg_dump --format=custom --file=ledger.dump"
+    )
+
+
+def _upgrade(link: Connection[Any], target: str) -> dict[str, int]:
+    """Run the migrations in one transaction; the rows that there are then. Raises MigrationLostRowsError."""
     from alembic import command  # noqa: PLC0415 - costs half a second, needed once a release
     from sqlalchemy import create_engine  # noqa: PLC0415
     from sqlalchemy.pool import StaticPool  # noqa: PLC0415
 
     from levaithan.stores.migrate import MigrationLostRowsError, config_for  # noqa: PLC0415
 
-    link.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # ends with the connection
-    present = version(link)
-    check(opening, present)
-    if present == HEAD:
-        return ""
-    link.execute("SET statement_timeout = 0")
     link.execute("SET idle_in_transaction_session_timeout = 0")
     link.autocommit = False
     engine = create_engine("postgresql+psycopg://", creator=lambda: link, poolclass=StaticPool, use_native_hstore=False)
@@ -75,12 +87,8 @@ def upgrade(opening: Opening, link: Connection[Any], target: str = "head") -> st
         ]
         if changed:
             raise MigrationLostRowsError(to=HEAD, reason=", ".join(changed), backup="what is there (it is as before)")
-    if not present:
-        return ""
-    return (
-        f"the ledger at {opening.where} went from schema {present} to {HEAD}, {sum(after.values())} rows kept; "
-        "before the next update a copy can be made by: pg_dump --format=custom --file=ledger.dump"
-    )
+    link.autocommit = True
+    return after
 
 
 def _counts(link: Connection[Any]) -> dict[str, int]:

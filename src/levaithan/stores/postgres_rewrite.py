@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from levaithan.stores import poison, rollups
+from levaithan.stores.postgres_link import patient
 from levaithan.stores.roles import LEDGER, Delivery, Rejected
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def begin(link: Connection[Any], journal: str) -> None:
 
 def end(link: Connection[Any], journal: str, last: int) -> None:
     """Remove what claims to be of `journal` behind its record `last`, and count the journal's events again."""
-    with link.transaction():
-        link.execute("SET LOCAL statement_timeout = 0")
+    with patient(link), link.transaction():
         for table in _OF:
             link.execute(f"DELETE FROM {table} WHERE journal = %s AND (seq > %s OR seq < 1)", (journal, last))  # noqa: S608 - own words
         recount(link, journal)
@@ -133,8 +133,7 @@ def _cured(delivery: Delivery, max_field: int) -> Delivery | None:
 
 def drop_journal(link: Connection[Any], journal: str) -> None:
     """Remove what is of `journal`, and what is derived from it alone."""
-    with link.transaction():
-        link.execute("SET LOCAL statement_timeout = 0")
+    with patient(link), link.transaction():
         link.execute(_GONE, (journal,))
         for table in _BY_EVENT:
             link.execute(f"DELETE FROM {table} t USING gone g WHERE t.event_id = g.id")  # noqa: S608 - own names
