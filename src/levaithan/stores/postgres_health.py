@@ -24,7 +24,7 @@ _SERVER = (
     "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
     "coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"
 )
-OLDEST = 130000
+OLDEST = 140000
 CAPABILITIES = ("months", "retention", "rollups", "machines")
 
 
@@ -56,7 +56,7 @@ def _server(ledger: PostgresLedger, told: Health) -> None:
     # On this machine nobody listens in: there it says nothing.
     told.encrypted = True if encrypted else None if ledger.opening.server.host in LOCAL else False
     if number < OLDEST:
-        told.problems.append(f"PostgreSQL {server} is older than 13")
+        told.problems.append(f"PostgreSQL {server} is older than 14")
         told.fix = "update the server: docs/how-to/stores.md says which versions are known to work"
 
 

@@ -37,7 +37,7 @@ _DEAD = (
 
 
 class PostgresLedger:
-    """The Ledger role on PostgreSQL 13 and newer. Writing is one thread's; any number may read."""
+    """The Ledger role on PostgreSQL 14 and newer. Writing is one thread's; any number may read."""
 
     name = LEDGER
     remote = True

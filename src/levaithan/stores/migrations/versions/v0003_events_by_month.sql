@@ -30,6 +30,8 @@ CREATE INDEX ix_events_rule ON events (rule, at_us) WHERE rule IS NOT NULL
 -- next
 CREATE INDEX ix_events_not_allowed ON events (at_us) WHERE decision != 'allow'
 -- next
+CREATE INDEX ix_events_decision ON events (decision, at_us) WHERE decision != 'allow'
+-- next
 CREATE INDEX ix_events_span ON events USING brin (at_us) WITH (pages_per_range = 32, autosummarize = on)
 -- next
 CREATE TABLE events_other PARTITION OF events DEFAULT
