@@ -10,16 +10,16 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.bench import hooks, machine, reading, report, rules, throughput
+from tests.bench import hooks, ledger_postgres, machine, reading, report, rules, throughput
 from tests.e2e import real_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading")
+PARTS = ("hooks", "rules", "throughput", "reading", "postgres")
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,19 @@ class Sizes:
     events: int
     ledger: int
     starts: int
+    projected: int = 200_000
+    months: int = 10_000_000
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
-            f"{self.ledger:,} in the ledger, {self.starts} starts of each command"
+            f"{self.ledger:,} in the ledger, {self.starts} starts of each command, {self.projected:,} events into "
+            f"PostgreSQL, {self.months:,} in it"
         )
 
 
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
-QUICK = Sizes(rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7)
+QUICK = Sizes(rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parse(arguments)
     sizes = QUICK if given.quick else FULL
     if given.events:
-        sizes = Sizes(sizes.rounds, sizes.bursts, given.events, sizes.ledger, sizes.starts)
+        sizes = replace(sizes, events=given.events, months=given.events)
     cache = real_client.cache()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder or cache) as folder:
@@ -78,6 +81,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "reading" in parts:
         print(f"measuring questions to {sizes.ledger:,} events ...", file=sys.stderr)
         rows += reading.measure(sizes.ledger, sizes.starts)
+    if "postgres" in parts:
+        print(f"measuring PostgreSQL with {sizes.months:,} events ...", file=sys.stderr)
+        rows += ledger_postgres.measure(folder, sizes.projected, sizes.months, max(10, sizes.starts))
     return rows
 
 
@@ -85,7 +91,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description="Measure this checkout against its targets.")
     parser.add_argument("--quick", action="store_true", help="small sizes: a minute instead of twenty")
     parser.add_argument("--only", action="append", choices=PARTS, help="only this part (may be given again)")
-    parser.add_argument("--events", type=int, help="events through the service (default: 1,000,000; quick: 20,000)")
+    parser.add_argument("--events", type=int, help="events through the service, and in PostgreSQL")
     parser.add_argument("--folder", help="where scratch homes are made: the disk to be measured (default: the cache)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     parser.add_argument(

@@ -45,6 +45,13 @@ def sqlite_ledger(folder: Path) -> Place:
     return Place("sqlite", lambda: SqliteLedger(path, 1 << 20), older)
 
 
+def postgres_ledger(_folder: Path) -> Place:
+    """A database of the test's own on the run's server. It is dropped with the server, when the run has ended."""
+    from tests.support import postgres_place
+
+    return postgres_place.place(Place)
+
+
 def sqlite_search(folder: Path) -> Place:
     path = str(folder / "search.sqlite3")
     return Place("sqlite", lambda: SqliteSearch(path, 1 << 20))
@@ -55,7 +62,7 @@ def sqlite_graph(folder: Path) -> Place:
     return Place("sqlite", lambda: SqliteGraph(path, 1 << 20))
 
 
-LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger}
+LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger, "postgres": postgres_ledger}
 SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search}
 GRAPHS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_graph}
 

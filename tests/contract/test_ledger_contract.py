@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.support.ledger_records import START_US, at, cursor, delivery, event
 
+from levaithan.stores import rollups
 from levaithan.stores.roles import Rejected
 
 TABLES = {
@@ -268,3 +269,32 @@ def test_drop_all_leaves_an_empty_ledger(ledger: Any) -> None:
     assert count(ledger) == 0
     assert ledger.cursor() is None
     assert ledger.dead_letters() == []
+
+
+def test_sums_count_each_row_once_whatever_is_delivered_again(ledger: Any) -> None:
+    records = [
+        event(1, "SessionStart", tool_name=None, tool_use_id=None, payload={"model": "opus"}),
+        event(2, duration_ms=0.05), event(3, decision="deny", duration_ms=700), event(4, call="c"),
+        event(5, "PostToolUse", call="c", payload={"duration_ms": 3_000}), event(6, canary=True), event(4000),
+    ]  # fmt: skip
+    batch = [delivery(one) for one in records]
+    ledger.apply(batch[:4], cursor(5))
+    ledger.apply(batch[2:], cursor(8))
+    ledger.apply(batch, cursor(8))
+    once = ledger.rows(f"SELECT hour_us, {', '.join(rollups.NAMES)} FROM rollups")
+    assert ledger.rows("SELECT sum(events), sum(denials), sum(calls), sum(tool_count), sum(tool_us) FROM rollups") == [
+        (6, 1, 4, 1, 3_000_000)
+    ]
+    assert {row[0] % rollups.HOUR_US for row in once} == {0}
+    assert len({row[0] for row in once}) == 2
+    assert {row[6] for row in once} == {"opus"}
+    cells = ", ".join(f"sum(hook_h{cell:02d})" for cell in range(13))
+    (held,) = ledger.rows(f"SELECT {cells} FROM rollups")
+    assert sum(held) == 6
+    assert rollups.quantile(held, 0.5) == pytest.approx(512, rel=1)
+    assert rollups.quantile(held, 1.0) == pytest.approx(524_288, rel=1)
+
+
+def test_a_forged_duration_overflows_no_sum(ledger: Any) -> None:
+    assert ledger.apply([delivery(event(n, duration_ms=9e15)) for n in range(1, 9)], cursor(9)) == []
+    assert ledger.rows("SELECT sum(hook_us) FROM rollups") == [(8 * rollups.LONGEST_US,)]

@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Answers(Protocol):
-    """The part of the Ledger role that a question needs."""
+    """The part of the Ledger role that a question needs. One that machines share also has a `journal`, see `own`."""
 
     def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The answer to one SELECT with `:name` parameters."""
@@ -97,6 +97,13 @@ def narrowed(ledger: Answers, filters: Filters) -> Filters:
         since_us=first if since is None else max(since, first),
         until_us=last if until is None else min(until, last),
     )
+
+
+def own(ledger: Answers, column: str = "journal") -> tuple[str, dict[str, object]]:
+    """The condition that keeps a question about record numbers to this home's journal, and its values: in a ledger that
+    machines share each journal counts its own. ("", {}) where there is one journal."""
+    journal = getattr(ledger, "journal", "")
+    return (f"{column} = :journal", {"journal": journal}) if journal else ("", {})
 
 
 def where(said: list[str]) -> str:

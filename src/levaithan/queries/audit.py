@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
 from levaithan.queries import signals
-from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, where
+from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, own, where
 from levaithan.stores import search_text
 from levaithan.stores.roles import SearchFilters
 
@@ -61,6 +61,7 @@ def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page
     By the journal's order, not by time: what arrives late is seen too. Raises StoreError.
     """
     said, values = conditions(narrowed(ledger, filters))
+    _own(ledger, said, values)
     said.append("e.seq > :seq")
     sql = f"SELECT {_COLUMNS} {_FROM} {where(said)} ORDER BY e.seq LIMIT :limit"
     rows = [_row(one) for one in ledger.rows(sql, {**values, "seq": seq, "limit": limit})]
@@ -70,13 +71,23 @@ def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page
 def latest(ledger: Answers, filters: Filters, limit: int = 20) -> list[dict[str, Any]]:
     """The events that came into the journal last, oldest first. By its order: a clock may have been set back since."""
     said, values = conditions(narrowed(ledger, filters))
+    _own(ledger, said, values)
     sql = f"SELECT {_COLUMNS} {_FROM} {where(said)} ORDER BY e.seq DESC LIMIT :limit"
     return [_row(one) for one in ledger.rows(sql, {**values, "limit": limit})][::-1]
 
 
+def _own(ledger: Answers, said: list[str], values: dict[str, object]) -> None:
+    """Narrow a question in the journal's order to this home's journal."""
+    condition, more = own(ledger, "e.journal")
+    said += [condition] * bool(condition)
+    values |= more
+
+
 def last_seq(ledger: Answers) -> int:
     """The number of the last record that is in the ledger; 0 when it is empty."""
-    found = ledger.rows("SELECT seq FROM cursors WHERE store = 'ledger'")
+    said, values = own(ledger)
+    sql = "SELECT seq FROM cursors WHERE store = 'ledger'" + (f" AND {said}" if said else "")  # noqa: S608 - own words
+    found = ledger.rows(sql, values)
     return int(found[0][0]) if found else 0
 
 

@@ -47,6 +47,7 @@ class Edge:
         and what `translate` does not claim."""
         import stamina  # noqa: PLC0415 - an embedded store never needs it
 
+        stamina.instrumentation.set_on_retry_hooks(())  # its own would write to stdout, where answers go
         attempts = self.attempts if again else 1
         for attempt in stamina.retry_context(
             on=StoreBusyError, attempts=attempts, timeout=self.timeout_s, wait_initial=0.05, wait_max=1.0

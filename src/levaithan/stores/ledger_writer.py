@@ -1,7 +1,7 @@
-"""Puts batches of journal records into the ledger: one transaction a batch, the cursor in it. Any SQLAlchemy dialect.
+"""Puts batches of journal records into the ledger in SQLite: one transaction a batch, the cursor in it.
 
 Statements are compiled once from stores.schema and run with the driver's executemany: SQLAlchemy's own execution
-costs more than the insert. What an adapter adds is an engine and how it reads its driver's errors.
+costs more than the insert. Postgres has its own way (postgres_writer): a COPY a table.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from levaithan.stores import rollups
 from levaithan.stores import rows as to_rows
 from levaithan.stores.dead import dead_letter_values
 from levaithan.stores.roles import LEDGER, Cursor, Delivery, Rejected
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     Translate = Callable[[BaseException], StoreError | None]
 
+_LAST_ROW = "SELECT coalesce(max(rowid), 0) FROM events"
+_OTHERS = "DELETE FROM cursors WHERE store = ? AND journal != ?"
 _WRITTEN = ("journal_notes", "checkpoints", "sessions", "agents", "tool_calls", "decisions", "prompts", "events")
 
 
@@ -37,6 +40,7 @@ class LedgerWriter:
         self.translate = translate
         self.max_field = max_field
         self.sql = {name: upsert_sql(name, engine.dialect) for name in _WRITTEN}
+        self.count = rollups.count_sql("events", "e.rowid > ?", engine.dialect.name)
 
     def apply(self, batch: Sequence[Delivery], cursor: Cursor | None) -> list[Rejected]:
         """See roles.Projected.apply; without a cursor it is `put_again`."""
@@ -76,6 +80,7 @@ class LedgerWriter:
     def _execute(self, link: Connection, made: to_rows.Rows) -> None:
         """Keyed tables in the order of their keys: neighbours share pages, and two writers on Postgres cannot cross."""
         run, sql = link.exec_driver_sql, self.sql
+        before = run(_LAST_ROW).scalar_one() if made.events else 0
         if made.events:
             run(sql["events"], made.events)
         if made.calls:
@@ -90,6 +95,8 @@ class LedgerWriter:
         for name, some in (("journal_notes", made.notes), ("checkpoints", made.checkpoints)):
             if some:
                 run(sql[name], some)
+        if made.events:
+            run(self.count, (before,))  # what was there already has no new row, and is not counted twice
 
     def _set_aside(self, link: Connection, batch: Sequence[Delivery], rejected: list[Rejected]) -> None:
         """Note the rejected as dead letters, and take those out that arrived this time."""
@@ -126,15 +133,18 @@ def _dead_letter(link: Connection, rejected: Rejected) -> Any:
     values = dead_letter_values(LEDGER, rejected)
     insert = _insert(link, "dead_letters").values(**values)
     return insert.on_conflict_do_update(
-        index_elements=["store", "segment", "offset"],
+        index_elements=["store", "journal", "segment", "offset"],
         set_={"attempts": table.c.attempts + 1, "last_us": insert.excluded.last_us, "reason": insert.excluded.reason},
     )
 
 
 def _move(link: Connection, cursor: Cursor) -> None:
+    """Keep the place. An embedded ledger follows one journal: where that was replaced, the old one's place goes."""
     values = {
         "store": LEDGER, "journal": cursor.journal, "segment": cursor.segment, "offset": cursor.offset,
         "seq": cursor.seq, "hash": cursor.hash, "updated_us": time.time_ns() // 1000,
     }  # fmt: skip
     insert = _insert(link, "cursors").values(**values)
-    link.execute(insert.on_conflict_do_update(index_elements=["store"], set_={k: insert.excluded[k] for k in values}))
+    keys = ["store", "journal"]
+    link.execute(insert.on_conflict_do_update(index_elements=keys, set_={k: insert.excluded[k] for k in values}))
+    link.exec_driver_sql(_OTHERS, (LEDGER, cursor.journal))

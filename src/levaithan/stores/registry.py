@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ADAPTERS: dict[tuple[str, str], str] = {
     (LEDGER, "sqlite"): "levaithan.stores.sqlite_ledger:opened",
+    (LEDGER, "postgresql"): "levaithan.stores.postgres_ledger:opened",
+    (LEDGER, "postgres"): "levaithan.stores.postgres_ledger:opened",
     (SEARCH, "sqlite"): "levaithan.stores.sqlite_search:opened",
     (GRAPH, "sqlite"): "levaithan.stores.sqlite_graph:opened",
 }
@@ -75,7 +77,7 @@ def open_store(role: str, settings: Any, home: Home) -> Any:
         max_field=int(settings.ledger_max_field_bytes),
         timeout_s=int(setting(settings, "store", "timeout_ms", 10_000)) / 1000,
         journal="" if embedded else _journal(home),
-        options=_options(settings),
+        options={**_options(settings), **_kept(settings, role)},
     )
     return adapter(role, scheme)(opening)
 
@@ -127,6 +129,12 @@ def setting(settings: Any, role: str, part: str, default: Any = None) -> Any:
 
 def _options(settings: Any) -> dict[str, object]:
     return cast("dict[str, object]", getattr(settings, "stores", None) or {})
+
+
+def _kept(settings: Any, role: str) -> dict[str, object]:
+    """What is said of how long the store keeps what it has."""
+    months = setting(settings, role, "retention_months")
+    return {} if months is None else {f"{role}_retention_months": months}
 
 
 def _plain(value: Any) -> str:

@@ -9,13 +9,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, case, func, literal_column
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    case,
+    column,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy import table as table_of
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.sql.elements import ColumnElement
 
+from levaithan.stores import rollups as of_rollups
 from levaithan.stores.versions import HEAD
 
 __all__ = ["HEAD", "METADATA", "TABLES", "Upsert", "upsert_sql"]
@@ -110,8 +125,8 @@ Index("ix_prompts_session", prompts.c.session_id, prompts.c.at_us)
 
 dead_letters = Table(
     "dead_letters", METADATA,
-    _text("store", primary_key=True), _text("segment", primary_key=True),
-    _big("offset", primary_key=True, autoincrement=False), _text("journal", nullable=False), _big("seq"), _text("id"),
+    _text("store", primary_key=True), _text("journal", primary_key=True), _text("segment", primary_key=True),
+    _big("offset", primary_key=True, autoincrement=False), _big("seq"), _text("id"),
     _text("reason", nullable=False), Column("attempts", Integer, nullable=False), _big("first_us", nullable=False),
     _big("last_us", nullable=False),
     _text("tool_use_id"),
@@ -119,15 +134,31 @@ dead_letters = Table(
 
 cursors = Table(
     "cursors", METADATA,
-    _text("store", primary_key=True), _text("journal", nullable=False), _text("segment", nullable=False),
+    _text("store", primary_key=True), _text("journal", primary_key=True), _text("segment", nullable=False),
     _big("offset", nullable=False), _big("seq", nullable=False), _text("hash", nullable=False),
     _big("updated_us", nullable=False),
 )  # fmt: skip
 
+machines = Table(
+    "machines", METADATA,
+    _text("machine", primary_key=True), _text("journal", primary_key=True), _big("first_us", nullable=False),
+    _big("last_us", nullable=False), _big("newest_us", nullable=False), _big("skew_us"), _text("version"),
+)  # fmt: skip
+
+rollups = Table(
+    "rollups",
+    METADATA,
+    _big("hour_us", primary_key=True, autoincrement=False),
+    *(_text(name, primary_key=True) for name in of_rollups.NAMES),
+    *(_big(name, nullable=False, server_default="0") for name in of_rollups.MEASURES),
+    sqlite_with_rowid=False,
+)
+
 schema_version = Table("schema_version", METADATA, _text("version_num", primary_key=True))
 
 TABLES = METADATA.tables
-COUNTED = ("events", "journal_notes", "checkpoints", "sessions", "agents", "tool_calls", "decisions", "prompts")
+COUNTED = ("events", "journal_notes", "checkpoints", "sessions", "agents", "tool_calls", "decisions", "prompts",
+           "cursors", "dead_letters")  # fmt: skip
 """The tables whose rows are counted before and after a migration."""
 
 
@@ -163,26 +194,43 @@ def upsert_sql(name: str, dialect: Dialect) -> str:
     """INSERT ... ON CONFLICT of the table `name` with positional parameters in column order, for `dialect`."""
     table = TABLES[name]
     make: Any = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
-    insert = make(table).values({column.name: None for column in table.columns})
+    insert = make(table).values({one.name: None for one in table.columns})
     keys = list(table.primary_key.columns)
     rule = UPSERTS.get(name)
     if rule is None:
         insert = insert.on_conflict_do_nothing(index_elements=keys)
     else:
         insert = insert.on_conflict_do_update(index_elements=keys, set_=_set(table, insert.excluded, rule, dialect))
-    return str(insert.compile(dialect=dialect, column_keys=[column.name for column in table.columns]))
+    return str(insert.compile(dialect=dialect, column_keys=[one.name for one in table.columns]))
+
+
+def merge_sql(name: str, source: str, dialect: Dialect) -> str:
+    """INSERT INTO `name` SELECT ... FROM the table `source` of the same columns, in the order of the keys, with the
+    same ON CONFLICT as `upsert_sql`. Two writers then lock rows in one order."""
+    table = TABLES[name]
+    make: Any = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
+    fresh = table_of(source, *(column(one.name) for one in table.columns))
+    keys = list(table.primary_key.columns)
+    rows = select(*fresh.columns).order_by(*(fresh.c[one.name] for one in keys))
+    insert = make(table).from_select([one.name for one in table.columns], rows)
+    rule = UPSERTS.get(name)
+    if rule is None:
+        insert = insert.on_conflict_do_nothing(index_elements=keys)
+    else:
+        insert = insert.on_conflict_do_update(index_elements=keys, set_=_set(table, insert.excluded, rule, dialect))
+    return str(insert.compile(dialect=dialect))
 
 
 def _set(table: Table, new: Any, rule: Upsert, dialect: Dialect) -> dict[str, ColumnElement[Any]]:
     least, greatest = (func.min, func.max) if dialect.name == "sqlite" else (func.least, func.greatest)
     changes: dict[str, Any] = {}
     for names, choose in ((rule.least, least), (rule.greatest, greatest)):
-        for column in names:
-            old, fresh = table.c[column], new[column]
+        for name in names:
+            old, fresh = table.c[name], new[name]
             # SQLite's min(NULL, x) is NULL, Postgres' LEAST leaves NULL out: spelt so that both do the latter.
-            changes[column] = choose(func.coalesce(old, fresh), func.coalesce(fresh, old))
-    for column, (leader, way) in rule.beside.items():
+            changes[name] = choose(func.coalesce(old, fresh), func.coalesce(fresh, old))
+    for name, (leader, way) in rule.beside.items():
         old, fresh = table.c[leader], new[leader]
         wins = fresh < old if way == "least" else fresh > old
-        changes[column] = case((fresh.is_not(None) & (old.is_(None) | wins), new[column]), else_=table.c[column])
+        changes[name] = case((fresh.is_not(None) & (old.is_(None) | wins), new[name]), else_=table.c[name])
     return changes

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration in stores/migrations/versions; a test compares."""
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")

@@ -217,7 +217,7 @@ PLANS = [
 
 
 @pytest.mark.parametrize(("filters", "index"), PLANS)
-def test_each_list_is_read_from_an_index(ledger: Any, filters: Filters, index: str) -> None:
+def test_each_list_is_read_from_an_index(embedded_ledger: Any, filters: Filters, index: str) -> None:
     asked: list[Any] = []
 
     class Spy:
@@ -229,5 +229,5 @@ def test_each_list_is_read_from_an_index(ledger: Any, filters: Filters, index: s
 
     audit.list_events(Spy(), filters)
     ((sql, values),) = asked
-    plan = " / ".join(str(row[3]) for row in ledger.rows("EXPLAIN QUERY PLAN " + sql, values))
+    plan = " / ".join(str(row[3]) for row in embedded_ledger.rows("EXPLAIN QUERY PLAN " + sql, values))
     assert index in plan

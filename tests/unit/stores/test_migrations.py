@@ -70,6 +70,7 @@ def test_a_ledger_with_rows_is_copied_counted_and_migrated(tmp_path: Path) -> No
     ledger = SqliteLedger(str(path))
     ledger.migrate()
     assert ledger.rows("SELECT count(*) FROM events") == [(500,)]
+    assert ledger.rows("SELECT sum(events) FROM rollups") == [(500,)], "what was there before is counted too"
     (kept,) = tmp_path.glob("ledger.sqlite3.before-*")
     assert sqlite3.connect(kept).execute("SELECT count(*) FROM events").fetchone() == (500,)
     assert kept.stat().st_mode & 0o777 == 0o600

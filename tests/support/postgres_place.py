@@ -1,0 +1,76 @@
+"""Databases for tests of the ledger on PostgreSQL: on the run's shared server, or on a server of a test's own."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tests.servers import sharing
+from tests.support.ledger_records import JOURNAL
+
+from levaithan.stores.opening import Opening
+
+if TYPE_CHECKING:
+    from levaithan.stores.postgres_ledger import PostgresLedger
+
+
+def database(server_url: str, name: str = "", options: str = "") -> str:
+    """The URL of a new, empty database."""
+    import psycopg
+    from tests.servers.fixtures import database_url
+
+    name = name or f"lv_{secrets.token_hex(6)}"
+    with psycopg.connect(server_url, autocommit=True) as link:
+        link.execute(f'CREATE DATABASE "{name}" {options}')
+    return database_url(server_url, name)
+
+
+@cache
+def _template(server_url: str) -> str:
+    """The name of a database with the schema of now, which others are copied from: once a process."""
+    url = database(server_url)
+    made = ledger(url)
+    made.migrate()
+    made.close()
+    return urlsplit(url).path.strip("/")
+
+
+def made() -> str:
+    """The URL of a new database on the run's server, with the schema of now. Raises ConnectionError without one."""
+    server_url = sharing.shared("postgres").url
+    return database(server_url, options=f'TEMPLATE "{_template(server_url)}"')
+
+
+def opening(url: str, journal: str = JOURNAL, **more: Any) -> Opening:
+    """How a home would open it."""
+    return Opening("ledger", "", "/nowhere", url=url, journal=journal, **more)
+
+
+def ledger(url: str, journal: str = JOURNAL, **more: Any) -> PostgresLedger:
+    """The adapter on the database `url`."""
+    from levaithan.stores.postgres_ledger import PostgresLedger
+
+    return PostgresLedger(opening(url, journal, **more))
+
+
+def older(url: str, version: str = "0001") -> None:
+    """A schema of an older version in the database."""
+    import psycopg
+    from alembic import command
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    from levaithan.stores import migrate
+
+    with psycopg.connect(url) as link:
+        engine = create_engine("postgresql+psycopg://", creator=lambda: link, poolclass=StaticPool)
+        with engine.begin() as over:
+            command.upgrade(migrate.config_for(over), version)
+
+
+def place(make: Any) -> Any:
+    """The Place of the contract suite. Raises ConnectionError where there is no server."""
+    url = database(sharing.shared("postgres").url)
+    return make("postgres", lambda: ledger(url), lambda: older(url))
