@@ -57,8 +57,8 @@ def _lines() -> dict[str, list[str]]:
     for path in sorted(CASES.glob("*.toml")):
         if path.stem != "tools":
             cases = tomllib.loads(path.read_text(encoding="utf-8"))
-            found["allow"] += cases["allow"]
-            found["held"] += cases["deny"] + cases["bypass"]
+            found["allow"] += cases.get("allow", [])
+            found["held"] += cases.get("deny", []) + cases.get("bypass", [])
     return found
 
 

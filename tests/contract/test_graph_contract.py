@@ -160,16 +160,20 @@ def test_what_is_poison_or_no_file_harms_nothing(graph: Any) -> None:
         call(3, "Write", file_path=["/p/list"]),
         call(4, "Write", file_path="~/x"),
         event(5, "PostToolUse", at="yesterday", tool_name="Write"),
-        call(6, "Write", file_path="/p/good.py"),
+        call(6, "Write", file_path="/p/good.py", content="\0" * 3 + "x" * (2 << 20)),
+        call(7, "Write", file_path="/p/h\ud800.py"),
     ]
-    rejected = graph.apply([delivery(one) for one in bad], cursor(7))
-    assert sorted(one.delivery.seq for one in rejected) == [2, 3, 6]
-    assert graph.dead_count() == 3
-    assert {letter.seq for letter in graph.dead_letters()} == {2, 3, 6}
-    assert [one.count for one in graph.touched("/p/good.py")] == [1]
-    good = delivery(call(1, "Write", file_path="/p/ab"))
+    rejected = graph.apply([delivery(one) for one in bad], cursor(8))
+    assert [one.delivery.seq for one in rejected] == [6]
+    assert "not a record of format 1" in rejected[0].reason
+    assert [letter.seq for letter in graph.dead_letters()] == [6]
+    assert {one.file for one in graph.changed("s1")} == {"/p/good.py", "/p/h?.py"}
+    good = delivery(call(5, "Write", file_path="/p/late.py"))
     assert graph.put_again([good]) == []
-    assert graph.dead_count() == 2
+    assert graph.dead_count() == 0
+    assert graph.fingerprints(6, 6) == {6: graph.expected(good)}
+    unreadable = delivery({}, record=None, problem="damaged journal line: hash", seq=0, offset=77)
+    assert [one.reason for one in graph.apply([unreadable], cursor(9))] == ["damaged journal line: hash"]
 
 
 def test_what_is_stored_is_held_against_the_journal(graph: Any) -> None:

@@ -43,7 +43,7 @@ def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
         health = store.health()
         if health.ok:
             yield from _followed(name, store, home, health)
-            yield from _server(name, health)
+            yield from _server(name, health) if store.remote else ()
         else:
             yield Result(
                 name, "fail", "; ".join(health.problems) or "it does not answer", health.fix or "levaithan doctor"

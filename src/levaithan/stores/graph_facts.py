@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from levaithan.stores import poison
 from levaithan.stores.roles import Delivery, Rejected
 from levaithan.stores.roles.graph import (
     AGENT,
@@ -30,6 +29,7 @@ from levaithan.stores.roles.graph import (
     WROTE,
     Node,
 )
+from levaithan.stores.search_text import clean
 from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
@@ -177,14 +177,14 @@ def _texts(**values: Any) -> dict[str, str]:
 
 
 def read(batch: Sequence[Delivery], max_field: int) -> tuple[list[tuple[int, Facts]], list[Rejected]]:
-    """(seq, facts) of each record that says something of the graph, and what no store should take."""
+    """(seq, facts) of each record that says something of the graph, and what cannot be read at all.
+
+    A text that some store cannot hold is no reason to miss who touched what: facts are short and made clean here.
+    """
     found, rejected, times = [], [], Times()
     for one in batch:
-        if one.record is None or one.problem:
+        if one.record is None:
             rejected.append(Rejected(one, one.problem or "no record"))
-            continue
-        if why := poison.problem(one.body, one.record, max_field):
-            rejected.append(Rejected(one, why))
             continue
         try:
             facts = of_record(one.record, times)
@@ -192,5 +192,19 @@ def read(batch: Sequence[Delivery], max_field: int) -> tuple[list[tuple[int, Fac
             rejected.append(Rejected(one, f"not a record of format 1: {type(error).__name__}: {error}"))
             continue
         if facts is not None:
-            found.append((one.seq, facts))
+            found.append((one.seq, _clean(facts) if one.problem or b"\\u" in one.body else facts))
     return found, rejected
+
+
+def _clean(facts: Facts) -> Facts:
+    """`facts` without what a store cannot hold: NUL and lone surrogates."""
+    made = Facts(facts.at_us)
+    made.edges = [(kind, _node(source), _node(target)) for kind, source, target in facts.edges]
+    made.props = {
+        _node(node): {name: clean(value) for name, value in props.items()} for node, props in facts.props.items()
+    }
+    return made
+
+
+def _node(node: Node) -> Node:
+    return Node(node.kind, clean(node.key))
