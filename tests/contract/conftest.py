@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.ledger_records import JOURNAL
 
 from levaithan.stores.sqlite_graph import SqliteGraph
 from levaithan.stores.sqlite_ledger import SqliteLedger
@@ -62,9 +64,21 @@ def sqlite_graph(folder: Path) -> Place:
     return Place("sqlite", lambda: SqliteGraph(path, 1 << 20))
 
 
+def redis_counters(folder: Path) -> Place:
+    from tests.servers.sharing import shared
+
+    from levaithan.stores.opening import Opening
+    from levaithan.stores.redis_counters import RedisCounters
+
+    url = f"{shared('redis').url}?prefix={secrets.token_hex(6)}"
+    opening = Opening("counters", "", str(folder), url, journal=JOURNAL)
+    return Place("redis", lambda: RedisCounters(opening))
+
+
 LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger, "postgres": postgres_ledger}
 SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search}
 GRAPHS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_graph}
+COUNTERS: dict[str, Callable[[Path], Place]] = {"redis": redis_counters}
 
 
 def offered(make: Callable[[Path], Place], name: str, folder: Path) -> Place:
@@ -106,3 +120,8 @@ def search_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pla
 @pytest.fixture(params=GRAPHS)
 def graph_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from _given(GRAPHS[request.param], request.param, tmp_path)
+
+
+@pytest.fixture(params=COUNTERS)
+def counters_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    yield from _given(COUNTERS[request.param], request.param, tmp_path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
 from levaithan.stores.opening import Opening, masked
-from levaithan.stores.roles import GRAPH, LEDGER, ROLES, SEARCH, Ledger, Search
+from levaithan.stores.roles import COUNTERS, GRAPH, LEDGER, ROLES, SEARCH, Ledger, Search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ ADAPTERS: dict[tuple[str, str], str] = {
     (LEDGER, "postgres"): "levaithan.stores.postgres_ledger:opened",
     (SEARCH, "sqlite"): "levaithan.stores.sqlite_search:opened",
     (GRAPH, "sqlite"): "levaithan.stores.sqlite_graph:opened",
+    (COUNTERS, "redis"): "levaithan.stores.redis_counters:opened",
+    (COUNTERS, "rediss"): "levaithan.stores.redis_counters:opened",
 }
 """(role, scheme of its URL) -> module:function. The function takes an Opening and gives the store; it opens nothing."""
 FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3"}

@@ -4,6 +4,7 @@ Imports the standard library and the error tree only: the read path of the CLI l
 no SQLAlchemy and no pydantic may come in here.
 """
 
+from levaithan.stores.roles.counters import Counters, StreamEvent
 from levaithan.stores.roles.failures import (
     SchemaTooNewError,
     StoreAuthError,
@@ -27,6 +28,7 @@ __all__ = (
     "MEMORY",
     "ROLES",
     "SEARCH",
+    "Counters",
     "Cursor",
     "DeadLetter",
     "Delivery",
@@ -47,4 +49,5 @@ __all__ = (
     "StoreTimeoutError",
     "StoreTlsError",
     "StoreUnsupportedError",
+    "StreamEvent",
 )
