@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from levaithan.hot.event import Event
     from levaithan.hot.hotconf import HotConf
     from levaithan.hot.paths import Home
+    from levaithan.hot.shared import Shared
 
 _STRENGTH = {verdict: strength for strength, verdict in enumerate(VERDICTS)}
 _REFUSED = ("deny", "halt")
@@ -34,9 +35,9 @@ class Context:
     """What a hook may use: home, conf, now_us (wall clock, microseconds), machine, memory (lives as long as the
     process; a hook keeps its things under its own name), complaints (what a hook found wrong with the installation,
     under its name; shown to the user), loads and dumps (the fastest JSON there is), decision (as it stands when a
-    reservation or an observer runs; not to be changed)."""
+    reservation or an observer runs; not to be changed), shared (what machines share, see shared.py; None without)."""
 
-    __slots__ = ("complaints", "conf", "decision", "dumps", "home", "loads", "machine", "memory", "now_us")
+    __slots__ = ("complaints", "conf", "decision", "dumps", "home", "loads", "machine", "memory", "now_us", "shared")
 
     def __init__(
         self, home: Home, conf: HotConf, loads: Callable[[Any], Any], dumps: Callable[[Any], Any], machine: str = ""
@@ -50,6 +51,7 @@ class Context:
         self.complaints: dict[str, list[str]] = {}
         self.decision = Decision()
         self.now_us = 0
+        self.shared: Shared | None = None
 
 
 class Outcome:
