@@ -52,7 +52,7 @@ class RedisCoordination(RedisServer):
         return int(self.script(redis_lua.RELEASE_HALTS, self._halt_keys(), self.channel, json.dumps(list(ids))))
 
     def halts(self) -> tuple[int, dict[str, str], set[str]]:
-        """(version, id -> the halt as JSON, ids that were released in the last 30 days). The version only ever grows."""
+        """(version, id -> the halt as JSON, ids that were released in the last 30 days). The version only grows."""
         version, flat, released = self.script(redis_lua.ALL_HALTS, self._halt_keys())
         return int(version), dict(zip(flat[::2], flat[1::2], strict=True)), set(released)
 
