@@ -250,10 +250,12 @@ def test_halts_are_heard_set_and_released_once(machines: Machines) -> None:
 
 def test_who_lives(machines: Machines) -> None:
     here, there = machines.coordinating("a"), machines.coordinating("b")
-    assert set(here.beat()) == {"a"}
-    assert set(there.beat()) == {"a", "b"}
+    new, alive = here.beat()
+    assert (new, set(alive)) == (True, {"a"})
+    assert here.beat()[0] is False
+    assert set(there.beat()[1]) == {"a", "b"}
     time.sleep(0.2)
-    assert set(here.beat(alive_s=0.1)) == {"a"}
+    assert set(here.beat(alive_s=0.1)[1]) == {"a"}
 
 
 # -- a server that is hurt --

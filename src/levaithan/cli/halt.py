@@ -75,7 +75,7 @@ def release(
     json: options.Json = False,
 ) -> None:
     """Let agents go on; asks twice unless --yes."""
-    from levaithan.hot import halts
+    from levaithan.hot import halt_merge, halts
 
     if (halt_id is None) != every:
         raise UsageProblem("Name one halt, or --all.", fix="`levaithan halt list` shows them")
@@ -88,6 +88,10 @@ def release(
         released = halts.release_halt(STATE.home(), halt_id or "all") if meant else []
     except halts.HaltError as problem:
         raise _failed(problem) from None
+    try:
+        halt_merge.note_released(STATE.home(), [halt.id for halt in released])
+    except OSError as problem:
+        output.say(f"note: other machines could not be told ({problem}): release it there as well")
     for halt in released:
         _record("release", halt)
     output.emit([halt.as_dict() for halt in released], COLUMNS, output.pick(None, json), nothing="no halts in force")

@@ -11,6 +11,7 @@ from levaithan.config.core_settings import CoreSettings, Size, lower
 _PASSWORD = "Password of its user, when the URL names none"  # noqa: S105 - a description
 _KEY = "API key, where the server asks for one instead of user and password"
 _CA = "File with the certificate of the authority (PEM) that signed the server's, when it is none of the system's"
+Partition = Annotated[Literal["local", "deny"], BeforeValidator(lower)]
 Model = Annotated[Literal["auto", "minilm", "hashing"], BeforeValidator(lower)]
 
 
@@ -76,6 +77,11 @@ class StoreSettings(CoreSettings):
         ge=1,
         le=1000,
         description="Milliseconds a hook may wait for shared counters before this machine's own share decides",
+    )
+    counters_lease_partition: Partition = Field(
+        default="local",
+        description="Leases while the shared counters are out of reach: local = this machine's own book decides, "
+        "deny = nobody takes one",
     )
     store_timeout_ms: int = Field(
         default=10_000, ge=100, le=300_000, description="Milliseconds a store's server may take to answer the projector"

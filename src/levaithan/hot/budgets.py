@@ -32,7 +32,7 @@ SCOPES = ("session", "task", "agent", "project", "day", "week", "month")
 SHARES = {"warn": 0.8, "ask": None, "deny": 1.0, "halt": None}
 """At which share of a limit what follows, where the limit does not say."""
 PERIODS = ("day", "week", "month")
-_LASTS_US = 15 * 60 * 1_000_000
+LASTS_US = 15 * 60 * 1_000_000
 """How long a reservation holds that nothing was heard of again."""
 _SETTLED = frozenset(("Stop", "SubagentStop", "SessionEnd", "StopFailure"))
 
@@ -115,26 +115,36 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         return Opinion("deny", _unreadable(context.memory["budgets"]), "budget.unreadable")
     if not in_force or not event.session_id:
         return None
+    if context.shared is not None:
+        from levaithan.hot import shared_budgets
+
+        in_force = shared_budgets.ask(event, context, in_force)
     if event.name == "PreToolUse" and _kept(context, lambda spend: _near(event, context, spend, in_force)):
         from levaithan.hot import flush
 
         flush.wait(event, context.memory)
-    return _kept(context, lambda spend: _reserve(event, context, spend, in_force))
+    said = _kept(context, lambda spend: _reserve(event, context, spend, in_force))
+    if said is not None and said.verdict in ("deny", "halt"):
+        _tell(event, context)
+    return said
 
 
 def _reserve(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -> Opinion | None:
-    session, holder = event.session_id or "", _holder(event)
-    _settle(event, spend)
+    session, holder = event.session_id or "", holder_of(event)
+    settle(event, spend)
     task = spend.task(session)
     if event.tool_name in ("TaskUpdate", "TaskCreate"):
         _follow_task(event, spend, context.now_us)
-    periods = _periods(context.now_us)
+    periods = periods_at(context.now_us)
     bounded = [(limit, bucket) for limit in in_force if (bucket := limit.bucket(event, task, periods))]
-    said = [_said(limit, bucket, spend, event, context) for limit, bucket in bounded]
-    strongest = max((one for one in said if one), key=_strength, default=None)
+    strongest = None
+    if bounded:
+        from levaithan.hot import budget_verdict
+
+        strongest = budget_verdict.strongest(bounded, spend, event, context)
     if strongest is None or strongest.verdict in ("allow", "ask"):
-        nano, buckets = _estimate(event, spend, context), [bucket for _, bucket in bounded]
-        spend.reserve(holder, buckets, nano, context.now_us + _LASTS_US)
+        nano, buckets = estimate(event, spend, context), [bucket for _, bucket in bounded]
+        spend.reserve(holder, buckets, nano, context.now_us + LASTS_US)
         if event.name == "UserPromptSubmit":
             spend.under_way(holder)
     return strongest
@@ -142,9 +152,9 @@ def _reserve(event: Event, context: Context, spend: Spend, in_force: list[Limit]
 
 def _near(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -> bool:
     """Whether a call or two like the dearest so far would bring a limit to where something follows."""
-    _settle(event, spend)
-    session, periods = event.session_id or "", _periods(context.now_us)
-    more = 2 * max(spend.dearest_call(session), _estimate(event, spend, context))
+    settle(event, spend)
+    session, periods = event.session_id or "", periods_at(context.now_us)
+    more = 2 * max(spend.dearest_call(session), estimate(event, spend, context))
     for limit in in_force:
         bucket = limit.bucket(event, spend.task(session), periods)
         shares = [share for name, share in limit.shares.items() if share is not None and name != "warn"]
@@ -158,7 +168,8 @@ def _near(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -
 def give_back(event: Event, context: Context) -> None:
     """Undo: the step that would have led to a call does not happen."""
     if "spend" in context.memory:
-        _kept(context, lambda spend: spend.release(_holder(event)))
+        _kept(context, lambda spend: spend.release(holder_of(event)))
+        _tell(event, context)
 
 
 def watch(event: Event, context: Context) -> None:
@@ -168,17 +179,26 @@ def watch(event: Event, context: Context) -> None:
     if event.name in _SETTLED:
         reserved = bool(_in_force(event, context))
         _kept(context, lambda spend: _end(event, spend, context.now_us, reserved=reserved))
+        _tell(event, context)
     elif _in_force(event, context):
-        _kept(context, lambda spend: spend.under_way(_holder(event)))
+        _kept(context, lambda spend: spend.under_way(holder_of(event)))
 
 
 def _end(event: Event, spend: Spend, now_us: int, *, reserved: bool) -> None:
-    _settle(event, spend)
+    settle(event, spend)
     if event.name == "SessionEnd":
         spend.release(f"{event.session_id}/")
         spend.sweep(now_us)
     elif reserved:
-        spend.release(_holder(event))
+        spend.release(holder_of(event))
+
+
+def _tell(event: Event, context: Context) -> None:
+    """Nothing is reserved with the other machines any more."""
+    if context.shared is not None:
+        from levaithan.hot import shared_budgets
+
+        shared_budgets.release(event, context)
 
 
 def _kept(context: Context, work: Callable[[Spend], Made]) -> Made:
@@ -210,7 +230,7 @@ def _in_force(event: Event, context: Context) -> list[Limit]:
     return found
 
 
-def _settle(event: Event, spend: Spend) -> None:
+def settle(event: Event, spend: Spend) -> None:
     session, transcript = event.session_id or "", event.text("transcript_path")
     if not transcript or "\x00" in transcript:
         return
@@ -230,70 +250,18 @@ def _follow_task(event: Event, spend: Spend, now_us: int) -> None:
         spend.set_task(session, None, now_us)
 
 
-def _holder(event: Event) -> str:
+def holder_of(event: Event) -> str:
     return f"{event.session_id}/{event.agent_id or 'main'}"
 
 
-def _estimate(event: Event, spend: Spend, context: Context) -> int:
+def estimate(event: Event, spend: Spend, context: Context) -> int:
     """What the next call is taken to cost: like those of this agent so far, or as the charter says."""
     known = spend.usual_cost(event.session_id or "", event.agent_id or "")
     default: float = charter.of(event, context).budgets["reserve_usd"]
     return known or round(default * USD)
 
 
-def _said(limit: Limit, bucket: str, spend: Spend, event: Event, context: Context) -> Opinion | None:
-    """What follows from one limit: the strongest of what its shares say."""
-    spent, held = spend.spent(bucket), spend.reserved(bucket, context.now_us, _holder(event))
-    rule = f"budget.{limit.scope}"
-    if limit.frozen:
-        return _refused(limit, bucket, spend, event, context, "is frozen", "ask the user: `levaithan budget unfreeze`")
-    shares = limit.shares
-    instead = (
-        f"finish with what you have and tell the user, who can raise it: `levaithan budget set --scope {limit.scope}`"
-    )
-    if shares["halt"] is not None and spent >= limit.nano * shares["halt"]:
-        return Opinion("halt", _words(limit, spent, held, "is overspent", instead), rule)
-    if shares["deny"] is not None and spent + held >= limit.nano * shares["deny"]:
-        return _refused(limit, bucket, spend, event, context, "is used up", instead)
-    if event.name == "PreToolUse" and shares["ask"] is not None and spent + held >= limit.nano * shares["ask"]:
-        return Opinion("ask", _words(limit, spent, held, "is nearly used up", "go on only if the user agrees"), rule)
-    late = shares["warn"] is not None and spent >= limit.nano * shares["warn"]
-    if late and spend.tell_once(f"{event.session_id} {bucket} {limit.usd} warn", context.now_us):
-        text = _words(limit, spent, held, "is nearly used up", "use what is left for what matters most")
-        return Opinion("allow", text, rule, text)
-    return None
-
-
-def _refused(  # noqa: PLR0917 - what _said() knows
-    limit: Limit, bucket: str, spend: Spend, event: Event, context: Context, what: str, instead: str
-) -> Opinion:
-    """The refusal. An agent is called once more to say so to the user; one that then goes on with tools is ended, since
-    each refusal costs another call."""
-    spent, held = spend.spent(bucket), spend.reserved(bucket, context.now_us, _holder(event))
-    verdict = "deny"
-    if event.name == "PreToolUse":
-        agent, session = event.agent_id or "", event.session_id or ""
-        key = f"{_holder(event)} {bucket} {limit.usd} {what}"
-        if spend.calls_since_refused(key, session, agent, context.now_us):
-            verdict, what = "halt", f"{what}, as was said before"
-    return Opinion(verdict, _words(limit, spent, held, what, instead), f"budget.{limit.scope}")
-
-
-def _words(limit: Limit, spent: int, held: int, what: str, instead: str) -> str:
-    under_way = f" and ${held / USD:.2f} under way" if held else ""
-    whose = f" of {limit.target}" if limit.target else ""
-    whose += " in this project" if limit.by_project else ""
-    return (
-        f"The {limit.scope} budget{whose} {what}: ${spent / USD:.2f} spent{under_way} of ${limit.usd:.2f} "
-        f"[rule budget.{limit.scope}]. Instead: {instead}"
-    )
-
-
-def _strength(opinion: Opinion) -> int:
-    return ("allow", "ask", "deny", "halt").index(opinion.verdict)
-
-
-def _periods(now_us: int) -> dict[str, str]:
+def periods_at(now_us: int) -> dict[str, str]:
     from levaithan.hot.spend import periods_of
 
     return periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_us // 1_000_000)))

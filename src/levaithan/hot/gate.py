@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from levaithan.hot.event import Event
     from levaithan.hot.hotconf import HotConf
     from levaithan.hot.paths import Home
+    from levaithan.hot.shared import Shared
 
 _TOLD = frozenset(("SessionStart", "UserPromptSubmit"))
 """Where the user hears of a broken installation: at every tool call it would be noise."""
@@ -70,6 +71,10 @@ class Gate:
         for said in self._context.complaints.values():
             found += said
         return found
+
+    def share(self, shared: Shared | None) -> None:
+        """What machines share while they decide, for the hooks; None: this one decides by itself."""
+        self._context.shared = shared
 
     def decide(self, event: Event) -> tuple[Outcome, bytes]:
         """The outcome of `event` and the body of its record, redacted, without seq. Never raises."""

@@ -67,9 +67,10 @@ class Book:
                     lease["waiting"][session] = since
         return found
 
-    def take(self, path: str, holder: Lease, until: int) -> int:
-        """Hold `path` for `holder` (session, agent, project, since_us) until then; its new fencing token."""
-        self._db.execute("UPDATE fences SET last = last + 1")
+    def take(self, path: str, holder: Lease, until: int, least: int = 0) -> int:
+        """Hold `path` for `holder` (session, agent, project, since_us) until then; its new fencing token, at least
+        `least`."""
+        self._db.execute("UPDATE fences SET last = MAX(last + 1, ?)", (least,))
         fence = int(self._db.execute("SELECT last FROM fences").fetchone()[0])
         row = (path, holder["session"], holder["agent"], holder["project"], holder["since_us"], until, fence)
         self._db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -90,6 +91,10 @@ class Book:
         sql = "SELECT MIN(until_us) FROM leases WHERE session = ? AND until_us > ?"
         found: int | None = self._db.execute(sql, (session, now)).fetchone()[0]
         return found
+
+    def last_fence(self) -> int:
+        """The highest fencing token so far."""
+        return int(self._db.execute("SELECT last FROM fences").fetchone()[0])
 
     def wait(self, path: str, session: str, now: int) -> int:
         """Since when `session` waits for `path`: from now on, if it did not."""

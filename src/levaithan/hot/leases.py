@@ -17,7 +17,7 @@ from levaithan.hot.opinion import Opinion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from levaithan.hot.event import Event
@@ -31,6 +31,8 @@ FILE = "/leases.sqlite"
 _SECOND = 1_000_000
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _SESSIONS = 4096
+_SAID = 64
+"""Paths of one call that its record names."""
 _AGE_US = 60 * _SECOND
 """No event is older than that while it is decided."""
 _TOO_LATE = (
@@ -71,10 +73,16 @@ def reserve(event: Event, context: Context) -> Opinion | None:
 
 def give_back(event: Event, context: Context) -> None:
     """Undo: what the event took anew is free again; what its session held before stays. Raises sqlite3.Error."""
-    made, taken = context.memory.pop("lease_taken", ("", []))
+    made, taken, entry = context.memory.pop("lease_taken", ("", [], {}))
     if made == event.id and taken:
         book = _book(context)
         book.one_step(lambda: book.drop_all(taken))
+        gone = [path for path, _ in taken]
+        entry["leased"] = [path for path in entry.pop("leased", ()) if path not in gone]
+        if context.shared is not None:
+            from levaithan.hot import shared_leases
+
+            shared_leases.free(context, taken)
 
 
 def keep(event: Event, context: Context) -> Opinion | None:
@@ -176,10 +184,19 @@ def _taken(event: Event, context: Context, paths: list[str], expires: int) -> Op
     mine = [lease for lease in found if lease and lease["session"] == session]
     if len(mine) == len(paths) and all(expires >= lease["until_us"] - now > expires // 2 for lease in mine):
         return None  # nothing needs to be written
-    return book.one_step(lambda: _all_or_none(event, context, paths, expires))
+    if context.shared is None:
+        return book.one_step(lambda: _all_or_none(event, context, paths, expires, {}))
+    from levaithan.hot import shared_leases
+
+    def local(fences: Mapping[str, int]) -> Opinion | None:
+        return book.one_step(lambda: _all_or_none(event, context, paths, expires, fences))
+
+    return shared_leases.taken(event, context, paths, expires, book.last_fence() + 1, local)
 
 
-def _all_or_none(event: Event, context: Context, paths: list[str], expires: int) -> Opinion | None:
+def _all_or_none(
+    event: Event, context: Context, paths: list[str], expires: int, fences: Mapping[str, int]
+) -> Opinion | None:
     """What was free is held now; or what stands in the way. The time is taken here, where nobody else is: by an older
     one a lease would end before its time, another session's would be cut short."""
     book, now, session = _book(context), _moment(context), event.session_id or ""
@@ -190,8 +207,9 @@ def _all_or_none(event: Event, context: Context, paths: list[str], expires: int)
             return Opinion("deny", _words(lease, now - book.wait(path, session, now)), "lease.held")
     book.prolong(session, now, now + expires, list(held))
     holder = {"session": session, "agent": event.agent_id, "project": event.project, "since_us": now}
-    taken = [(path, book.take(path, holder, now + expires)) for path in paths if path not in held]
-    context.memory["lease_taken"] = (event.id, taken)
+    taken = [(path, book.take(path, holder, now + expires, fences.get(path, 0))) for path in paths if path not in held]
+    context.entry["leased"] = paths[:_SAID]
+    context.memory["lease_taken"] = (event.id, taken, context.entry)
     ends = _ends(context)
     if ends.pop(session, None) == 0 and not held:  # it held none: these are all
         ends[session] = now + expires

@@ -89,7 +89,11 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         said[0], counted = _admit(event, context, pace, state, project)
         return counted
 
-    _with_states(event, context, work, by_project=by_project)
+    with_states(event, context, work, by_project=by_project)
+    if context.shared is not None and pace["calls_per_minute_by_project"]:
+        from levaithan.hot import shared_pace
+
+        return shared_pace.ask(event, context, pace["calls_per_minute_by_project"], said[0])
     return said[0]
 
 
@@ -98,6 +102,10 @@ def give_back(event: Event, context: Context) -> None:
     taken = context.memory.pop("pace_taken", None)
     if taken is None or taken[0] != event.id:
         return
+    if context.shared is not None:
+        from levaithan.hot import shared_pace
+
+        shared_pace.take_back(event, context)
     _, names, agent, run = taken
 
     def work(state: State, project: State) -> bool:
@@ -109,7 +117,7 @@ def give_back(event: Event, context: Context) -> None:
             state.setdefault("runs", {})[agent] = run
         return True
 
-    _with_states(event, context, work, by_project=any(kind == "project" for kind, _ in names))
+    with_states(event, context, work, by_project=any(kind == "project" for kind, _ in names))
 
 
 def watch(event: Event, context: Context) -> None:
@@ -139,7 +147,7 @@ def watch(event: Event, context: Context) -> None:
             windows.add(window, now)
         return True
 
-    _with_states(event, context, work, by_project="denials_project" in kinds)
+    with_states(event, context, work, by_project="denials_project" in kinds)
 
 
 def _denials(kind: str, event: Event) -> str:
@@ -223,7 +231,7 @@ def _bounded(table: dict[str, Any]) -> None:
             del table[name]
 
 
-def _with_states(
+def with_states(
     event: Event, context: Context, work: Callable[[State, State], bool], *, by_project: bool = False
 ) -> None:
     """Calls `work` with the states of the event's session and project, which nobody else changes meanwhile.

@@ -58,6 +58,8 @@ class Spend:
         self._home = home
         self._loads = loads
         self._prices: tuple[object, Prices] | None = None
+        self.others: dict[str, tuple[int, int]] = {}
+        """bucket -> nano-USD (spent, reserved) by other machines, which counts here as well (shared_budgets)."""
         self._db = Database(home.state + FILE, _TABLES, SCHEMA)
 
     def close(self) -> None:
@@ -122,14 +124,15 @@ class Spend:
     def spent(self, bucket: str) -> int:
         """Nano-USD spent in `bucket`."""
         row = self._db.execute("SELECT nano FROM totals WHERE bucket = ?", (bucket,)).fetchone()
-        return int(row[0]) if row else 0
+        return (int(row[0]) if row else 0) + (self.others[bucket][0] if bucket in self.others else 0)
 
     def reserved(self, bucket: str, now_us: int, besides: str = "") -> int:
         """Nano-USD that calls under way may still cost in `bucket`, without what the holder `besides` reserved."""
         sql = (
             "SELECT COALESCE(SUM(nano), 0) FROM reserved WHERE bucket = ? AND until_us BETWEEN ? AND ? AND holder != ?"
         )
-        return int(self._db.execute(sql, (bucket, now_us + 1, now_us + _LONGEST_US, besides)).fetchone()[0])
+        own = int(self._db.execute(sql, (bucket, now_us + 1, now_us + _LONGEST_US, besides)).fetchone()[0])
+        return own + (self.others[bucket][1] if bucket in self.others else 0)
 
     def reserve(self, holder: str, buckets: Sequence[str], nano: int, until_us: int) -> None:
         """Set `nano` aside in each bucket for the next call of `holder`, in place of what it had reserved."""

@@ -35,9 +35,22 @@ class Context:
     """What a hook may use: home, conf, now_us (wall clock, microseconds), machine, memory (lives as long as the
     process; a hook keeps its things under its own name), complaints (what a hook found wrong with the installation,
     under its name; shown to the user), loads and dumps (the fastest JSON there is), decision (as it stands when a
-    reservation or an observer runs; not to be changed), shared (what machines share, see shared.py; None without)."""
+    reservation or an observer runs; not to be changed), entry (what the record says of this hook, which may add to it),
+    shared (what machines share, see shared.py; None without)."""
 
-    __slots__ = ("complaints", "conf", "decision", "dumps", "home", "loads", "machine", "memory", "now_us", "shared")
+    __slots__ = (
+        "complaints",
+        "conf",
+        "decision",
+        "dumps",
+        "entry",
+        "home",
+        "loads",
+        "machine",
+        "memory",
+        "now_us",
+        "shared",
+    )
 
     def __init__(
         self, home: Home, conf: HotConf, loads: Callable[[Any], Any], dumps: Callable[[Any], Any], machine: str = ""
@@ -51,6 +64,7 @@ class Context:
         self.complaints: dict[str, list[str]] = {}
         self.decision = Decision()
         self.now_us = 0
+        self.entry: dict[str, Any] = {}
         self.shared: Shared | None = None
 
 
@@ -157,6 +171,7 @@ class Runner:
                 raise HookError(hook.error)
             if began >= limit.until:
                 raise Overrun("no time was left for it")
+            self.context.entry = entry
             limit.inside = True
             opinion: Opinion | None = hook.function(self.event, self.context)
             limit.inside = False

@@ -29,6 +29,7 @@ from levaithan.service.notify import notify
 from levaithan.service.projection import Projection
 from levaithan.service.sealing import Sealing
 from levaithan.service.server import Server
+from levaithan.service.sharing import Sharing
 from levaithan.service.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class App:
         self.decider = deciding.Decider(self.gate)
         self.projection = Projection(home, self.say)
         self.sealing = Sealing(home, settings, self.committer, self.say)
+        self.sharing = Sharing(home, settings, self.gate, self.say)
         self.supervisor = Supervisor(self.say)
         self.chores = Chores(self)
         self.stores = ("ledger", "search") if settings.search else ("ledger",)
@@ -97,6 +99,7 @@ class App:
         self.committer.start()
         await self.open_journal()
         self.decider.warm_up()
+        self.sharing.start()
         listener = await loop.create_unix_server(
             lambda: Connection(self.server), sock=self.instance.listen(), backlog=BACKLOG
         )
@@ -154,6 +157,7 @@ class App:
         self.instance.close_socket()
         listener.close()
         drained, _ = await asyncio.gather(self.server.drain(DRAIN_S), self.supervisor.stop(LOOPS_END_S))
+        self.sharing.stop()
         if not self._abandoned:
             try:
                 await asyncio.wait_for(self.sealing.last(), DRAIN_S)

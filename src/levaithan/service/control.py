@@ -123,6 +123,7 @@ def status(app: App) -> dict[str, Any]:
         "projector": projector,
         "loops": app.supervisor.states(),
         "canary": app.chores.canary,
+        "sharing": app.sharing.status(),
         "checkpoint": app.sealing.status(),
         "pruned": app.chores.pruner.state,
         "memory": {"rss_bytes": resident()},

@@ -35,10 +35,11 @@ class RedisCoordination(RedisServer):
 
     # -- heartbeats --
 
-    def beat(self, alive_s: float = ALIVE_S) -> dict[str, float]:
-        """Say that this service lives: who does -> when it was last heard of (Unix seconds, the server's clock)."""
-        found = self.script(redis_lua.BEAT, [self.prefix + "alive"], self.node, int(alive_s * 1e6))
-        return {found[at]: float(found[at + 1]) / 1e6 for at in range(0, len(found), 2)}
+    def beat(self, alive_s: float = ALIVE_S) -> tuple[bool, dict[str, float]]:
+        """Say that this service lives: (whether the server had not heard of it, who lives -> when it was last heard of,
+        in Unix seconds by the server's clock)."""
+        new, found = self.script(redis_lua.BEAT, [self.prefix + "alive"], self.node, int(alive_s * 1e6))
+        return bool(new), {found[at]: float(found[at + 1]) / 1e6 for at in range(0, len(found), 2)}
 
     # -- halts --
 

@@ -212,13 +212,14 @@ return cjson.encode({leases = found, now = whole(now)})
 BEAT = (
     _NOW
     + """
-redis.call('ZADD', KEYS[1], whole(now), ARGV[1])
+local new = redis.call('ZADD', KEYS[1], whole(now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', whole(now - 604800000000))
 redis.call('ZREMRANGEBYSCORE', KEYS[1], whole(now + 1000000), '+inf')
-return redis.call('ZRANGEBYSCORE', KEYS[1], whole(now - ARGV[2]), '+inf', 'WITHSCORES')
+return {new, redis.call('ZRANGEBYSCORE', KEYS[1], whole(now - ARGV[2]), '+inf', 'WITHSCORES')}
 """
 )
-"""KEYS: who was seen when. ARGV: a service, and how long (us) one is alive. -> the living, and when they were seen."""
+"""KEYS: who was seen when. ARGV: a service, and how long (us) one is alive. -> {1 for one it did not know, the
+living and when they were seen}."""
 
 _HALTS = (
     _NOW

@@ -65,10 +65,15 @@ def open_store(role: str, settings: Any, home: Home) -> Any:
     """
     if not in_use(role, settings):
         return None
+    opening = opening_of(role, settings, home)
+    return adapter(role, opening.url.partition("://")[0] or "sqlite")(opening)
+
+
+def opening_of(role: str, settings: Any, home: Home) -> Opening:
+    """What the adapter of `role` is opened with, as `settings` choose it."""
     url = _plain(setting(settings, role, "url"))
-    scheme = url.partition("://")[0] if url else "sqlite"
-    embedded = scheme == "sqlite"
-    opening = Opening(
+    embedded = url.partition("://")[0] in ("", "sqlite")
+    return Opening(
         role=role,
         path="/" + url.partition("://")[2].lstrip("/") if url and embedded else f"{home.state}/{FILES.get(role, role)}",
         state=home.state,
@@ -81,7 +86,6 @@ def open_store(role: str, settings: Any, home: Home) -> Any:
         journal="" if embedded else _journal(home),
         options={**_options(settings), **_kept(settings, role)},
     )
-    return adapter(role, scheme)(opening)
 
 
 def known() -> tuple[str, ...]:

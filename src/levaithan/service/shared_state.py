@@ -1,0 +1,111 @@
+"""What this machine tells the others again and again: the leases in force here, and what it has spent.
+
+The home's files are the truth about this machine: a server that lost everything has it back within seconds, one that
+has a lease that no book knows lets it go.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+from levaithan.hot import leases
+from levaithan.hot.lease_book import Book
+from levaithan.hot.spend import FILE as SPEND
+from levaithan.hot.spend import periods_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.hot.paths import Home
+    from levaithan.stores.redis_coordination import RedisCoordination
+
+_LOOK_S = 5.0
+_FRESH_US = 1_000_000
+_GHOST_US = 3_000_000
+"""A lease of this machine that its book does not have is let go when it is so old: a call may be about to enter it."""
+_MOST = 1000
+_SUMS = (
+    "SELECT bucket, nano FROM totals WHERE (bucket >= 'project:' AND bucket < 'project;' "
+    "AND (instr(bucket, '|') = 0 OR substr(bucket, instr(bucket, '|') + 1) IN (?, ?, ?))) "
+    "OR bucket IN (?, ?, ?) LIMIT ?"
+)
+
+
+class SharedLeases:
+    """The leases of one home."""
+
+    def __init__(self, home: Home, others: RedisCoordination, say: Callable[..., None]) -> None:
+        self._home = home
+        self._others = others
+        self._say = say
+        self._mine: dict[str, dict[str, Any]] = {}
+        self._looked = 0.0
+
+    def tell(self) -> None:
+        """Say which are in force here, end those that no longer are. Raises StoreError, OSError, sqlite3.Error."""
+        now = time.time_ns() // 1000
+        here = {one["path"]: one for one in leases.every(self._home, now)}
+        told = [
+            {"path": path, "session": one["session"], "agent": one["agent"], "project": one["project"],
+             "fence": one["fence"], "lasts_us": one["until_us"] - now}
+            for path, one in here.items()
+        ]  # fmt: skip
+        lost = self._others.announce(told) if told else []
+        if lost:
+            self._lose([here.pop(path) for path in lost if path in here])
+        over = [one for path, one in self._mine.items() if path not in here]
+        if over:
+            self._others.free(over, unless_us=_FRESH_US)
+        self._mine = here
+        if time.monotonic() - self._looked >= _LOOK_S:
+            self._looked = time.monotonic()
+            self._let_go(here)
+
+    def _lose(self, lost: list[dict[str, Any]]) -> None:
+        """Another machine's session has these: both took them while they were out of reach of each other."""
+        book = Book(self._home)
+        try:
+            book.one_step(lambda: book.drop_all([(one["path"], one["fence"]) for one in lost]))
+        finally:
+            book.close()
+        for one in lost:
+            self._say("a lease is another machine's", level="warning", path=one["path"], session=one["session"])
+
+    def _let_go(self, here: dict[str, dict[str, Any]]) -> None:
+        found, now = self._others.leases()
+        ghosts = [
+            one for one in found
+            if one["node"] == self._others.node and one["path"] not in here and now - one["renewed_us"] >= _GHOST_US
+        ]  # fmt: skip
+        if ghosts:
+            self._others.free(ghosts, unless_us=_GHOST_US)
+
+
+class SharedSums:
+    """What one home has spent, by the buckets that machines share."""
+
+    def __init__(self, home: Home, others: RedisCoordination) -> None:
+        self._path = home.state + SPEND
+        self._others = others
+        self._told: dict[str, int] = {}
+
+    def tell(self, *, again: bool) -> None:
+        """Say what changed since it was told; everything, where `again`. Raises StoreError, sqlite3.Error."""
+        if not os.path.exists(self._path):  # noqa: PTH110
+            return
+        sums = self._sums()
+        fresh = {bucket: nano for bucket, nano in sums.items() if again or self._told.get(bucket) != nano}
+        if fresh:
+            self._others.settle(fresh)
+        self._told = sums
+
+    def _sums(self) -> dict[str, int]:
+        periods = [*periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())).values()]
+        link = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=1.0)
+        try:
+            return dict(link.execute(_SUMS, (*periods, *periods, _MOST)).fetchall())
+        finally:
+            link.close()

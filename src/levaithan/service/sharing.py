@@ -1,0 +1,163 @@
+"""The service's part in deciding with other machines: it hands the gate what machines share, and keeps it true.
+
+A thread of its own waits for news of halts, looks at this home's twenty times a second, and once a second says that it
+lives and which leases are in force here. It may wait for a server as long as it likes: no hook waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from levaithan.errors import LevaithanError
+from levaithan.hot.halts import HaltError
+from levaithan.hot.paths import fnv1a64
+from levaithan.hot.state_file import StateFile
+from levaithan.service.shared_halts import SharedHalts
+from levaithan.service.shared_state import SharedLeases, SharedSums
+from levaithan.stores.registry import adapter, opening_of
+from levaithan.stores.roles import COUNTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.config.settings import Settings
+    from levaithan.hot.gate import Gate
+    from levaithan.hot.paths import Home
+    from levaithan.stores.opening import Opening
+
+LISTEN_S = 0.05
+TURN_S = 1.0
+SUMS_S = 5.0
+AGAIN_S = 0.5
+_LIMIT_S = 1.0
+"""How long the server may take to answer this thread."""
+
+
+class Sharing:
+    """One service's. Nothing happens, and nothing is loaded, without LEVAITHAN_COUNTERS_URL."""
+
+    def __init__(self, home: Home, settings: Settings, gate: Gate, say: Callable[..., None]) -> None:
+        self._home = home
+        self._settings = settings
+        self._gate = gate
+        self._say = say
+        self._thread: _Sharer | None = None
+
+    def start(self) -> None:
+        """Begin, where machines share. What is wrong with the settings is said, and this machine decides by itself."""
+        if not self._settings.counters_url:
+            return
+        try:
+            opening = opening_of(COUNTERS, self._settings, self._home)
+            adapter(COUNTERS, opening.url.partition("://")[0])
+            self._thread = _Sharer(self._home, self._settings, opening, self._gate.machine, self._say)
+        except LevaithanError as error:
+            self._say("machines do not share", level="error", error=str(error), fix=error.fix)
+            return
+        self._gate.share(self._thread.decisions)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; the gate decides by itself from now on."""
+        self._gate.share(None)
+        if self._thread is not None:
+            self._thread.stop()
+
+    def status(self) -> dict[str, Any] | None:
+        """{answering, why, machines, node, trips}: whether decisions are shared just now; None where nothing is."""
+        return self._thread.status() if self._thread is not None else None
+
+
+class _Sharer(threading.Thread):
+    def __init__(
+        self, home: Home, settings: Settings, opening: Opening, machine: str, say: Callable[..., None]
+    ) -> None:
+        super().__init__(name="sharing", daemon=True)
+        from levaithan.stores.redis_coordination import RedisCoordination  # noqa: PLC0415 - loads the driver
+        from levaithan.stores.redis_decisions import RedisDecisions  # noqa: PLC0415
+
+        node = f"{machine}-{fnv1a64(home.root.encode())[:8]}"
+        self._say = say
+        self._over = threading.Event()
+        self._returned = threading.Event()
+        self._known = StateFile(home.state + "/shared.json")
+        self._others = RedisCoordination(replace(opening, timeout_s=_LIMIT_S), node)
+        self._halts = SharedHalts(home, self._others, say)
+        self._leases = SharedLeases(home, self._others, say)
+        self._sums = SharedSums(home, self._others)
+        self._trouble = ""
+        self._turned = self._summed = 0.0
+        self.decisions = RedisDecisions(
+            opening, node, settings.counters_timeout_ms / 1000, lease_partition=settings.counters_lease_partition,
+            on_ready=self._returned.set,
+        )  # fmt: skip
+        self.decisions.machines = max(1, int(self._known.look().get("machines", 1)))
+
+    def run(self) -> None:
+        self.decisions.start()
+        while not self._over.is_set():
+            try:
+                self._look()
+                self._well()
+            except (LevaithanError, HaltError, OSError, sqlite3.Error) as error:
+                self._failed(error)
+            except Exception as error:  # a fault of ours must not end the emergency stop of all machines
+                self._failed(error)
+        self.decisions.stop()
+        self._others.close()
+
+    def stop(self, wait_s: float = 3.0) -> None:
+        """End, waiting for what is under way."""
+        self._over.set()
+        self.join(wait_s)
+
+    def status(self) -> dict[str, Any]:
+        one = self.decisions
+        answering = one.prober.client is not None
+        return {
+            "answering": answering, "why": "" if answering else one.prober.why, "machines": one.machines,
+            "node": one.node, "trips": one.prober.trips, "error": self._trouble,
+        }  # fmt: skip
+
+    def _look(self) -> None:
+        """One turn: wait for news, then do what is due."""
+        news = self._others.listen(LISTEN_S)
+        due = time.monotonic() - self._turned >= TURN_S or self._returned.is_set()
+        if news or due or self._halts.changed():
+            self._halts.sync()
+        if due:
+            self._turned = time.monotonic()
+            again = self._beat() or self._returned.is_set()
+            self._returned.clear()
+            self._leases.tell()
+            if again or time.monotonic() - self._summed >= SUMS_S:
+                self._summed = time.monotonic()
+                self._sums.tell(again=again)
+
+    def _beat(self) -> bool:
+        """Say that this service lives; whether the server had not heard of it, so that it must be told everything."""
+        new, alive = self._others.beat()
+        if len(alive) != self.decisions.machines:
+            self.decisions.machines = max(1, len(alive))
+            with contextlib.suppress(OSError):  # it is known until the service ends
+                self._known.change(lambda kept: kept.update(machines=self.decisions.machines) or True)
+        return new
+
+    def _well(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            self._say("machines share again", machines=self.decisions.machines)
+
+    def _failed(self, error: Exception) -> None:
+        words = str(error) if isinstance(error, (LevaithanError, HaltError)) else f"{type(error).__name__}: {error}"
+        if words != self._trouble:
+            self._trouble = words
+            self._say("machines do not share", level="warning", error=words[:1000])
+        if isinstance(error, LevaithanError):
+            self.decisions.prober.drop(self.decisions.prober.client, words)
+        self._over.wait(AGAIN_S)
