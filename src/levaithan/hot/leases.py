@@ -31,8 +31,6 @@ FILE = "/leases.sqlite"
 _SECOND = 1_000_000
 _VERDICTS = {"deny": "deny", "ask": "ask", "warn": "allow"}
 _SESSIONS = 4096
-_SAID = 64
-"""Paths of one call that its record names."""
 _AGE_US = 60 * _SECOND
 """No event is older than that while it is decided."""
 _TOO_LATE = (
@@ -208,7 +206,7 @@ def _all_or_none(
     book.prolong(session, now, now + expires, list(held))
     holder = {"session": session, "agent": event.agent_id, "project": event.project, "since_us": now}
     taken = [(path, book.take(path, holder, now + expires, fences.get(path, 0))) for path in paths if path not in held]
-    context.entry["leased"] = paths[:_SAID]
+    context.entry["leased"] = paths
     context.memory["lease_taken"] = (event.id, taken, context.entry)
     ends = _ends(context)
     if ends.pop(session, None) == 0 and not held:  # it held none: these are all

@@ -1,7 +1,7 @@
 """The emergency stop of all machines: halts of the others into this home's file, this home's to the others.
 
-What is in the file holds, here, whoever is out of reach; the file is what the one-shot and the next service read. Only a
-person's release takes a halt away (hot.halt_merge); one that a server lost is said again by whoever still has it.
+What is in the file holds, here, whoever is out of reach; the file is what the one-shot and the next service read. Only
+a person's release takes a halt away (hot.halt_merge); one that a server lost is said again by whoever still has it.
 """
 
 from __future__ import annotations
