@@ -81,6 +81,10 @@ _METHOD = """\
   their way; it repeats a recorded session under new ids. Counted is until the last event is in the ledger, and then
   the journal's records and the ledger's rows are counted. Memory is the resident size of the service and all its
   children together, seen twice a second.
+- What machines share is measured on a Redis of the run's own on this machine: the live stream by its adapter alone,
+  from parsed records to the server's answer to the last batch; a halt from before it is set in one home until it is in
+  force in another, whose service shares nothing else with the first; the round trip as above, in two homes whose limits
+  are the same, of which one asks Redis at each call.
 - The two-million ledger is filled through the stores' own adapters and kept in the cache between runs
   (`LEVAITHAN_TEST_CACHE`); the window is the last day of it.
 

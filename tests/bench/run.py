@@ -13,13 +13,13 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.bench import hooks, ledger_postgres, machine, reading, report, rules, throughput
+from tests.bench import hooks, ledger_postgres, machine, reading, report, rules, sharing, throughput
 from tests.e2e import real_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading", "postgres")
+PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "sharing")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "throughput" in parts:
         print(f"measuring {sizes.events:,} events through the service ...", file=sys.stderr)
         rows += throughput.measure(folder, sizes.events)
+    if "sharing" in parts:
+        print("measuring what machines share ...", file=sys.stderr)
+        rows += sharing.measure(folder, sizes.events, sizes.rounds)
     if "reading" in parts:
         print(f"measuring questions to {sizes.ledger:,} events ...", file=sys.stderr)
         rows += reading.measure(sizes.ledger, sizes.starts)

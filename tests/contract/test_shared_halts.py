@@ -193,6 +193,9 @@ def test_two_services_halt_each_other_and_hold_while_the_server_is_down(services
     here, there = (paths.home_at(root) for root in roots)
     until(lambda: all(sharing(root).get("machines") == 2 and sharing(root)["answering"] for root in roots))
 
+    (row,) = [one for one in homes.rows(roots[0], "status") if one["item"] == "sharing"]
+    assert (row["status"], row["value"]) == ("ok", "decides together with 2 machines, itself included")
+
     name = halts.set_halt(here, "session", "s-9", "stop", "ada").id
     until(lambda: [one.id for one in halts.active(there)] == [name])
     homes.cli(roots[1], "halt", "release", name, "--yes")
@@ -204,6 +207,9 @@ def test_two_services_halt_each_other_and_hold_while_the_server_is_down(services
     time.sleep(0.5)
     assert [one.id for one in halts.active(here)] == [down], "it holds here"
     assert halts.active(there) == []
+    told = json.loads(homes.cli(roots[0], "status", "--json", check=False).stdout)["rows"]
+    (row,) = [one for one in told if one["item"] == "sharing"]
+    assert (row["status"], row["remedy"]) == ("warn", "levaithan store check counters")
     server.restart()
     until(lambda: [one.id for one in halts.active(there)] == [down])
     until(lambda: all(sharing(root)["answering"] for root in roots))

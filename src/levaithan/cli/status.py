@@ -96,6 +96,18 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         first: dict[str, Any] = next((one for one in canary.get("rows") or [] if one.get("status") == "fail"), {})
         where = f"{first.get('place', '')}: {first.get('problem', 'it failed')}"
         yield row("canary", "fail", where, str(first.get("remedy") or "levaithan doctor"), at=canary.get("at"))
+    yield from _sharing(told.get("sharing") or {})
+
+
+def _sharing(told: dict[str, Any]) -> Iterator[Row]:
+    """Whether this machine decides together with the others, where it is to."""
+    if not told:
+        return
+    if told.get("answering"):
+        yield row("sharing", "ok", f"decides together with {told.get('machines')} machines, itself included", **told)
+    else:
+        words = f"decides by its own share: {told.get('error') or told.get('why')}"
+        yield row("sharing", "warn", words, "levaithan store check counters", **told)
 
 
 def _journal(home: Home) -> Iterator[Row]:

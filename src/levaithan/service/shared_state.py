@@ -42,11 +42,15 @@ class SharedLeases:
         self._others = others
         self._say = say
         self._mine: dict[str, dict[str, Any]] = {}
+        self._seen: tuple[object, ...] = ()
         self._looked = 0.0
 
     def tell(self) -> None:
         """Say which are in force here, end those that no longer are. Raises StoreError, OSError, sqlite3.Error."""
-        now = time.time_ns() // 1000
+        seen = _stamps(self._home.state + leases.FILE)
+        if seen == self._seen and not self._mine and time.monotonic() - self._looked < _LOOK_S:
+            return  # there are none, and nobody took one since
+        self._seen, now = seen, time.time_ns() // 1000
         here = {one["path"]: one for one in leases.every(self._home, now)}
         told = [
             {"path": path, "session": one["session"], "agent": one["agent"], "project": one["project"],
@@ -82,6 +86,18 @@ class SharedLeases:
         ]  # fmt: skip
         if ghosts:
             self._others.free(ghosts, unless_us=_GHOST_US)
+
+
+def _stamps(path: str) -> tuple[object, ...]:
+    """What changes when the book does: its file's and its log's times and sizes."""
+    found: list[object] = []
+    for name in (path, path + "-wal"):
+        try:
+            seen = os.stat(name)  # noqa: PTH116 - once a second
+        except OSError:
+            continue
+        found.append((seen.st_mtime_ns, seen.st_size, seen.st_ino))
+    return tuple(found)
 
 
 class SharedSums:

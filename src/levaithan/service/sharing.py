@@ -47,6 +47,7 @@ class Sharing:
         self._gate = gate
         self._say = say
         self._thread: _Sharer | None = None
+        self._problem = ""
 
     def start(self) -> None:
         """Begin, where machines share. What is wrong with the settings is said, and this machine decides by itself."""
@@ -57,6 +58,7 @@ class Sharing:
             adapter(COUNTERS, opening.url.partition("://")[0])
             self._thread = _Sharer(self._home, self._settings, opening, self._gate.machine, self._say)
         except LevaithanError as error:
+            self._problem = str(error)
             self._say("machines do not share", level="error", error=str(error), fix=error.fix)
             return
         self._gate.share(self._thread.decisions)
@@ -69,8 +71,10 @@ class Sharing:
             self._thread.stop()
 
     def status(self) -> dict[str, Any] | None:
-        """{answering, why, machines, node, trips}: whether decisions are shared just now; None where nothing is."""
-        return self._thread.status() if self._thread is not None else None
+        """{answering, why, machines, node, trips, error}: whether decisions are shared now; None where none should."""
+        if self._thread is None:
+            return {"answering": False, "why": "", "error": self._problem} if self._problem else None
+        return self._thread.status()
 
 
 class _Sharer(threading.Thread):
