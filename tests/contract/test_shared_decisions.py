@@ -339,3 +339,43 @@ def test_whoever_is_interrupted_while_it_waits_never_reads_the_answer_to_another
         server.resume()
     ready(decisions)
     assert decisions.admit("e1", [("w", 10)], MINUTE_US) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["a\0b", "\ud800", "\udcff/x", "ünï\U0001f600", "*2\r\n$4\r\nPING\r\n", "]] .. x", "x" * 9000]
+)
+def test_hostile_names_are_names(machines: Machines, text: str) -> None:
+    one, two = machines.deciding("a"), machines.deciding("b")
+    assert one.admit("e1", [(text, 1)], MINUTE_US) is None
+    full = two.admit("e2", [(text, 1)], MINUTE_US)
+    assert full is not None
+    assert full[0] == text
+    one.take_back("e1", [text])
+    assert one.reserve(text, [(text, 3)], 5, MINUTE_US) == {text: (0, 0)}
+    assert two.reserve(text, [(text, 0)], 1, MINUTE_US) == {text: (3, 5)}
+    one.release(text)
+    assert two.reserve(text, [(text, 0)], 1, MINUTE_US) == {text: (3, 0)}
+    lease = {"session": text, "agent": text, "project": text}
+    held, fences = one.acquire(lease, [text], MINUTE_US, 0)
+    assert (held, set(fences)) == (None, {text})
+    held, _ = two.acquire(LEASE, [text], MINUTE_US, 0)
+    assert held is not None
+    assert held["path"] == text
+    told = {**lease, "path": text, "fence": fences[text], "lasts_us": MINUTE_US}
+    assert machines.coordinating("a").announce([told]) == []
+    one.free(fences)
+    assert two.acquire(LEASE, [text], MINUTE_US, 0)[0] is None
+    assert one.prober.trips == two.prober.trips == 0
+
+
+def test_an_answer_of_no_sense_is_none_and_harms_nobody(machines: Machines) -> None:
+    one, other = machines.deciding("a"), machines.coordinating("b")
+    for forged in ("no json", "{}", '{"session": "x", "until_us": "soon"}', "[]"):
+        other.ask(lambda link, forged=forged: link.hset(other.prefix + "leases", "/p/x", forged))  # type: ignore[misc]
+        with pytest.raises(SharedError):
+            one.acquire(LEASE, ["/p/x"], MINUTE_US, 0)
+    other.ask(lambda link: link.set(other.prefix + "pace:w", "a text"))
+    with pytest.raises(SharedError, match="WRONGTYPE"):
+        one.admit("e1", [("w", 1)], MINUTE_US)
+    assert one.prober.trips == 0, "it answers, and refuses just this"
+    assert one.admit("e1", [("v", 1)], MINUTE_US) is None

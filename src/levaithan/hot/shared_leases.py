@@ -58,7 +58,9 @@ def free(context: Context, gone: Sequence[tuple[str, int]]) -> None:
 
 
 def _words(held: dict[str, Any]) -> str:
-    who = f"session {str(held.get('session'))[:8]}" + (f" (agent {held['agent']})" if held.get("agent") else "")
+    who = f"session {str(held.get('session'))[:8]}" + (
+        f" (agent {str(held['agent'])[:64]})" if held.get("agent") else ""
+    )
     until = time.strftime("%H:%M:%SZ", time.gmtime(held["until_us"] // 1_000_000))
     return (
         f"`{held['path']}` is held by {who} on the machine {str(held.get('node'))[:64]} until {until}, later if it "

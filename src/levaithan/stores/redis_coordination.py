@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import redis_link, redis_lua
-from levaithan.stores.redis_decisions import KEEP_S, lease_keys, named_key, numbers
+from levaithan.stores.redis_decisions import KEEP_S, lease_keys, lease_of, named_key, plain
 from levaithan.stores.redis_server import RedisServer
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ class RedisCoordination(RedisServer):
     def announce(self, leases: Sequence[Mapping[str, Any]]) -> list[str]:
         """Leases in force on this machine (path, session, agent, project, fence, lasts_us): the paths that another
         session holds; the others are in force everywhere."""
-        told = [{**one, "node": self.node} for one in leases]
+        told = [
+            {name: plain(value) if isinstance(value, str) else value for name, value in one.items()} for one in leases
+        ]
+        told = [one | {"node": self.node} for one in told]
         return list(
             json.loads(self.script(redis_lua.ANNOUNCE, lease_keys(self.prefix), json.dumps(told)))["lost"] or ()
         )
@@ -97,12 +100,16 @@ class RedisCoordination(RedisServer):
     def leases(self) -> tuple[list[dict[str, Any]], int]:
         """(the leases in force on all machines, the server's time in microseconds)."""
         found = json.loads(self.script(redis_lua.LEASES, lease_keys(self.prefix)))
-        return [numbers(one) for one in found["leases"] or ()], int(found["now"])
+        leases = []
+        for one in found["leases"] or ():
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # somebody else's, of no sense
+                leases.append(lease_of(one))
+        return leases, int(found["now"])
 
     def free(self, leases: Sequence[Mapping[str, Any]], *, unless_us: int) -> int:
         """End these of this service (path, fence) that were not renewed within `unless_us`; how many there were."""
         told = [
-            {"path": one["path"], "node": self.node, "fence": str(one["fence"]), "unless_us": unless_us}
+            {"path": plain(one["path"]), "node": self.node, "fence": str(one["fence"]), "unless_us": unless_us}
             for one in leases
         ]
         return int(self.script(redis_lua.FREE, lease_keys(self.prefix), json.dumps(told)))

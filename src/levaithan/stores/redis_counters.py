@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 CHUNK = 256
 """Entries of one call: about 2 ms in which the server does nothing else."""
 DAY_S = 86_400
+QUIET_S = 90 * DAY_S
+"""After so long without news a journal's part goes, all of it at once: its machine may be gone for good."""
 MOST_NAMES = 500
 """Counters of one minute; names come from outside. What is beyond counts as `tool:other`."""
 _PAGE = 2000
@@ -78,7 +80,7 @@ class RedisCounters(RedisServer):
         keys = [self.stream(), self._cursor_key(), self._key("dead"), self._key("late"), self.prefix + "journals"]
         told: dict[str, Any] = {
             "names": NAMES, "journal": self.journal, "kept": self.kept, "minutes": self._key("minute") + ":",
-            "oldest": int(time.time() - DAY_S) // 60, "lasts": DAY_S + 3600, "most": MOST_NAMES,
+            "oldest": int(time.time() - DAY_S) // 60, "lasts": DAY_S + 3600, "quiet": QUIET_S, "most": MOST_NAMES,
             "counted": redis_entries.COUNTED, "dead": {}, "arrived": [],
         }  # fmt: skip
         if self._least is not None:

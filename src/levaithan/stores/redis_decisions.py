@@ -7,21 +7,25 @@ by itself, a lease that this machine's book does not have is let go by the servi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
 
 from levaithan.hot.shared import SharedError
 from levaithan.stores import redis_link, redis_lua
 from levaithan.stores.redis_prober import Prober
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from levaithan.stores.opening import Opening
 
 KEEP_S = 100 * 86_400
 """How long a bucket's sums stay: as long as the local ones (hot.spend)."""
+_GONE = (NoScriptError, ReadOnlyError, NoPermissionError)
 _SHA = {script: hashlib.sha1(script.encode()).hexdigest() for script in redis_lua.SCRIPTS}  # noqa: S324 - Redis' own name
 
 
@@ -67,17 +71,20 @@ class RedisDecisions:
         self, holder: str, buckets: Sequence[tuple[str, int]], nano: int, lasts_us: int
     ) -> dict[str, tuple[int, int]]:
         """See hot.shared."""
+        holder = plain(holder)
         keys = [self._key("holds", f"{self.node} {holder}")]
         for name, _ in buckets:
             keys += [self._key("spent", name), self._key("held", name)]
         told = {"node": self.node, "holder": holder, "nano": str(nano), "lasts_us": lasts_us, "keep_s": KEEP_S,
-                "buckets": [[name, str(own)] for name, own in buckets]}  # fmt: skip
-        found = json.loads(self._ask(redis_lua.RESERVE, keys, json.dumps(told)))
-        return {name: (int(spent), int(held)) for (name, _), (spent, held) in zip(buckets, found or (), strict=True)}
+                "own": [str(own) for _, own in buckets]}  # fmt: skip
+        with _understood():
+            found = json.loads(self._ask(redis_lua.RESERVE, keys, json.dumps(told)))
+            pairs = zip(buckets, found or (), strict=True)
+            return {name: (int(spent), int(held)) for (name, _), (spent, held) in pairs}
 
     def release(self, holder: str) -> None:
         """See hot.shared."""
-        owner = f"{self.node} {holder}"
+        owner = f"{self.node} {plain(holder)}"
         self._ask(redis_lua.RELEASE, [self._key("holds", owner)], owner)
 
     def settle(self, sums: Mapping[str, int]) -> None:
@@ -89,15 +96,21 @@ class RedisDecisions:
         self, lease: Mapping[str, str | None], paths: Sequence[str], lasts_us: int, least: int
     ) -> tuple[dict[str, Any] | None, dict[str, int]]:
         """See hot.shared."""
-        told = {"lease": {**lease, "node": self.node}, "paths": list(paths), "lasts_us": lasts_us, "least": least}
-        found = json.loads(self._ask(redis_lua.ACQUIRE, lease_keys(self._prefix), json.dumps(told)))
-        if "held" in found:
-            return numbers({**found["held"], "path": found["path"]}), {}
-        return None, {path: int(fence) for path, fence in found["fences"].items()}
+        holder = {name: value and plain(value) for name, value in lease.items()} | {"node": self.node}
+        called = {plain(path): path for path in paths}
+        told = {"lease": holder, "paths": list(called), "lasts_us": lasts_us, "least": least}
+        with _understood():
+            found = json.loads(self._ask(redis_lua.ACQUIRE, lease_keys(self._prefix), json.dumps(told)))
+            if "held" in found:
+                return lease_of({**found["held"], "path": called[found["path"]]}), {}
+            return None, {called[path]: int(fence) for path, fence in found["fences"].items()}
 
     def free(self, taken: Mapping[str, int]) -> None:
         """See hot.shared."""
-        told = [{"path": path, "node": self.node, "fence": str(fence), "unless_us": 0} for path, fence in taken.items()]
+        told = [
+            {"path": plain(path), "node": self.node, "fence": str(fence), "unless_us": 0}
+            for path, fence in taken.items()
+        ]
         self._ask(redis_lua.FREE, lease_keys(self._prefix), json.dumps(told))
 
     def _key(self, kind: str, name: str) -> str:
@@ -111,7 +124,8 @@ class RedisDecisions:
             return client.evalsha(_SHA[script], len(keys), *keys, *arguments)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"[:300]
-            self.prober.drop(client, why)
+            if not isinstance(error, ResponseError) or isinstance(error, _GONE):
+                self.prober.drop(client, why)  # else it answers, and refuses just this
             raise SharedError(why) from None
         except BaseException:  # the event's time limit: half an answer may be on its way
             self.prober.drop(client, "the event's time was over")
@@ -125,11 +139,29 @@ def named_key(prefix: str, kind: str, name: str) -> str:
     return f"{prefix}{kind}:{name}"
 
 
+def plain(text: str) -> str:
+    """`text` as every reader of JSON takes it: half a surrogate pair, which is no Unicode, as its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """What the server holds may have been altered by others: an answer of no sense is none."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SharedError(f"its answer is of no sense ({type(error).__name__})") from None
+
+
 def lease_keys(prefix: str) -> list[str]:
     """The keys of the leases' scripts."""
     return [prefix + "leases", prefix + "lease-ends", prefix + "fence"]
 
 
-def numbers(lease: dict[str, Any]) -> dict[str, Any]:
-    """A lease with its times and its token as numbers, which travel as texts."""
-    return lease | {name: int(lease[name]) for name in ("since_us", "until_us", "renewed_us", "fence") if name in lease}
+def lease_of(told: dict[str, Any]) -> dict[str, Any]:
+    """A lease with its times and its token as numbers, which travel as texts. Raises what data of no sense raises."""
+    names = ("path", "session", "agent", "project", "node")
+    texts = {name: str(told[name]) if told.get(name) is not None else None for name in names}
+    if not texts["session"] or not texts["path"]:
+        raise ValueError("a lease of nobody, or on nothing")
+    return texts | {name: int(told[name]) for name in ("since_us", "until_us", "renewed_us", "fence")}

@@ -54,10 +54,10 @@ local function release()
 end
 release()
 local answer = {}
-for i, bucket in ipairs(told.buckets) do
+for i, own in ipairs(told.own) do
   local spent, held = KEYS[2 * i], KEYS[2 * i + 1]
   local others, under_way = 0, 0
-  redis.call('HSET', spent, told.node, bucket[2])
+  redis.call('HSET', spent, told.node, own)
   redis.call('EXPIRE', spent, told.keep_s)
   local sums = redis.call('HGETALL', spent)
   for j = 1, #sums, 2 do
@@ -79,7 +79,7 @@ return cjson.encode(answer)
 """
 )
 """KEYS: what the holder reserved, then spent and held of each bucket. ARGV: {node, holder, nano, lasts_us, keep_s,
-buckets: [[name, what this machine spent], ...]}, amounts as texts. -> [[spent by others, held by others], ...]; a
+own: [what this machine spent in each, ...]}, amounts as texts. -> [[spent by others, held by others], ...]; a
 holder has one reservation, the last, so an event that asks again reserves nothing more."""
 
 RELEASE = """

@@ -93,10 +93,11 @@ redis.call('SADD', journals, told.journal)
 if told.cursor then
   for name, value in pairs(told.cursor) do redis.call('HSET', cursor, name, value) end
 end
+for i = 1, 4 do redis.call('EXPIRE', KEYS[i], told.quiet) end
 return added
 """
 """KEYS: stream, cursor, dead letters, late ones, journals. ARGV: the entries ([seq, minute, field, ...], by seq) and
-{names, journal, kept, minutes, oldest, lasts, most, counted, dead, arrived, cursor?, least?}, both JSON."""
+{names, journal, kept, minutes, oldest, lasts, quiet, most, counted, dead, arrived, cursor?, least?}, both JSON."""
 
 EMPTY = """
 local stream, gone = KEYS[1], {}
