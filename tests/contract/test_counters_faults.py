@@ -12,7 +12,9 @@ import redis
 from tests.support.ledger_records import JOURNAL, cursor, delivery, event
 
 from levaithan.stores.opening import Opening
+from levaithan.stores.redis_coordination import RedisCoordination
 from levaithan.stores.redis_counters import RedisCounters
+from levaithan.stores.redis_decisions import RedisDecisions
 from levaithan.stores.roles import StoreAuthError, StoreBusyError, StoreDownError, StoreTimeoutError, StoreTlsError
 
 if TYPE_CHECKING:
@@ -146,6 +148,11 @@ def test_tls_is_checked_against_the_authority(own_server: OwnServer, tmp_path: A
     store.migrate()
     follow(store, 5)
     assert store.health().encrypted is True
+    decisions = RedisDecisions(store.opening, "a", 2.0)
+    decisions.start()
+    assert decisions.prober.ready.wait(20), decisions.prober.why
+    assert decisions.admit("e", [("w", 1)], 1_000_000) is None
+    decisions.stop()
     stranger, _, _ = certificates.make(tmp_path)
     with pytest.raises(StoreTlsError, match="certificate"):
         opened(url, ca_file=str(stranger)).cursor()
@@ -160,9 +167,6 @@ def test_nobody_there_is_said_with_the_place(own_server: OwnServer) -> None:
 
 
 def test_the_rights_that_the_guide_names_are_enough(own_server: OwnServer) -> None:
-    from levaithan.stores.redis_coordination import RedisCoordination
-    from levaithan.stores.redis_decisions import RedisDecisions
-
     server = own_server("redis")
     guide = (Path(__file__).parents[2] / "docs/how-to/stores.md").read_text()
     (command,) = [line for line in guide.splitlines() if line.startswith("ACL SETUSER levaithan ")]

@@ -213,10 +213,25 @@ def test_two_services_halt_each_other_and_hold_while_the_server_is_down(services
     server.restart()
     until(lambda: [one.id for one in halts.active(there)] == [down])
     until(lambda: all(sharing(root)["answering"] for root in roots))
-    log = Path(there.logs, "service.log").read_text()
-    assert "halted by another machine" in log
-    assert "machines share again" in log
-    assert server.password not in log
+    log = Path(there.logs, "service.log")
+    until(lambda: "machines share again" in log.read_text())
+    assert "halted by another machine" in log.read_text()
+    assert server.password not in log.read_text()
+
+
+def test_a_service_whose_halts_cannot_be_read_still_shares_all_else(services: tuple[Any, list[str]]) -> None:
+    _, roots = services
+    here, there = (paths.home_at(root) for root in roots)
+    Path(there.halts).write_text("{")
+    name = halts.set_halt(here, "session", "s-9", "stop", "ada").id
+    log = Path(there.logs, "service.log")
+    until(lambda: "halts of other machines are not taken" in log.read_text())
+    time.sleep(1.5)
+    assert sharing(roots[1])["answering"]
+    assert sharing(roots[1])["error"] == ""
+    Path(there.halts).unlink()
+    until(lambda: [one.id for one in halts.active(there)] == [name])
+    assert log.read_text().count("halts of other machines are not taken") == 1
 
 
 def test_what_happens_on_both_is_in_one_live_stream(services: tuple[Any, list[str]]) -> None:

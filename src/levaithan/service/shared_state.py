@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.hot import leases
@@ -120,7 +121,7 @@ class SharedSums:
 
     def _sums(self) -> dict[str, int]:
         periods = [*periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())).values()]
-        link = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=1.0)
+        link = sqlite3.connect(f"{Path(self._path).as_uri()}?mode=ro", uri=True, timeout=1.0)
         try:
             return dict(link.execute(_SUMS, (*periods, *periods, _MOST)).fetchall())
         finally:

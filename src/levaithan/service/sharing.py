@@ -20,7 +20,7 @@ from levaithan.hot.state_file import StateFile
 from levaithan.service.shared_halts import SharedHalts
 from levaithan.service.shared_state import SharedLeases, SharedSums
 from levaithan.stores.registry import adapter, opening_of
-from levaithan.stores.roles import COUNTERS
+from levaithan.stores.roles import COUNTERS, StoreDownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,8 @@ LISTEN_S = 0.05
 TURN_S = 1.0
 SUMS_S = 5.0
 AGAIN_S = 0.5
+FIRST_S = 0.3
+"""How long the service waits for the others before it answers its first hook; it does without them then."""
 _LIMIT_S = 1.0
 """How long the server may take to answer this thread."""
 
@@ -63,6 +65,7 @@ class Sharing:
             return
         self._gate.share(self._thread.decisions)
         self._thread.start()
+        self._thread.decisions.prober.ready.wait(FIRST_S)
 
     def stop(self) -> None:
         """End; the gate decides by itself from now on."""
@@ -94,7 +97,7 @@ class _Sharer(threading.Thread):
         self._halts = SharedHalts(home, self._others, say)
         self._leases = SharedLeases(home, self._others, say)
         self._sums = SharedSums(home, self._others)
-        self._trouble = ""
+        self._trouble = self._stuck = ""
         self._turned = self._summed = 0.0
         self.decisions = RedisDecisions(
             opening, node, settings.counters_timeout_ms / 1000, lease_partition=settings.counters_lease_partition,
@@ -108,7 +111,7 @@ class _Sharer(threading.Thread):
             try:
                 self._look()
                 self._well()
-            except (LevaithanError, HaltError, OSError, sqlite3.Error) as error:
+            except (LevaithanError, OSError, sqlite3.Error) as error:
                 self._failed(error)
             except Exception as error:  # a fault of ours must not end the emergency stop of all machines
                 self._failed(error)
@@ -132,8 +135,8 @@ class _Sharer(threading.Thread):
         """One turn: wait for news, then do what is due."""
         news = self._others.listen(LISTEN_S)
         due = time.monotonic() - self._turned >= TURN_S or self._returned.is_set()
-        if news or due or self._halts.changed():
-            self._halts.sync()
+        if due or (not self._stuck and (news or self._halts.changed())):
+            self._sync()
         if due:
             self._turned = time.monotonic()
             again = self._beat() or self._returned.is_set()
@@ -142,6 +145,17 @@ class _Sharer(threading.Thread):
             if again or time.monotonic() - self._summed >= SUMS_S:
                 self._summed = time.monotonic()
                 self._sums.tell(again=again)
+
+    def _sync(self) -> None:
+        """Halts, here and elsewhere. A file of this home that cannot be read or written is said, and tried each second;
+        it holds everything here (hot.halts), and is no reason to be silent otherwise."""
+        try:
+            self._halts.sync()
+            self._stuck = ""
+        except (HaltError, OSError) as error:
+            if str(error) != self._stuck:
+                self._say("halts of other machines are not taken", level="error", error=str(error)[:1000])
+            self._stuck = str(error)
 
     def _beat(self) -> bool:
         """Say that this service lives; whether the server had not heard of it, so that it must be told everything."""
@@ -158,10 +172,10 @@ class _Sharer(threading.Thread):
             self._say("machines share again", machines=self.decisions.machines)
 
     def _failed(self, error: Exception) -> None:
-        words = str(error) if isinstance(error, (LevaithanError, HaltError)) else f"{type(error).__name__}: {error}"
+        words = str(error) if isinstance(error, LevaithanError) else f"{type(error).__name__}: {error}"
         if words != self._trouble:
             self._trouble = words
             self._say("machines do not share", level="warning", error=words[:1000])
-        if isinstance(error, LevaithanError):
+        if isinstance(error, StoreDownError):
             self.decisions.prober.drop(self.decisions.prober.client, words)
         self._over.wait(AGAIN_S)

@@ -24,7 +24,8 @@ _IDLE_S = 3600.0
 
 
 class Prober(threading.Thread):
-    """`client` is a client whose scripts the server has, or None. `timeout_s`: of each of its waits.
+    """`client` is a client whose scripts the server has, or None. `timeout_s`: of each of its waits. `ready`: that
+    there was one once.
 
     `on_ready` is called in this thread each time that there is one again.
     """
@@ -32,6 +33,7 @@ class Prober(threading.Thread):
     def __init__(self, opening: Opening, timeout_s: float, on_ready: Callable[[], None] | None = None) -> None:
         super().__init__(name="counters-prober", daemon=True)
         self.client: Any = None
+        self.ready = threading.Event()
         self.trips = 0
         self.why = "not connected yet"
         self._opening = opening
@@ -84,6 +86,7 @@ class Prober(threading.Thread):
             _close(made)
             return False
         self.client = made
+        self.ready.set()
         if self._on_ready is not None:
             with contextlib.suppress(Exception):  # its own affair; what is shared is said again every few seconds
                 self._on_ready()
