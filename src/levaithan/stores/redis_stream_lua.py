@@ -28,14 +28,14 @@ if redis.call('EXISTS', stream) == 1 then
   end
   if length < told.kept then floor = 0 end -- nothing has left it for its age
 end
+local given, n = {stream, ''}, #names -- one table for all: its names stay
+for i, name in ipairs(names) do given[2 * i + 1] = name end
+given[2 * n + 3], given[2 * n + 4], given[2 * n + 5] = 'journal', told.journal, 'seq'
 local function add(id, entry, seq)
-  local given = {}
-  for i, name in ipairs(names) do
-    given[2 * i - 1], given[2 * i] = name, entry[i + 2]
-  end
-  local n = 2 * #names
-  given[n + 1], given[n + 2], given[n + 3], given[n + 4] = 'journal', told.journal, 'seq', seq
-  return redis.call('XADD', stream, 'MAXLEN', '~', told.kept, id, unpack(given))
+  given[2] = id
+  for i = 1, n do given[2 * i + 2] = entry[i + 2] end
+  given[2 * n + 6] = seq
+  return redis.call('XADD', unpack(given))
 end
 local counts, added = {}, 0
 for _, entry in ipairs(cjson.decode(ARGV[1])) do
@@ -63,6 +63,7 @@ for _, entry in ipairs(cjson.decode(ARGV[1])) do
     end
   end
 end
+if added > 0 then redis.call('XTRIM', stream, 'MAXLEN', '~', told.kept) end
 for minute, sums in pairs(counts) do
   local key = told.minutes .. minute
   for what, more in pairs(sums) do

@@ -404,3 +404,16 @@ def test_a_lease_that_is_over_before_it_is_granted_is_none(
     assert held(scratch) == {}
     monkeypatch.setattr(leases, "_moment", lambda context: context.now_us)
     assert run(gate, project, "one", "Edit", file_path=str(project / "a.py")).decision.rule == "lease.taken"
+
+
+def test_the_record_names_what_a_call_took_or_renewed(gate: Gate, project: Path) -> None:
+    path = str(project / "a.py")
+
+    def leased(minute: float, session: str = "one") -> Any:
+        entries = run(gate, project, session, "Edit", minute=minute, file_path=path).hooks
+        return next(entry for entry in entries if entry["hook"] == "lease_reserve").get("leased")
+
+    assert leased(0) == [path]
+    assert leased(1) is None, "held already, and nothing was written"
+    assert leased(2, "two") is None, "another session's"
+    assert leased(6) == [path], "renewed"
