@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
+from helixdb_uniffi import HelixDb, HelixDbSource, HelixError  # type: ignore[import-untyped]
 
 from levaithan.hot.lockfile import open_lock
 from levaithan.hot.paths import ensure_private
@@ -161,30 +161,28 @@ class FolderLink:
     def ask(self, body: bytes) -> bytes:
         """The answer to a question. Raises RefusedError, TimeoutError, OSError, StoreBusyError."""
         with self._guard:
-            self._found()
-            engine, asking = self._engine, self._asking
-            if engine is None and asking is not None:
-                return self._asked(asking, body)
-        assert engine is not None
-        return engine.ask(body, self.timeout_s)
+            found = self._engine or self._asking or self._found()
+            if isinstance(found, Asking):
+                return self._asked(found, body)
+        return found.ask(body, self.timeout_s)
 
-    def _asked(self, asking: Asking, body: bytes) -> bytes:
+    def _asked(self, owner: Asking, body: bytes) -> bytes:
         try:
-            return asking.ask(body)
+            return owner.ask(body)
         except (TimeoutError, OwnerGoneError):
             self.close()
             raise
 
-    def _found(self) -> None:
+    def _found(self) -> Engine | Asking:
         """Own the engine or find who does. An owner that is just opening or closing it is waited for."""
         until = time.monotonic() + self.timeout_s
-        while self._engine is None and self._asking is None:
+        while True:
             self._engine = Engine.taken(self.folder)
             if self._engine is not None:
-                return
+                return self._engine
             with contextlib.suppress(OwnerGoneError):
                 self._asking = Asking(self.folder, self.timeout_s)
-                return
+                return self._asking
             if time.monotonic() > until:
                 raise StoreBusyError(store="graph", reason=f"{_holder(self.folder)} has the engine and does not answer")
             time.sleep(_LOOK_S)

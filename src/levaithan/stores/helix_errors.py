@@ -77,22 +77,27 @@ def _unreached(error: BaseException, told: dict[str, Any]) -> StoreError:
 
 
 def _refused(error: RefusedError, told: dict[str, Any]) -> StoreError | None:
-    words = str(error).lower()
+    by_words = _by_words(str(error).lower(), told)
+    if by_words is not None:
+        return by_words
+    status = {**told, "reason": f"status {error.status}"}
     if error.status in _AUTH:
-        return StoreAuthError(**{**told, "reason": f"status {error.status}"})
+        return StoreAuthError(**status)
+    if error.status in _ABSENT:
+        return StoreUnsupportedError(**{**told, "reason": f"it has no POST /v2/query (status {error.status})"})
+    if error.status in _DOWN:
+        return StoreDownError(**status)
+    return None if error.status in ASKED_WRONGLY else StoreBusyError(store=told["store"], reason=told["reason"])
+
+
+def _by_words(words: str, told: dict[str, Any]) -> StoreError | None:
+    """What only the text tells."""
     if any(part in words for part in _UNKNOWN_OUTCOME):
         reason = "it does not know whether the last batch was kept; putting it again changes nothing that is there"
         return StoreBusyError(store=told["store"], reason=reason)
     if any(part in words for part in _FENCED):
-        told["reason"] = "another program has opened its folder, and only one may"
-        return StoreUnsupportedError(**told, fix="end that program, then `levaithan restart`")
+        reason = "another program has opened its folder, and only one may"
+        return StoreUnsupportedError(**{**told, "reason": reason}, fix="end that program, then `levaithan restart`")
     if "writer mode required" in words:
         return StoreUnsupportedError(**told, fix="name the writer in LEVAITHAN_GRAPH_URL, not a reader")
-    if error.status in _ABSENT:
-        told["reason"] = f"it has no POST /v2/query (status {error.status})"
-        return StoreUnsupportedError(**told)
-    if error.status in _DOWN:
-        return StoreDownError(**{**told, "reason": f"status {error.status}"})
-    if error.status in ASKED_WRONGLY:
-        return None
-    return StoreBusyError(store=told["store"], reason=told["reason"])
+    return None

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from levaithan.errors import NotConfigured
+from levaithan.stores import helix_schema as schema
 from levaithan.stores.graph_facts import Facts, read
-from levaithan.stores.helix_store import VERSION, HelixStore
+from levaithan.stores.helix_store import HelixStore
 from levaithan.stores.helix_writes import place
 from levaithan.stores.roles import GRAPH, Health
 from levaithan.stores.roles.graph import (
@@ -46,12 +47,12 @@ class HelixGraph(HelixStore):
 
     def touched(self, path: str, limit: int = 100) -> list[Touch]:
         """See roles.Graph."""
-        told = self.ask(self.reads.touched, key=path)
+        told = self.calls.ask(self.reads.touched, key=path)
         return self._touches(({**one, "file": path} for one in (*told["direct"], *told["refused"])), limit)
 
     def changed(self, session: str, limit: int = 1000) -> list[Touch]:
         """See roles.Graph."""
-        told = self.ask(self.reads.changed, key=session)
+        told = self.calls.ask(self.reads.changed, key=session)
         agents = {one["$id"]: one["key"] for one in told["agents"]}
         deciders = {one["$to"]: one["$from"] for one in told["decided"]}
         rows = [{**one, "agent": agents[one["from"]]} for one in told["direct"]]
@@ -87,7 +88,7 @@ class HelixGraph(HelixStore):
             for node in nodes[start : start + _CHUNK]:
                 keys.setdefault(node.kind, []).append(node.key)
             kinds = sorted(keys)
-            told = self.ask(self.reads.steps(kinds), **{f"keys_{kind}": keys[kind] for kind in kinds})
+            told = self.calls.ask(self.reads.steps(kinds), **{f"keys_{kind}": keys[kind] for kind in kinds})
             for kind in kinds:
                 for way in ("out", "in"):
                     steps += sorted(self._steps(kind, told[f"{way}_{kind}"], forward=way == "out"), key=_by_target)
@@ -100,12 +101,12 @@ class HelixGraph(HelixStore):
 
     def similar(self, session: str, limit: int = 10) -> list[Similar]:
         """See roles.Graph."""
-        told = self.ask(self.reads.shared, key=session)
+        told = self.calls.ask(self.reads.shared, key=session)
         shared = Counter(str(one["session"]) for one in told["others"] if one["session"] != session)
         best = sorted(shared, key=lambda other: (-shared[other], other))[: max(limit, _CANDIDATES)]
         if not best:
             return []
-        sizes = Counter(str(one["session"]) for one in self.ask(self.reads.sizes, keys=best)["files"])
+        sizes = Counter(str(one["session"]) for one in self.calls.ask(self.reads.sizes, keys=best)["files"])
         found = []
         for other in best:
             union = len(told["mine"]) + sizes[other] - shared[other]
@@ -114,12 +115,14 @@ class HelixGraph(HelixStore):
 
     def kinds(self) -> dict[str, int]:
         """See roles.Graph. A question a kind, for HelixDB counts by looking at each."""
-        counts = {kind: int(self.ask(self.reads.count(kind))["count"]) for kind in (*sorted(KINDS), *sorted(EDGES))}
+        counts = {
+            kind: int(self.calls.ask(self.reads.count(kind))["count"]) for kind in (*sorted(KINDS), *sorted(EDGES))
+        }
         return {kind: count for kind, count in counts.items() if count}
 
     def known(self, node: Node) -> bool:
         """See roles.Graph."""
-        return node.kind in KINDS and bool(self.ask(self.reads.known(node.kind), key=node.key)["found"])
+        return node.kind in KINDS and bool(self.calls.ask(self.reads.known(node.kind), key=node.key)["found"])
 
     # -- the journal against it --
 
@@ -131,7 +134,7 @@ class HelixGraph(HelixStore):
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""
         low, high = place(self.journal, max(0, first)), place(self.journal, max(0, last))
-        told, made = self.ask(self.reads.edges, low=low, high=high), dict[int, Facts]()
+        told, made = self.calls.ask(self.reads.edges, low=low, high=high), dict[int, Facts]()
         for kind in EDGES:
             targets = {one["id"]: one for one in told[f"to_{kind}"]}
             for one in told[f"from_{kind}"]:
@@ -154,14 +157,14 @@ class HelixGraph(HelixStore):
         told.capabilities = CAPABILITIES
         try:
             told.server, told.encrypted = self.link.server, self.link.encrypted
-            self.version()  # the connection is there now: it is no part of the latency
+            self.current()  # the connection is there now: it is no part of the latency
             began = time.perf_counter()
-            version = self.version()
+            version = schema.version(self.calls, self.reads)
             told.latency_ms = (time.perf_counter() - began) * 1000
             told.schema = str(version or "none")
-            self.check_version()
-            if version == VERSION:
-                told.rows = sum(int(one["put"]) for one in self.ask(self.reads.put)["put"])
+            schema.check(self.calls, version)
+            if version == schema.VERSION:
+                told.rows = sum(int(one["put"]) for one in self.calls.ask(self.reads.put)["put"])
             told.dead_letters, told.bytes = self.dead_count(), self.link.bytes()
         except Exception as error:
             told.ok = False

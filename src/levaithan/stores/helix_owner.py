@@ -1,15 +1,15 @@
 """How processes of one user share an embedded engine that only one of them may open: the owner answers the others.
 
-Over a Unix socket in the engine's folder, a frame each way: 4 bytes of length (big-endian), then the body; an answer has
-one byte before it, 1 for an answer and 0 for a refusal, whose body is `status` + LF + text. Standard library only.
+Over a Unix socket in the engine's folder, a frame each way: 4 bytes of length (big-endian), then the body; an answer
+has one byte before it, 1 for an answer and 0 for a refusal, whose body is `status` + LF + text.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.hot import paths
@@ -45,8 +45,7 @@ class Listener:
 
     async def start(self) -> None:
         """Listen. The lock is held, so a socket that is there was left behind."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+        Path(self._path).unlink(missing_ok=True)
         mask = os.umask(0o177)  # the socket is this user's alone from its first moment
         try:
             self._server = await asyncio.start_unix_server(self._serve, self._path)
@@ -59,8 +58,7 @@ class Listener:
             self._server.close()
             for one in list(self._open):
                 one.close()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
+            Path(self._path).unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)

@@ -52,7 +52,9 @@ def entries(batch: WriteBatch) -> list[bytes]:
 
 def joined(parts: Sequence[bytes], returns: Sequence[str]) -> object:
     """One write of many entries, which is one transaction."""
-    return orjson.Fragment(b'{"write":{"entries":[' + b",".join(parts) + b'],"returns":' + orjson.dumps(returns) + b"}}")
+    return orjson.Fragment(
+        b'{"write":{"entries":[' + b",".join(parts) + b'],"returns":' + orjson.dumps(returns) + b"}}"
+    )
 
 
 def by_key(label: str, name: str = "key") -> Traversal:

@@ -40,7 +40,7 @@ class Reads:
     @cached_property
     def cursor(self) -> Query:
         """`cursor`: a journal's place."""
-        found = by_key(self.prefix + CURSOR).value_map(["key", *PLACE])
+        found = by_key(self.prefix + CURSOR).value_map(["key", "writes", *PLACE])
         return Query(read_batch().var_as("cursor", found).returning(["cursor"]), {"key": TEXT})
 
     @cached_property
@@ -182,4 +182,3 @@ _FILE_OF_SESSION = [_of("agent", "session", "session"), _of("file", "$id", "file
 
 def _last(edges: Any) -> Any:
     return edges.order_by("at_us", Order.DESC).limit(MOST_EDGES)
-

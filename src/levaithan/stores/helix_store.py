@@ -6,45 +6,26 @@ place in the last: what the server has of a journal is never less than its place
 
 from __future__ import annotations
 
-import random
-import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-import orjson
-
-from levaithan.stores.edge import Edge
+from levaithan.stores import helix_schema as schema
 from levaithan.stores.graph_facts import read
-from levaithan.stores.helix_errors import CONFLICT, RefusedError, translator
+from levaithan.stores.helix_calls import Calls
+from levaithan.stores.helix_errors import RefusedError
 from levaithan.stores.helix_reads import Reads
-from levaithan.stores.helix_writes import EDGES, Put, Rows, Writes, place, rows_of
+from levaithan.stores.helix_writes import Put, Rows, Writes, place, rows_of
 from levaithan.stores.letters import Letters
-from levaithan.stores.roles import (
-    GRAPH,
-    Cursor,
-    DeadLetter,
-    Delivery,
-    Rejected,
-    SchemaTooNewError,
-    StoreBusyError,
-    StoreTimeoutError,
-    StoreUnsupportedError,
-)
+from levaithan.stores.roles import GRAPH, Cursor, DeadLetter, Delivery, Rejected, StoreBusyError
+from levaithan.stores.roles.graph import EDGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from levaithan.stores.helix_query import Query
     from levaithan.stores.opening import Opening
 
-VERSION = 1
-"""Of what is kept: labels, properties, indexes."""
-ONE = "levaithan"
 RECORDS = 512
 """Records of one transaction: a commit takes 5 ms however small, and one of 512 about half a second."""
-_CONFLICTS = 12
-_CONFLICT_S = (0.005, 0.25)
-_BAD_ENDS = ("blocked", "aborted")
 _PORTION = 1000
 _MOST_LOOSE = 1_000_000
 _LAST = (1 << 63) - 1
@@ -57,8 +38,6 @@ class HelixStore:
     rereads = False
     remote = True
     shared = True
-    writing: ClassVar[dict[str, threading.Lock]] = {}
-    """One write at a time in this process: two at once conflict, whatever they write."""
 
     def __init__(self, opening: Opening, link: Any, prefix: str = "") -> None:
         self.opening = opening
@@ -67,112 +46,36 @@ class HelixStore:
         self.max_field = opening.max_field
         self.found: list[str] = []
         self.reads, self.writes = Reads(prefix), Writes(prefix)
+        self.calls = Calls(opening, link)
         self.letters = Letters(opening.state, GRAPH)
-        self.edge = Edge(GRAPH, opening.where, translator(opening), timeout_s=opening.timeout_s)
-        self._lock = self.writing.setdefault(opening.where, threading.Lock())
         self._seen = 0
         self._put = 0
         self._rewriting = False
         self._loose: set[int] = set()
 
-    # -- asking --
-
-    def ask(self, query: Query, **values: Any) -> dict[str, Any]:
-        """What a read answers. Raises StoreError."""
-        return self._told(lambda: self.edge.call(lambda: self.link.ask(query.body(**values))))
-
-    def _write(self, body: bytes) -> dict[str, Any]:
-        """What a write answers; repeated where another writer was quicker. Raises StoreError, RefusedError."""
-        wait = _CONFLICT_S[0]
-        for _ in range(_CONFLICTS):
-            try:
-                with self._lock:
-                    return self._told(lambda: self.edge.call(lambda: self._sent(body)))
-            except _ConflictError:
-                time.sleep(wait * (0.5 + random.random()))  # noqa: S311 - not a secret: two writers must not stay in step
-                wait = min(wait * 2, _CONFLICT_S[1])
-        raise StoreBusyError(store=GRAPH, reason=f"other writers were quicker {_CONFLICTS} times in a row")
-
-    def _sent(self, body: bytes) -> bytes:
-        try:
-            answer: bytes = self.link.ask(body)
-        except RefusedError as error:
-            if CONFLICT in str(error):
-                raise _ConflictError from error
-            raise
-        return answer
-
-    def _told(self, ask: Callable[[], bytes]) -> dict[str, Any]:
-        answer = ask()
-        try:
-            told = orjson.loads(answer)
-        except ValueError:
-            told = None
-        if not isinstance(told, dict):
-            raise self.unsupported("it answers, and not as HelixDB does")
-        return told
-
-    def unsupported(self, reason: str, fix: str | None = None) -> StoreUnsupportedError:
-        """An error that says why this server is of no use."""
-        return StoreUnsupportedError(store=GRAPH, role=GRAPH.upper(), where=self.opening.where, reason=reason, fix=fix)
-
     # -- the schema --
-
-    def version(self) -> int | None:
-        """The version of what is there; None for nothing."""
-        try:
-            found = self.ask(self.reads.version, key=ONE)["version"]
-        except RefusedError as error:
-            raise self.unsupported(f"it does not understand the question for the schema ({error})") from error
-        return int(found[0]["version"]) if found else None
 
     def current(self) -> bool:
         """See roles.Projected."""
-        return self.version() == VERSION
+        return schema.version(self.calls, self.reads) == schema.VERSION
 
     def check_version(self) -> None:
         """See roles.Projected."""
-        found = self.version()
-        if found is not None and found > VERSION:
-            raise SchemaTooNewError(store=GRAPH, path=self.opening.where, found=str(found), known=str(VERSION))
+        schema.check(self.calls, schema.version(self.calls, self.reads))
 
     def migrate(self) -> None:
-        """Make the indexes, wait until they are there, then note the version. Again changes nothing."""
-        found = self.version()
-        if found == VERSION:
-            return
-        if found is not None and found > VERSION:
-            self.check_version()
-        try:
-            self._wait_for([self._write(one.body())["made"] for one in self.writes.indexes()])
-            self._write(self.writes.schema.body(key=ONE, version=VERSION))
-        except RefusedError as error:
-            raise self.unsupported(f"its indexes cannot be made: {error}") from error
-
-    def _wait_for(self, receipts: list[dict[str, Any]]) -> None:
-        """Indexes are built behind the answer; one that is not there yet would let the same node in twice."""
-        waiting = [str(one["operation_id"]) for one in receipts if "operation_id" in one]
-        until = time.monotonic() + self.opening.timeout_s
-        while waiting:
-            told = self.ask(self.reads.operations(waiting))
-            states = [told[f"i{number}"] for number in range(len(waiting))]
-            if bad := next((one for one in states if one["status"] in _BAD_ENDS), None):
-                raise self.unsupported(f"the making of an index is {bad['status']}")
-            waiting = [one for one, state in zip(waiting, states, strict=True) if state["status"] != "succeeded"]
-            if waiting and time.monotonic() > until:
-                raise self._late()
-            time.sleep(0.02 if waiting else 0)
-
-    def _late(self) -> StoreTimeoutError:
-        where, seconds = self.opening.where, f"{self.opening.timeout_s:g}"
-        return StoreTimeoutError(store=GRAPH, role=GRAPH.upper(), where=where, seconds=seconds)
+        """See roles.Projected."""
+        found = schema.version(self.calls, self.reads)
+        schema.check(self.calls, found)
+        if found != schema.VERSION:
+            schema.make(self.calls, self.reads, self.writes)
 
     # -- the place in the journal, and what waits outside --
 
     def cursor(self) -> Cursor | None:
         """See roles.Projected."""
-        found = self.ask(self.reads.cursor, key=self.journal)["cursor"]
-        self._seen, self._put = (int(found[0]["updated_us"]), int(found[0]["put"])) if found else (0, 0)
+        found = self.calls.ask(self.reads.cursor, key=self.journal)["cursor"]
+        self._seen, self._put = (int(found[0]["writes"]), int(found[0]["put"])) if found else (0, 0)
         if not found:
             return None
         one = found[0]
@@ -240,9 +143,9 @@ class HelixStore:
             {kind: {} for kind in rows.nodes}, {name: {} for name in rows.props}, {ends: [] for ends in rows.edges}
         )
         try:
-            self._write(self.writes.batch(empty, None, {}, None))
+            self.calls.write(self.writes.batch(empty, None, {}, None))
         except RefusedError:
-            raise self.unsupported(f"it refuses what is asked of it: {refused}") from refused
+            raise self.calls.unsupported(f"it refuses what is asked of it: {refused}") from refused
 
     def _put_rows(self, rows: Rows, cursor: Cursor | None, span: tuple[int, int] | None) -> None:
         replaced = None
@@ -250,9 +153,8 @@ class HelixStore:
             replaced = (place(self.journal, span[0]), place(self.journal, span[1]))
         at: dict[str, Any] = {}
         if cursor is not None:
-            updated = max(time.time_ns() // 1000, self._seen + 1)
-            at = {"seen": self._seen, "updated_us": updated, "put": self._put + rows.edge_count}
-        told = self._write(self.writes.batch(rows, cursor, at, replaced))
+            at = {"seen": self._seen, "updated_us": time.time_ns() // 1000, "put": self._put + rows.edge_count}
+        told = self.calls.write(self.writes.batch(rows, cursor, at, replaced))
         self._remember(told)
         if cursor is None:
             self._put += rows.edge_count
@@ -260,7 +162,7 @@ class HelixStore:
         if not told.get("moved"):
             self._seen = 0
             raise StoreBusyError(store=GRAPH, reason="its place in the journal is not where it was left: asked again")
-        self._seen, self._put = at["updated_us"], at["put"]
+        self._seen, self._put = int(told["moved"][0]["writes"]), at["put"]
 
     def _remember(self, told: dict[str, Any]) -> None:
         """The ends of edges that were dropped: nodes that may have no edge left."""
@@ -288,18 +190,18 @@ class HelixStore:
         self._drop(0, _LAST)
 
     def _forget(self) -> None:
-        self._write(self.writes.forget.body(key=self.journal))
+        self.calls.write(self.writes.forget.body(key=self.journal))
         self._seen = self._put = 0
         self.letters.clear(self.journal)
 
     def _drop(self, low: int, high: int) -> None:
         """Drop this journal's edges from record `low` to `high`, in portions; then the nodes that nothing touches."""
         body = self.writes.batch(Rows(), None, {}, (place(self.journal, low), place(self.journal, high)))
-        while any((told := self._write(body)).get(f"ends_{kind}") for kind in EDGES):
+        while any((told := self.calls.write(body)).get(f"ends_{kind}") for kind in EDGES):
             self._remember(told)
         loose, self._loose = sorted(self._loose), set()
         for some in _portions(loose, _PORTION):
-            self._write(self.writes.loose.body(rows=[{"id": one} for one in some]))
+            self.calls.write(self.writes.loose.body(rows=[{"id": one} for one in some]))
 
     def heal(self) -> bool:
         """See roles.Projected. A server looks after its own files."""
@@ -325,11 +227,7 @@ class HelixStore:
         self.link.close()
 
     def _never(self, what: str) -> NoReturn:
-        raise self.unsupported(f"it cannot {what}", fix="run `levaithan store rebuild graph`: it works in place")
-
-
-class _ConflictError(Exception):
-    """Another writer was quicker; nothing was written."""
+        raise self.calls.unsupported(f"it cannot {what}", fix="run `levaithan store rebuild graph`: it works in place")
 
 
 def _portions(ids: Sequence[int], size: int) -> Iterable[Sequence[int]]:

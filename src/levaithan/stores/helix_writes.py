@@ -29,14 +29,14 @@ from levaithan.stores.helix_query import NUMBER, ROWS, TEXT, Query, body, by_key
 from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from levaithan.stores.graph_facts import Facts
     from levaithan.stores.roles import Cursor, Delivery
 
 CURSOR, SCHEMA = "Cursor", "Schema"
-PLACE = ("segment", "offset", "seq", "hash", "updated_us", "put")
-"""The properties of a journal's place, beside its key."""
+PLACE = ("segment", "offset", "seq", "hash", "put", "updated_us")
+"""The properties of a journal's place, beside its key and `writes`: how often it was written."""
 _EDGE = ("key", "place", "journal", "seq", "machine", "event", "at_us")
 _MOST_ENDS = 100_000
 
@@ -68,14 +68,15 @@ def rows_of(puts: Iterable[Put]) -> Rows:
     rows = Rows()
     for delivery, facts in puts:
         record = delivery.record or {}
-        base = {
-            "place": place(delivery.journal, delivery.seq), "journal": delivery.journal, "seq": delivery.seq,
+        at = place(delivery.journal, delivery.seq)
+        base: dict[str, Any] = {
+            "place": at, "journal": delivery.journal, "seq": delivery.seq,
             "machine": str(record.get("machine") or ""), "event": str(record["id"]), "at_us": facts.at_us,
         }  # fmt: skip
         for kind, source, target in dict.fromkeys(facts.edges):
             for node in (source, target):
                 rows.nodes.setdefault(node.kind, {})[node.key] = None
-            row = {**base, "key": _edge_key(base["place"], kind, source, target), "from": source.key, "to": target.key}
+            row = {**base, "key": _edge_key(at, kind, source, target), "from": source.key, "to": target.key}
             rows.edges.setdefault((kind, source.kind, target.kind), []).append(row)
         for node, props in facts.props.items():
             rows.nodes.setdefault(node.kind, {})[node.key] = None
@@ -121,9 +122,7 @@ class Writes:
         )
         return Query(made.returning([]), {"key": TEXT, "version": NUMBER})
 
-    def batch(
-        self, rows: Rows, cursor: Cursor | None, at: dict[str, Any], replaced: tuple[str, str] | None
-    ) -> bytes:
+    def batch(self, rows: Rows, cursor: Cursor | None, at: dict[str, Any], replaced: tuple[str, str] | None) -> bytes:
         """One transaction: first drop the edges of the places `replaced` (both included), then put `rows`, then
         `cursor` with the properties `at`. It answers `moved` (empty when the place is not where it was left) and
         `ends_<kind>` of what was dropped."""
@@ -153,11 +152,11 @@ class Writes:
         part = self._parts.get(name)
         if part is None:
             what, *labels = name.split("__")
-            made = {
+            make: dict[str, Callable[..., WriteBatch]] = {
                 "nodes": self._nodes, "props": self._props, "edges": self._edges, "cursor": self._cursor,
                 "first": self._first, "drop": self._dropped,
-            }[what](*labels)  # fmt: skip
-            part = self._parts[name] = entries(made.returning([]))
+            }  # fmt: skip
+            part = self._parts[name] = entries(make[what](*labels).returning([]))
         return part
 
     def _nodes(self, kind: str) -> WriteBatch:
@@ -192,24 +191,22 @@ class Writes:
     def _first(self) -> WriteBatch:
         """The journal's place, by somebody who has not seen it yet."""
         label = self.prefix + CURSOR
-        return (
-            write_batch()
-            .var_as("old", by_key(label))
-            .var_as_if("new", BatchCondition.var_empty("old"), g().add_n(label, given("key", *PLACE)))
-            .var_as_if("set", BatchCondition.var_not_empty("old"), _set(g().n("old"), {name: name for name in PLACE}))
-            .var_as("moved", by_key(label).id())
-        )
+        made = g().add_n(label, {**given("key", *PLACE), "writes": PropertyInput.value(0)})
+        old = write_batch().var_as("there", by_key(label)).var_as_if("new", BatchCondition.var_empty("there"), made)
+        return self._placed(old.var_as("old", by_key(label)))
 
     def _cursor(self) -> WriteBatch:
-        """The journal's place, unless it is older than the one that was seen: a server that was restored from a copy
+        """The journal's place, unless it was written fewer times than was seen: a server that was restored from a copy
         has lost what came after it, and must be asked for its place again."""
-        label = self.prefix + CURSOR
-        return (
-            write_batch()
-            .var_as("old", by_key(label).where(Predicate.gte_param("updated_us", "seen")))
-            .var_as_if("set", BatchCondition.var_not_empty("old"), _set(g().n("old"), {name: name for name in PLACE}))
-            .var_as("moved", g().n("old").id())
-        )
+        seen = by_key(self.prefix + CURSOR).where(Predicate.gte_param("writes", "seen"))
+        return self._placed(write_batch().var_as("old", seen))
+
+    def _placed(self, old: WriteBatch) -> WriteBatch:
+        place_set = _set(g().n("old"), {name: name for name in PLACE})
+        once_more = PropertyInput.expr(Expr.prop("writes").add(Expr.val(1)))
+        return old.var_as_if(
+            "set", BatchCondition.var_not_empty("old"), place_set.set_property("writes", once_more)
+        ).var_as("moved", g().n("old").value_map(["writes"]))
 
     def _dropped(self) -> WriteBatch:
         made = write_batch()
