@@ -164,12 +164,13 @@ class HelixStore:
             raise StoreBusyError(store=GRAPH, reason="its place in the journal is not where it was left: asked again")
         self._seen, self._put = int(told["moved"][0]["writes"]), at["put"]
 
-    def _remember(self, told: dict[str, Any]) -> None:
-        """The ends of edges that were dropped: nodes that may have no edge left."""
-        for kind in EDGES:
-            for ends in told.get(f"ends_{kind}") or ():
-                if len(self._loose) < _MOST_LOOSE:
-                    self._loose.update((int(ends["$from"]), int(ends["$to"])))
+    def _remember(self, told: dict[str, Any]) -> int:
+        """How many edges were dropped; their ends may have no edge left."""
+        dropped = [ends for kind in EDGES for ends in told.get(f"ends_{kind}") or ()]
+        for ends in dropped:
+            if len(self._loose) < _MOST_LOOSE:
+                self._loose.update((int(ends["$from"]), int(ends["$to"])))
+        return len(dropped)
 
     # -- beginning anew --
 
@@ -197,8 +198,8 @@ class HelixStore:
     def _drop(self, low: int, high: int) -> None:
         """Drop this journal's edges from record `low` to `high`, in portions; then the nodes that nothing touches."""
         body = self.writes.batch(Rows(), None, {}, (place(self.journal, low), place(self.journal, high)))
-        while any((told := self.calls.write(body)).get(f"ends_{kind}") for kind in EDGES):
-            self._remember(told)
+        while self._remember(self.calls.write(body)):
+            pass
         loose, self._loose = sorted(self._loose), set()
         for some in _portions(loose, _PORTION):
             self.calls.write(self.writes.loose.body(rows=[{"id": one} for one in some]))
