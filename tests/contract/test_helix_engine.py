@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.contract.test_graph_contract import call, story
-from tests.support import helix_place
+from tests.support import helix_place, homes, payloads
 from tests.support.ledger_records import cursor, delivery
 
 from levaithan.stores.roles import StoreBusyError, StoreTimeoutError, StoreUnsupportedError
@@ -219,3 +220,24 @@ def test_restored_from_an_older_copy_nothing_is_skipped(mine: HelixGraph, url: s
     assert mine.cursor() == cursor(5)
     mine.apply(records[4:], cursor(12))
     assert mine.fingerprints(1, 99) == {one.seq: made for one in records if (made := mine.expected(one))}
+
+
+def test_commands_ask_the_service_that_owns_it_and_own_it_when_there_is_none(tmp_path: Path) -> None:
+    root = homes.make_home(tmp_path / "home", native=False, graph_url=f"helix://{tmp_path}/engine")
+    given = payloads.payload("PostToolUse", tool_name="Write", session_id="s1", tool_input={"file_path": "/p/a.py"})
+    with homes.serving(root):
+        subprocess.run(
+            homes.python_client(root, "PostToolUse"), input=json.dumps(given).encode(), check=True, timeout=30,
+            env=homes.plain_environment(), capture_output=True,
+        )  # fmt: skip
+        homes.sync(root)
+        (row,) = homes.rows(root, "graph", "touched", "/p/a.py")
+        assert (row["session"], row["how"], row["count"]) == ("s1", "wrote", 1)
+        (told,) = homes.rows(root, "store", "status", "graph")
+        assert (told["state"], told["lag"]) == ("ok", 0)
+        (held,) = homes.rows(root, "store", "compare", "graph")
+        assert held["equal"]
+        (made,) = homes.rows(root, "store", "rebuild", "graph")
+        assert made["dead_letters"] == 0
+    assert homes.rows(root, "graph", "touched", "/p/a.py") == [row]
+    assert homes.rows(root, "store", "compare", "graph")[0]["equal"]
