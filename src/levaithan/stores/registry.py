@@ -32,7 +32,8 @@ ADAPTERS: dict[tuple[str, str], str] = {
 FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3"}
 """role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
 EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
-          "weaviate": "weaviate", "helixdb": "helix", "helixdb_uniffi": "helix"}  # fmt: skip
+          "weaviate": "weaviate", "helixdb": "helix", "helixdb_uniffi": "helix",
+          "httpx": "helix"}  # fmt: skip
 """A driver's package as it is imported -> the extra of pyproject.toml that brings it."""
 
 
