@@ -37,7 +37,9 @@ from tests.support.ledger_records import cursor, delivery
 
 graph = helix_place.graph(sys.argv[1], Path(sys.argv[2]))
 graph.migrate()
-graph.apply([delivery(call(n, "Write", "theirs", file_path="/p/a.py")) for n in (21, 22)], cursor(23))
+batch = [delivery(call(n, "Write", "theirs", file_path="/p/a.py")) for n in (21, 22)]
+batch += [delivery(call(n, "Write", "many", file_path=f"/p/{'d' * 200}/{n}")) for n in range(100, 400)]
+graph.apply(batch, cursor(23))
 print("owner" if graph.link.owner else "asking", [one.count for one in graph.touched("/p/a.py")], flush=True)
 sys.stdin.read()
 graph.close()

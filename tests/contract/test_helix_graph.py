@@ -394,6 +394,13 @@ def test_a_batch_that_needs_several_transactions_is_whole(graph: HelixGraph, mon
     assert true(graph, records)
 
 
+def test_a_path_that_is_no_text_is_a_file_nobody_touched(graph: HelixGraph) -> None:
+    put(graph, story())
+    assert graph.touched("/p/\udcff.py") == []
+    assert graph.blast(Node(FILE, "/p/\udcff.py")) == []
+    assert not graph.known(Node(FILE, "/p/\udcff.py"))
+
+
 @pytest.mark.parametrize("url", ["http://", "helix://host/folder", "helix://", "http://h:1/?graph=a;drop"])
 def test_a_url_that_cannot_be_used_is_refused_in_words(url: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="LEVAITHAN_GRAPH_URL"):

@@ -15,7 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from levaithan.errors import NotConfigured
 from levaithan.stores import helix_schema as schema
 from levaithan.stores.graph_facts import Facts, read
+from levaithan.stores.helix_reads import SESSIONS, TOUCHES
 from levaithan.stores.helix_store import HelixStore
+from levaithan.stores.helix_walk import Walk
 from levaithan.stores.helix_writes import place
 from levaithan.stores.roles import GRAPH, Health
 from levaithan.stores.roles.graph import (
@@ -31,14 +33,13 @@ from levaithan.stores.roles.graph import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from levaithan.stores.opening import Opening
     from levaithan.stores.roles import Delivery
 
 CAPABILITIES = ("in place", "machines")
 _CANDIDATES = 200
-_CHUNK = 400
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 
 
@@ -48,14 +49,15 @@ class HelixGraph(HelixStore):
     def touched(self, path: str, limit: int = 100) -> list[Touch]:
         """See roles.Graph."""
         told = self.calls.ask(self.reads.touched, key=path)
-        return self._touches(({**one, "file": path} for one in (*told["direct"], *told["refused"])), limit)
+        return self._touches(({**one, "file": path} for rows in told.values() for one in rows), limit)
 
     def changed(self, session: str, limit: int = 1000) -> list[Touch]:
         """See roles.Graph."""
         told = self.calls.ask(self.reads.changed, key=session)
         agents = {one["$id"]: one["key"] for one in told["agents"]}
         deciders = {one["$to"]: one["$from"] for one in told["decided"]}
-        rows = [{**one, "agent": agents[one["from"]]} for one in told["direct"]]
+        direct = (one for how in TOUCHES for one in told[f"direct_{how}"])
+        rows = [{**one, "agent": agents[one["from"]]} for one in direct]
         rows += [{**one, "agent": agents[deciders[one["from"]]]} for one in told["refused"] if one["from"] in deciders]
         return self._touches(rows, limit)
 
@@ -73,41 +75,27 @@ class HelixGraph(HelixStore):
 
     def blast(self, node: Node, hops: int = 2, limit: int = 1000) -> list[Reached]:
         """See roles.Graph."""
-        return search_blast(self._neighbours, node, hops, limit)
+        walk = Walk(self.calls, self.reads)
+        return search_blast(walk, node, hops, limit) if walk.begins_at(node) else []
 
     def path(self, source: Node, target: Node, most: int = 6) -> list[Step] | None:
         """See roles.Graph."""
-        if not self.known(source) or not self.known(target):
+        walk = Walk(self.calls, self.reads)
+        if not walk.begins_at(source) or not walk.begins_at(target):
             return None
-        return search_path(self._neighbours, source, target, most)
-
-    def _neighbours(self, nodes: Sequence[Node]) -> list[Step]:
-        steps: list[Step] = []
-        for start in range(0, len(nodes), _CHUNK):
-            keys: dict[str, list[str]] = {}
-            for node in nodes[start : start + _CHUNK]:
-                keys.setdefault(node.kind, []).append(node.key)
-            kinds = sorted(keys)
-            told = self.calls.ask(self.reads.steps(kinds), **{f"keys_{kind}": keys[kind] for kind in kinds})
-            for kind in kinds:
-                for way in ("out", "in"):
-                    steps += sorted(self._steps(kind, told[f"{way}_{kind}"], forward=way == "out"), key=_by_target)
-        return steps
-
-    def _steps(self, kind: str, rows: Iterable[dict[str, Any]], *, forward: bool) -> Iterable[Step]:
-        for one in rows:
-            far = Node(self._kind(one["kind"]), str(one["far"]))
-            yield Step(Node(kind, str(one["near"])), self._kind(one["edge"]), far, forward)
+        return search_path(walk, source, target, most)
 
     def similar(self, session: str, limit: int = 10) -> list[Similar]:
         """See roles.Graph."""
         told = self.calls.ask(self.reads.shared, key=session)
-        shared = Counter(str(one["session"]) for one in told["others"] if one["session"] != session)
+        shared = _sizes(told, "others")
+        shared.pop(session, None)
         best = sorted(shared, key=lambda other: (-shared[other], other))[: max(limit, _CANDIDATES)]
         if not best:
             return []
-        sizes = Counter(str(one["session"]) for one in self.calls.ask(self.reads.sizes, keys=best)["files"])
-        found = []
+        sizes, found = Counter[str](), []
+        for start in range(0, len(best), SESSIONS):
+            sizes += _sizes(self.calls.ask(self.reads.sizes(best[start : start + SESSIONS])), "files")
         for other in best:
             union = len(told["mine"]) + sizes[other] - shared[other]
             found.append(Similar(other, shared[other], union, round(shared[other] / union, 6)))
@@ -122,7 +110,7 @@ class HelixGraph(HelixStore):
 
     def known(self, node: Node) -> bool:
         """See roles.Graph."""
-        return node.kind in KINDS and bool(self.calls.ask(self.reads.known(node.kind), key=node.key)["found"])
+        return Walk(self.calls, self.reads).begins_at(node)
 
     # -- the journal against it --
 
@@ -173,9 +161,10 @@ class HelixGraph(HelixStore):
         return told
 
 
-def _by_target(step: Step) -> tuple[Node, int, Node]:
-    """Of several edges between two nodes the one that EDGES names first."""
-    return step.target, EDGES.index(step.edge), step.source
+def _sizes(told: dict[str, Any], name: str) -> Counter[str]:
+    """How many files each session has; one that it read and wrote is one."""
+    pairs = {(str(one["session"]), one["file"]) for how in TOUCHES for one in told[f"{name}_{how}"]}
+    return Counter(session for session, _ in pairs)
 
 
 def opened(opening: Opening) -> HelixGraph:

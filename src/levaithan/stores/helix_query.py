@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from helixdb import ReadBatch, Traversal, WriteBatch
 
-TEXT, NUMBER, TEXTS, NUMBERS, ROWS = "string", "i64", {"array": "string"}, {"array": "i64"}, {"array": "object"}
+TEXT, NUMBER, NUMBERS, ROWS = "string", "i64", {"array": "i64"}, {"array": "object"}
 """The types of parameters."""
 
 
@@ -37,12 +37,19 @@ class Query:
 
 def body(request: str, query: object, values: Mapping[str, Any], types: Mapping[str, Any]) -> bytes:
     """A request in the form of HelixDB's dynamic queries; it begins with its type, which tells a write from a read."""
-    return orjson.dumps(
-        {
-            "request_type": request, "query_name": None, "query": query, "parameters": values,
-            "parameter_types": types,
-        }
-    )  # fmt: skip
+    made = {
+        "request_type": request, "query_name": None, "query": query, "parameters": values, "parameter_types": types,
+    }  # fmt: skip
+    try:
+        return orjson.dumps(made)
+    except TypeError:  # a lone surrogate, from a command line that is no UTF-8: no key has one
+        return orjson.dumps(made | {"parameters": {name: _whole(value) for name, value in values.items()}})
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 def entries(batch: WriteBatch) -> list[bytes]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from helixdb import BindingProjection, Expr, Order, Predicate, SourcePredicate, g, read_batch
+from helixdb import BindingProjection, Expr, NodeRef, Order, Predicate, SourcePredicate, g, read_batch, sub
 
-from levaithan.stores.helix_query import TEXT, TEXTS, Query, by_key
+from levaithan.stores.helix_query import NUMBERS, TEXT, Query, by_key
 from levaithan.stores.helix_writes import CURSOR, PLACE, SCHEMA
 from levaithan.stores.roles.graph import AGENT, DECISION, DENIED, EDGES, FILE, LEASED, READ, SPREADS, WROTE
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 TOUCHES = (READ, WROTE, DENIED, LEASED)
 MOST_EDGES = 100_000
-"""Edges that a question looks at, the last ones where times matter."""
+"""Edges of a kind that a question about touches looks at, the last ones."""
+MOST_NODES = 100_000
+"""Neighbours over one kind of edge that a question goes on with."""
+SESSIONS = 20
+"""Sessions that one question for their files names: an index is used for a short list only."""
 MOST_FILES = 5_000
 """Files of a session that it is compared by."""
 
@@ -26,10 +30,7 @@ class Reads:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self._touching = Predicate.is_in("$label", [prefix + kind for kind in TOUCHES])
-        self._spreading = Predicate.is_in("$label", [prefix + kind for kind in SPREADS])
         self._known: dict[str, Query] = {}
-        self._steps: dict[tuple[str, ...], Query] = {}
 
     @cached_property
     def version(self) -> Query:
@@ -63,9 +64,9 @@ class Reads:
         return Query(read_batch().var_as("count", found.count()).returning(["count"]))
 
     def known(self, kind: str) -> Query:
-        """`found`: whether there is a node of `kind` with the key."""
+        """`found`: the number that HelixDB gave the node of `kind` with the key; empty where there is none."""
         if kind not in self._known:
-            asked = read_batch().var_as("found", by_key(self.prefix + kind).exists()).returning(["found"])
+            asked = read_batch().var_as("found", by_key(self.prefix + kind).id()).returning(["found"])
             self._known[kind] = Query(asked, {"key": TEXT})
         return self._known[kind]
 
@@ -73,80 +74,69 @@ class Reads:
 
     @cached_property
     def touched(self) -> Query:
-        """`direct` and `refused` touches of the file `key`, the last ones: agent, how, at_us, machine."""
-        file = by_key(self.prefix + FILE)
-        direct = _last(file.in_e().where(self._touching)).bind("edge").in_n()
-        refused = _last(file.in_e(self.prefix + DENIED)).bind("edge").in_n().has_label(self.prefix + DECISION)
-        refused = refused.in_(self.prefix + DENIED)
+        """`direct_<how>` and `refused` touches of the file `key`, the last ones: agent, how, at_us, machine."""
+        file, denied = by_key(self.prefix + FILE), self.prefix + DENIED
+        ends = {f"direct_{how}": _last(file.in_e(self.prefix + how)).bind("edge").in_n() for how in TOUCHES}
+        refused = _last(file.in_e(denied)).bind("edge").in_n().has_label(self.prefix + DECISION)
+        ends["refused"] = refused.in_(denied)
         asked = read_batch()
-        for name, agents in (("direct", direct), ("refused", refused)):
+        for name, agents in ends.items():
             found = agents.has_label(self.prefix + AGENT).bind("agent")
             asked = asked.var_as(name, found.project_bindings([*_TOUCH, _of("agent", "key", "agent")]))
-        return Query(asked.returning(["direct", "refused"]), {"key": TEXT})
+        return Query(asked.returning([*ends]), {"key": TEXT})
 
     @cached_property
     def changed(self) -> Query:
-        """`direct` and `refused` touches by the session `key`, the last ones: from (id), file, how, at_us, machine;
-        `agents` (id, key) they come from, and `decided`: which agent (from) a decision (to) was about."""
-        agents = g().n_with_label_where(self.prefix + AGENT, SourcePredicate.eq("session", Expr.param("key")))
-        denied = self.prefix + DENIED
-        direct = _last(agents.out_e().where(self._touching)).bind("edge").out_n()
-        refused = _last(agents.out(denied).has_label(self.prefix + DECISION).out_e(denied)).bind("edge").out_n()
+        """`direct_<how>` and `refused` touches by the session `key`, the last ones: from (id), file, how, at_us,
+        machine; `agents` (id, key) they come from, and `decided`: which agent (from) a decision (to) was about."""
+        agents, denied = self._agents(SourcePredicate.eq("session", Expr.param("key"))), self.prefix + DENIED
+        ends = {f"direct_{how}": _last(agents.out_e(self.prefix + how)).bind("edge").out_n() for how in TOUCHES}
+        decisions = agents.out(denied).has_label(self.prefix + DECISION)
+        ends["refused"] = _last(decisions.out_e(denied)).bind("edge").out_n()
         asked = read_batch()
-        for name, files in (("direct", direct), ("refused", refused)):
+        for name, files in ends.items():
             found = files.has_label(self.prefix + FILE).bind("file")
             asked = asked.var_as(name, found.project_bindings([*_TOUCH, _of("file", "key", "file")]))
         asked = asked.var_as("agents", agents.value_map(["$id", "key"]))
         asked = asked.var_as("decided", _last(agents.out_e(denied)).value_map(["$from", "$to"]))
-        return Query(asked.returning(["direct", "refused", "agents", "decided"]), {"key": TEXT})
+        return Query(asked.returning([*ends, "agents", "decided"]), {"key": TEXT})
 
     def _agents(self, which: Predicate) -> Any:
-        return g().n_with_label_where(self.prefix + AGENT, which).bind("agent")
+        return g().n_with_label_where(self.prefix + AGENT, which)
 
-    # -- along the edges --
+    # -- from node to node: a step gives each neighbour once, however many edges lead there; over edges and a filter on
+    # their kind the same costs seven times as much --
 
-    def steps(self, kinds: Sequence[str]) -> Query:
-        """`out_<kind>` and `in_<kind>` for each of `kinds`: the steps away from the nodes whose keys are the parameter
-        `keys_<kind>`."""
-        key = tuple(kinds)
-        if key not in self._steps:
-            asked, types = read_batch(), dict[str, Any]()
-            for kind in kinds:
-                types[f"keys_{kind}"] = TEXTS
-                within = SourcePredicate.is_in_param("key", f"keys_{kind}")
-                near = g().n_with_label_where(self.prefix + kind, within).bind("near")
-                for way, edges in (("out", near.out_e()), ("in", near.in_e())):
-                    some = edges.where(self._spreading).limit(MOST_EDGES).bind("edge")
-                    far = (some.out_n() if way == "out" else some.in_n()).bind("far")
-                    asked = asked.var_as(f"{way}_{kind}", far.project_distinct_bindings(_STEP))
-            names = [f"{way}_{kind}" for kind in kinds for way in ("out", "in")]
-            self._steps[key] = Query(asked.returning(names), types)
-        return self._steps[key]
-
-    # -- sessions alike --
+    @cached_property
+    def steps(self) -> Query:
+        """`out_<edge>` and `in_<edge>` for each of SPREADS: near (id), far (id), kind and key of the steps away from
+        the nodes `ids`. By ids, for HelixDB looks through all nodes of a kind for a parameter that is a list of keys."""
+        asked, names, near = read_batch(), [], g().n(NodeRef.param("ids")).bind("near")
+        for edge in SPREADS:
+            for way, far in (("out", near.out(self.prefix + edge)), ("in", near.in_(self.prefix + edge))):
+                names.append(f"{way}_{edge}")
+                asked = asked.var_as(names[-1], far.limit(MOST_NODES).bind("far").project_distinct_bindings(_STEP))
+        return Query(asked.returning(names), {"ids": NUMBERS})
 
     @cached_property
     def shared(self) -> Query:
-        """`mine`: the files (ids) that the session `key` touched; `others`: which other sessions touched them."""
-        mine = self._agents(SourcePredicate.eq("session", Expr.param("key"))).out_e().where(self._touching)
-        files = mine.limit(MOST_EDGES).out_n().has_label(self.prefix + FILE).dedup().limit(MOST_FILES)
-        who = g().n("files").bind("file").in_e().where(self._touching).limit(MOST_EDGES).in_n()
-        others = who.has_label(self.prefix + AGENT).bind("agent")
-        asked = (
-            read_batch()
-            .var_as("files", files)
-            .var_as("mine", g().n("files").id())
-            .var_as("others", others.project_distinct_bindings(_FILE_OF_SESSION))
-        )
-        return Query(asked.returning(["mine", "others"]), {"key": TEXT})
+        """`mine`: the files (ids) that the session `key` touched; `others_<how>`: which sessions touched them too."""
+        agents = self._agents(SourcePredicate.eq("session", Expr.param("key")))
+        files = agents.union([sub().out(self.prefix + how) for how in TOUCHES]).has_label(self.prefix + FILE)
+        asked = read_batch().var_as("files", files.dedup().limit(MOST_FILES)).var_as("mine", g().n("files").id())
+        for how in TOUCHES:
+            others = g().n("files").bind("file").in_(self.prefix + how).has_label(self.prefix + AGENT)
+            found = others.limit(MOST_NODES).bind("agent").project_distinct_bindings(_FILE_OF_SESSION)
+            asked = asked.var_as(f"others_{how}", found)
+        return Query(asked.returning(["mine", *(f"others_{how}" for how in TOUCHES)]), {"key": TEXT})
 
-    @cached_property
-    def sizes(self) -> Query:
-        """`files`: each file of the sessions `keys`."""
-        edges = self._agents(SourcePredicate.is_in_param("session", "keys")).out_e().where(self._touching)
-        files = edges.limit(MOST_EDGES).out_n().has_label(self.prefix + FILE).bind("file")
-        asked = read_batch().var_as("files", files.project_distinct_bindings(_FILE_OF_SESSION))
-        return Query(asked.returning(["files"]), {"keys": TEXTS})
+    def sizes(self, sessions: Sequence[str]) -> Query:
+        """`files_<how>`: each file of `sessions`, SESSIONS at most. They stand in the text: see `steps`."""
+        asked, agents = read_batch(), self._agents(SourcePredicate.is_in("session", list(sessions))).bind("agent")
+        for how in TOUCHES:
+            files = agents.out(self.prefix + how).has_label(self.prefix + FILE).limit(MOST_NODES).bind("file")
+            asked = asked.var_as(f"files_{how}", files.project_distinct_bindings(_FILE_OF_SESSION))
+        return Query(asked.returning([f"files_{how}" for how in TOUCHES]))
 
     # -- the journal against it --
 
@@ -171,9 +161,7 @@ _TOUCH = [
     _of("edge", "$from", "from"), _of("edge", "$label", "how"), _of("edge", "at_us", "at_us"),
     _of("edge", "machine", "machine"),
 ]  # fmt: skip
-_STEP = [
-    _of("near", "key", "near"), _of("edge", "$label", "edge"), _of("far", "$label", "kind"), _of("far", "key", "far"),
-]  # fmt: skip
+_STEP = [_of("near", "$id", "near"), _of("far", "$id", "far"), _of("far", "$label", "kind"), _of("far", "key", "key")]
 _END = [
     _of("edge", "$id", "id"), _of("edge", "place", "place"), _of("end", "$label", "kind"), _of("end", "key", "key"),
 ]  # fmt: skip

@@ -197,7 +197,7 @@ class HelixStore:
 
     def _drop(self, low: int, high: int) -> None:
         """Drop this journal's edges from record `low` to `high`, in portions; then the nodes that nothing touches."""
-        body = self.writes.batch(Rows(), None, {}, (place(self.journal, low), place(self.journal, high)))
+        body = self.writes.batch(Rows(), None, {}, (place(self.journal, low), place(self.journal, high)), _PORTION)
         while self._remember(self.calls.write(body)):
             pass
         loose, self._loose = sorted(self._loose), set()

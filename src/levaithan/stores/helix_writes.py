@@ -38,7 +38,8 @@ CURSOR, SCHEMA = "Cursor", "Schema"
 PLACE = ("segment", "offset", "seq", "hash", "put", "updated_us")
 """The properties of a journal's place, beside its key and `writes`: how often it was written."""
 _EDGE = ("key", "place", "journal", "seq", "machine", "event", "at_us")
-_MOST_ENDS = 100_000
+MOST_REPLACED = 100_000
+"""Edges of a kind that a transaction drops at most before it puts what belongs there."""
 
 Put = tuple["Delivery", "Facts"]
 
@@ -122,8 +123,15 @@ class Writes:
         )
         return Query(made.returning([]), {"key": TEXT, "version": NUMBER})
 
-    def batch(self, rows: Rows, cursor: Cursor | None, at: dict[str, Any], replaced: tuple[str, str] | None) -> bytes:
-        """One transaction: first drop the edges of the places `replaced` (both included), then put `rows`, then
+    def batch(
+        self,
+        rows: Rows,
+        cursor: Cursor | None,
+        at: dict[str, Any],
+        replaced: tuple[str, str] | None,
+        most: int = MOST_REPLACED,
+    ) -> bytes:
+        """One transaction: drop the edges of the places `replaced` (both included; `most` a kind), put `rows`, then
         `cursor` with the properties `at`. It answers `moved` (empty when the place is not where it was left) and
         `ends_<kind>` of what was dropped."""
         parts: list[bytes] = []
@@ -132,8 +140,8 @@ class Writes:
         returns: list[str] = []
         if replaced:
             parts += self._part("drop")
-            values |= {"low": replaced[0], "high": replaced[1]}
-            types |= {"low": TEXT, "high": TEXT}
+            values |= {"low": replaced[0], "high": replaced[1], "most": most}
+            types |= {"low": TEXT, "high": TEXT, "most": NUMBER}
             returns += [f"ends_{kind}" for kind in EDGES]
         for name, given_rows in _loops(rows):
             parts += self._part(name)
@@ -215,7 +223,7 @@ class Writes:
                 self.prefix + kind, SourcePredicate.between("place", Expr.param("low"), Expr.param("high"))
             )
             made = (
-                made.var_as(f"drop_{kind}", edges.limit(_MOST_ENDS))
+                made.var_as(f"drop_{kind}", edges.limit(Expr.param("most")))
                 .var_as(f"ends_{kind}", g().e(EdgeRef.var(f"drop_{kind}")).value_map(["$from", "$to"]))
                 .var_as(f"gone_{kind}", g().drop_edge_by_id(EdgeRef.var(f"drop_{kind}")))
             )
