@@ -110,7 +110,7 @@ class Reads:
     @cached_property
     def steps(self) -> Query:
         """`out_<edge>` and `in_<edge>` for each of SPREADS: near (id), far (id), kind and key of the steps away from
-        the nodes `ids`. By ids, for HelixDB looks through all nodes of a kind for a parameter that is a list of keys."""
+        the nodes `ids`. By ids: for a list of keys that is a parameter HelixDB scans."""
         asked, names, near = read_batch(), [], g().n(NodeRef.param("ids")).bind("near")
         for edge in SPREADS:
             for way, far in (("out", near.out(self.prefix + edge)), ("in", near.in_(self.prefix + edge))):
