@@ -44,7 +44,9 @@ class Sizes:
 
 
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
-QUICK = Sizes(rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000)
+QUICK = Sizes(
+    rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

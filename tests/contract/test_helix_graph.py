@@ -382,6 +382,15 @@ def test_what_the_engine_refuses_is_found_by_halves_and_set_aside(
     assert graph.dead_count() == 0
 
 
+def test_a_record_whose_every_text_is_hostile_is_kept_clean(graph: HelixGraph) -> None:
+    hostile = "a\0b\udcff'\"}]);--"
+    record = call(1, "Write", hostile, file_path="/p/a.py") | {"machine": hostile, "id": hostile, "project": hostile}
+    (one,) = [delivery(record)]
+    assert graph.apply([one], cursor(2)) == []
+    assert graph.fingerprints(1, 9) == {2: graph.expected(one)}
+    assert [found.file for found in graph.touched("/p/a.py")] == ["/p/a.py"]
+
+
 def test_a_batch_that_needs_several_transactions_is_whole(graph: HelixGraph, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("levaithan.stores.helix_store.RECORDS", 3)
     records = [delivery(one) for one in story()]

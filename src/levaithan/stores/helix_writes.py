@@ -27,6 +27,7 @@ from helixdb import (
 
 from levaithan.stores.helix_query import NUMBER, ROWS, TEXT, Query, body, by_key, entries, given, joined
 from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, Node
+from levaithan.stores.search_text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,7 +73,7 @@ def rows_of(puts: Iterable[Put]) -> Rows:
         at = place(delivery.journal, delivery.seq)
         base: dict[str, Any] = {
             "place": at, "journal": delivery.journal, "seq": delivery.seq,
-            "machine": str(record.get("machine") or ""), "event": str(record["id"]), "at_us": facts.at_us,
+            "machine": clean(str(record.get("machine") or "")), "event": clean(str(record["id"])), "at_us": facts.at_us,
         }  # fmt: skip
         for kind, source, target in dict.fromkeys(facts.edges):
             for node in (source, target):

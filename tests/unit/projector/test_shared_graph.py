@@ -25,7 +25,7 @@ def a_home(folder: Any, url: str, key: str, machine: str) -> tuple[Any, Any]:
         payload = {"tool_input": {"file_path": f"/p/{n % 5}.py"}}
         over = {"tool_name": "Edit", "session_id": f"s-{machine}", "machine": machine, "payload": payload}
         files.add(event(n, "PostToolUse", id=f"{machine}{n:030x}", **over))
-    files.add(event(40, "PostToolUse", id=f"{machine}bad", machine=machine, payload={"tool_response": "a\0"}))
+    files.add(event(40, "PostToolUse", id=f"{machine}bad", machine=machine, at="yesterday"))
     home_settings = SimpleNamespace(
         home=home.root, graph_url=url, graph_api_key=key, ledger_max_field_bytes=1 << 20, search=False, memory=False,
         fsync="always",
