@@ -42,11 +42,12 @@ class RefusedError(Exception):
 
 
 def translator(opening: Opening) -> Translate:
-    """A function that gives the StoreError that an error amounts to; None for what is the data's fault (poison)."""
+    """A function that gives the StoreError that an error amounts to; None for what is one already, and for what is the
+    data's fault (poison)."""
 
     def translate(error: BaseException) -> StoreError | None:
         if isinstance(error, StoreError):
-            return error
+            return None
         told: dict[str, Any] = {
             "store": opening.role, "role": opening.role.upper(), "where": opening.where,
             "seconds": f"{opening.timeout_s:g}", "reason": str(error)[:_LONGEST] or type(error).__name__,
