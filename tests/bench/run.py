@@ -13,13 +13,13 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.bench import hooks, ledger_postgres, machine, reading, report, rules, sharing, throughput
+from tests.bench import graph_helix, hooks, ledger_postgres, machine, reading, report, rules, sharing, throughput
 from tests.e2e import real_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "sharing")
+PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "helix", "sharing")
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,20 @@ class Sizes:
     starts: int
     projected: int = 200_000
     months: int = 10_000_000
+    graph: int = 50_000
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
             f"{self.ledger:,} in the ledger, {self.starts} starts of each command, {self.projected:,} events into "
-            f"PostgreSQL, {self.months:,} in it"
+            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB"
         )
 
 
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
-QUICK = Sizes(rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000)
+QUICK = Sizes(
+    rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,6 +90,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "postgres" in parts:
         print(f"measuring PostgreSQL with {sizes.months:,} events ...", file=sys.stderr)
         rows += ledger_postgres.measure(folder, sizes.projected, sizes.months, max(10, sizes.starts))
+    if "helix" in parts:
+        print(f"measuring HelixDB with {sizes.graph:,} events ...", file=sys.stderr)
+        rows += graph_helix.measure(folder, sizes.graph, sizes.starts)
     return rows
 
 

@@ -75,10 +75,26 @@ def redis_counters(folder: Path) -> Place:
     return Place("redis", lambda: RedisCounters(opening))
 
 
+def helix_engine(folder: Path) -> Place:
+    """HelixDB's own engine, in this process."""
+    from tests.support import helix_place
+
+    return helix_place.embedded(Place, folder)
+
+
+def helix_server(folder: Path) -> Place:
+    """A graph of the test's own on the run's HelixDB."""
+    from tests.support import helix_place
+
+    return helix_place.served(Place, folder)
+
+
 LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger, "postgres": postgres_ledger}
 SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search}
-GRAPHS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_graph}
 COUNTERS: dict[str, Callable[[Path], Place]] = {"redis": redis_counters}
+GRAPHS: dict[str, Callable[[Path], Place]] = {
+    "sqlite": sqlite_graph, "helix": helix_server, "helix-engine": helix_engine,
+}  # fmt: skip
 
 
 def offered(make: Callable[[Path], Place], name: str, folder: Path) -> Place:

@@ -85,7 +85,10 @@ def masked(url: str) -> str:
         return _HIDDEN
     host = f"[{host}]" if ":" in host else host
     user = f"{_HIDDEN}@" if "@" in split.netloc else ""
-    return urlunsplit((split.scheme, f"{user}{host}{port}", split.path, _HIDDEN if split.query else "", ""))
+    hidden = _HIDDEN if split.query else ""
+    if split.scheme and not split.netloc and url.startswith(f"{split.scheme}://"):
+        return f"{split.scheme}://{split.path}{'?' if hidden else ''}{hidden}"  # urlunsplit forgets a folder's slashes
+    return urlunsplit((split.scheme, f"{user}{host}{port}", split.path, hidden, ""))
 
 
 def _unusable(role: str, why: str) -> NotConfigured:

@@ -26,12 +26,16 @@ ADAPTERS: dict[tuple[str, str], str] = {
     (GRAPH, "sqlite"): "levaithan.stores.sqlite_graph:opened",
     (COUNTERS, "redis"): "levaithan.stores.redis_counters:opened",
     (COUNTERS, "rediss"): "levaithan.stores.redis_counters:opened",
+    (GRAPH, "http"): "levaithan.stores.helix_graph:opened",
+    (GRAPH, "https"): "levaithan.stores.helix_graph:opened",
+    (GRAPH, "helix"): "levaithan.stores.helix_graph:opened",
 }
 """(role, scheme of its URL) -> module:function. The function takes an Opening and gives the store; it opens nothing."""
 FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3"}
 """role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
 EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
-          "weaviate": "weaviate", "helixdb": "helix"}  # fmt: skip
+          "weaviate": "weaviate", "helixdb": "helix", "helixdb_uniffi": "helix",
+          "httpx": "helix"}  # fmt: skip
 """A driver's package as it is imported -> the extra of pyproject.toml that brings it."""
 
 

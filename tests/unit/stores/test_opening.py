@@ -35,6 +35,7 @@ def test_what_names_no_host_is_refused_without_showing_it(url: str) -> None:
         ("redis://:secret@h/0", "redis://***@h/0"),
         ("https://h:9200", "https://h:9200"),
         ("http://[::1]:7474/", "http://[::1]:7474/"),
+        ("helix:///folder?graph=x", "helix:///folder?***"),
         ("http://secret@[::1", "***"),
     ],
 )

@@ -1,0 +1,79 @@
+"""The way to a HelixDB server: `POST /v2/query`, connections kept, a time limit on every call. Imports httpx."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import httpx
+
+from levaithan.stores.helix_errors import RefusedError
+
+if TYPE_CHECKING:
+    from levaithan.stores.opening import Opening
+
+PATH = "v2/query"
+LOCAL = ("localhost", "127.0.0.1", "::1")
+_CONNECTIONS = 4
+
+
+class HttpLink:
+    """Questions to the server of an Opening; may be used by several threads."""
+
+    owner = False
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._client: httpx.Client | None = None
+
+    @property
+    def server(self) -> str:
+        """The program that answers: the protocol does not tell its version."""
+        return "HelixDB"
+
+    @property
+    def encrypted(self) -> bool | None:
+        """Whether the connection is; None on this machine, where nobody listens in."""
+        server = self._opening.server
+        return True if server.scheme == "https" else None if server.host in LOCAL else False
+
+    def ask(self, body: bytes) -> bytes:
+        """The answer to a question. Raises RefusedError, and what httpx raises."""
+        if self._client is None:
+            self._client = self._made()
+        answer = self._client.post(PATH, content=body)
+        if answer.status_code != 200:
+            raise RefusedError(answer.text, answer.status_code)
+        return answer.content
+
+    def _made(self) -> httpx.Client:
+        server = self._opening.server
+        headers = {"Content-Type": "application/json"}
+        key = self._opening.api_key or server.password
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        port = f":{server.port}" if server.port else ""
+        base = f"{server.scheme}://{host}{port}/{server.path}"
+        secured: ssl.SSLContext | bool = server.scheme == "https"
+        if secured:
+            secured = ssl.create_default_context(cafile=self._opening.ca_file or None)
+        # trust_env: a proxy of the environment is meant for the web, and would read the key.
+        return httpx.Client(
+            base_url=base,
+            headers=headers,
+            verify=secured,
+            timeout=self._opening.timeout_s,
+            limits=httpx.Limits(max_keepalive_connections=_CONNECTIONS),
+            trust_env=False,
+        )
+
+    def bytes(self) -> int:
+        """What it takes on the disk is not told."""
+        return 0
+
+    def close(self) -> None:
+        """Let go of the connections; the next question opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
