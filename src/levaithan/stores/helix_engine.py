@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from helixdb_uniffi import HelixDb, HelixDbSource, HelixError  # type: ignore[import-untyped]
+from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
 
 from levaithan.hot.lockfile import open_lock
 from levaithan.hot.paths import ensure_private
