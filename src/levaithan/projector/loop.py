@@ -10,9 +10,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from levaithan.errors import LevaithanError
 from levaithan.projector import segments
 from levaithan.projector.lock import lock_of
-from levaithan.stores.registry import each
+from levaithan.stores.registry import each, known, open_store
 from levaithan.stores.roles import LEDGER, ROLES
 
 if TYPE_CHECKING:
@@ -27,6 +28,21 @@ def opened(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Any
     """The stores of `stores` that are in use, in the order of ROLES. Touches nothing. Raises NotConfigured."""
     chosen = tuple(role for role in ROLES if role in stores)
     return [store for _, store in each(settings, home, chosen) if store is not None]
+
+
+def usable(home: Home, settings: Any) -> tuple[list[str], dict[str, LevaithanError]]:
+    """(the roles whose stores can be opened, why the others cannot): one misspelt URL must not hold up the rest."""
+    fine, wrong = [], {}
+    for role in known():
+        try:
+            store = open_store(role, settings, home)
+        except LevaithanError as problem:
+            wrong[role] = problem
+            continue
+        if store is not None:
+            fine.append(role)
+            store.close()
+    return fine, wrong
 
 
 def followers(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Follower]:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.projector.lock import ProjectionLock
-from levaithan.projector.loop import followers
+from levaithan.projector.loop import followers, usable
 from levaithan.projector.status import Status
 from levaithan.projector.worker import Worker
+from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -42,10 +43,13 @@ class Projector:
         self.home = home
         self._root = _identity(home.root)
         self.wake = wake
-        self.followers = followers(home, settings)
+        roles, wrong = usable(home, settings)
+        if LEDGER in wrong:  # nearly every question is asked of it
+            raise wrong[LEDGER]
+        self.followers = followers(home, settings, roles)
         self.local = [one for one in self.followers if not one.store.remote]
         self.workers = [Worker(home, one) for one in self.followers if one.store.remote]
-        self.status = Status(home, self.followers)
+        self.status = Status(home, self.followers, wrong)
         self.lock = ProjectionLock(home)
         self._others_at = 0.0
         self._turn = 0

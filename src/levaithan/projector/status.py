@@ -15,8 +15,9 @@ from levaithan.hot.paths import ensure_private
 from levaithan.projector import feed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from levaithan.errors import LevaithanError
     from levaithan.hot.paths import Home
     from levaithan.projector.follower import Follower
 
@@ -41,9 +42,12 @@ def read(home: Home) -> dict[str, Any] | None:
 class Status:
     """Writes the status of `followers`. `update(force=True)` writes now, else when the last one is old enough."""
 
-    def __init__(self, home: Home, followers: Sequence[Follower]) -> None:
+    def __init__(
+        self, home: Home, followers: Sequence[Follower], wrong: Mapping[str, LevaithanError] | None = None
+    ) -> None:
         self.home = home
         self.followers = followers
+        self.wrong = wrong or {}
         self.started = _now()
         self._last = 0.0
         self._said = b""
@@ -78,7 +82,17 @@ class Status:
             head = 0
         return {
             "version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": self.doing,
-            "head_seq": head, "stores": {one.store.name: _store(one, head) for one in self.followers},
+            "head_seq": head,
+            "stores": {one.store.name: _store(one, head) for one in self.followers}
+            | {role: self._unopened(error, head) for role, error in self.wrong.items()},
+        }  # fmt: skip
+
+    def _unopened(self, error: LevaithanError, head: int) -> dict[str, Any]:
+        """What is said of a store whose settings cannot be used: it waits for another start."""
+        return {
+            "state": "down", "seq": 0, "segment": None, "offset": 0, "journal": None, "lag_events": head,
+            "lag_seconds": None, "dead_letters": 0, "delivered": 0, "error": {**error.as_dict(), "since": self.started},
+            "notes": [],
         }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,3 +156,17 @@ def test_the_status_tells_lag_and_errors(home: Any, settings: Any, journal: Any,
     assert "disk full" in ledger["error"]["message"]
     assert ledger["error"]["fix"]
     assert (search["state"], search["lag_events"]) == ("ok", 0)
+
+
+def test_one_store_that_cannot_be_opened_holds_up_no_other(home: Any, settings: Any, journal: Any) -> None:
+    journal.events(5)
+    one = Projector(home, SimpleNamespace(**{**vars(settings), "search_url": "nosuch://me:hunter2@host"}), None)
+    one.turn()
+    told = status.read(home)["stores"]  # type: ignore[index]
+    assert told["ledger"]["seq"] == 6
+    assert told["search"]["state"] == "down"
+    assert told["search"]["lag_events"] == 6
+    assert "no search adapter" in told["search"]["error"]["message"]
+    assert "hunter2" not in str(told)
+    for follower in one.followers:
+        follower.store.close()
