@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from levaithan.stores.search_fields import clean, held
+
+if TYPE_CHECKING:
+    from levaithan.stores.roles import SearchFilters
 
 SKIPPED = frozenset(
     {"session_id", "transcript_path", "agent_transcript_path", "hook_event_name", "prompt_id", "tool_use_id", "cwd",
@@ -13,6 +18,11 @@ SKIPPED = frozenset(
 LONGEST = 262_144
 """Characters of one event that are searched: more than the client ever sends of a tool's output (30,000)."""
 MOST_WORDS = 64
+LONGEST_QUERY = 8192
+"""Characters of a query that are read."""
+TAGS = {"event": "e", "tool": "t", "decision": "d", "rule": "r", "session": "s", "agent": "a", "project": "p",
+        "machine": "m"}  # fmt: skip
+"""A field (roles.search.FIELDS) and what its tags begin with."""
 
 
 def text_of(record: dict[str, Any]) -> str:
@@ -42,43 +52,48 @@ def _collect(value: Any, texts: list[str], depth: int) -> None:
             _collect(item, texts, depth + 1)
 
 
-def clean(text: str) -> str:
-    """`text` as SQLite can hold it: an index needs no exact copy, so nothing is set aside for its characters."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
-
-
 def tag(kind: str, value: str) -> str:
-    """One word that stands for an exact value of `kind` (s session, t tool, e event) in the index."""
+    """One word that stands for an exact value of `kind` (see TAGS) in the index."""
     return kind + value.encode("utf-8", "replace").hex()
 
 
-def tags_of(record: dict[str, Any]) -> str:
-    """The tags of a record, separated by spaces."""
-    pairs = (("s", "session_id"), ("t", "tool_name"), ("e", "event"))
-    return " ".join(tag(kind, value) for kind, key in pairs if type(value := record.get(key)) is str and value)
+def tags_of(fields: dict[str, str]) -> str:
+    """The tags of a record's fields (see search_fields), separated by spaces."""
+    return " ".join([tag(TAGS[name], value) for name, value in fields.items()])
+
+
+def tags_for(filters: SearchFilters) -> list[str]:
+    """The tags that an event must have to be let through by `filters`."""
+    asked = [(kind, getattr(filters, name)) for name, kind in TAGS.items()]
+    return [tag(kind, held(value)) for kind, value in asked if value]
 
 
 _PART = re.compile(r'"([^"]*)"?|(\S+)')
 
 
-def match_of(query: str, tags: list[str]) -> str | None:
-    """The FTS5 expression for a person's words: all of them, "several words" as a phrase, word* as a prefix.
+def parts_of(query: str) -> list[tuple[str, bool]]:
+    """The (text, whether it is a prefix) that an event must hold all of: "several words" is one, word* a prefix.
 
-    Everything reaches FTS5 inside quotes, so that no text is an operator or a syntax error. None when there is no
-    word in `query` at all, which finds nothing.
+    Bounded; none when there is no word in `query` at all, which finds nothing.
     """
-    words = []
-    for phrase, word in _PART.findall(clean(query)):
-        term, star = phrase or word, ""
-        if word:
-            term = word.replace('"', " ")
-            star = "*" if word.endswith("*") else ""
+    parts = []
+    for phrase, word in _PART.findall(clean(query[:LONGEST_QUERY])):
+        term = phrase or word.replace('"', " ")
         if any(one.isalnum() for one in term):
-            words.append(f'"{term.strip()}"{star}')
-    if not words:
+            parts.append((term.strip(), not phrase and word.endswith("*")))
+    return parts[:MOST_WORDS]
+
+
+def match_of(query: str, tags: list[str]) -> str | None:
+    """The FTS5 expression for a person's words (see parts_of) and `tags`; None when there is nothing in it.
+
+    Everything reaches FTS5 inside quotes, so that no text is an operator or a syntax error.
+    """
+    words = [f'"{term}"{"*" if prefix else ""}' for term, prefix in parts_of(query)]
+    if query.strip() and not words:
         return None
-    expression = "text : (" + " AND ".join(words[:MOST_WORDS]) + ")"
-    return " AND ".join([expression, *(f'tags : "{one}"' for one in tags)])
+    said = ["text : (" + " AND ".join(words) + ")"] if words else []
+    return " AND ".join([*said, *(f'tags : "{one}"' for one in tags)]) or None
 
 
 def terms_of(query: str) -> list[str]:
