@@ -56,7 +56,7 @@ def document(delivery: Delivery, times: Times) -> tuple[str, dict[str, Any]] | N
     try:
         one, at_us = clean(record["id"]), times.us(record["at"])
         fields = fields_of(record)
-        text = search_text.text_of(record)
+        text, said = search_text.text_and_said(record)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise DocumentError(f"not a record of format 1: {type(error).__name__}: {error}") from error
     if not one or len(one.encode()) > LONGEST_ID:
@@ -65,8 +65,8 @@ def document(delivery: Delivery, times: Times) -> tuple[str, dict[str, Any]] | N
         text = clean(text)
     return one, {
         "@timestamp": at_us // 1000, "at_us": at_us, "seq": delivery.seq, "lane": lane(delivery.journal),
-        "journal": delivery.journal, "canary": bool(record.get("canary")), **fields, TEMPLATE: template_of(text),
-        "message": text, "words": words_of(text),
+        "journal": delivery.journal, "canary": bool(record.get("canary")), **fields,
+        TEMPLATE: template_of(said, fields), "message": text, "words": words_of(text),
     }  # fmt: skip
 
 

@@ -57,7 +57,8 @@ def _stream(store: ElasticSearch, told: Health) -> None:
     told.capabilities = ("full text", "histogram", "top", "patterns", has)
     there = {"index": store.stream.events, "ignore_unavailable": True}
     told.rows = int(store.client.count(**there)["count"])
-    stats = store.client.indices.stats(index=store.stream.events, metric="store", ignore_unavailable=True).body
+    measured = store.client.options(ignore_status=404).indices
+    stats = measured.stats(index=store.stream.events, metric="store").body
     told.bytes = int(stats.get("_all", {}).get("total", {}).get("store", {}).get("size_in_bytes", 0))
     state = store.client.cluster.health(index=f"{store.stream.events},{store.stream.cursors}", timeout="1s",
                                         level="cluster", expand_wildcards="all").body  # fmt: skip

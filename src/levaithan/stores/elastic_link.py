@@ -6,6 +6,8 @@ transport here asks for those of version 8, which servers 8 and 9 both give (RES
 
 from __future__ import annotations
 
+import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import elastic_transport
@@ -34,6 +36,9 @@ _BLOCK_FIX = (
 )
 _MIGRATE_FIX = "run `levaithan store migrate`, or restore the indices"
 _LONGEST_REASON = 300
+# What they would print is in the errors that they raise: an API that is not there is no node that is dead.
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", category=elasticsearch.ElasticsearchWarning)
 
 
 class Compatible(elastic_transport.Transport):

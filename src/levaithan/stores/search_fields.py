@@ -14,7 +14,7 @@ from levaithan.stores.roles.search import FIELDS
 LONGEST_VALUE = 512
 """Characters of a field's value that count: none of Claude Code's is longer, and no index takes any size."""
 LONGEST_TEMPLATE = 200
-_LOOKED_AT = 400
+LOOKED_AT = 400
 """Characters of an event's text that its template is made of: the tool and the beginning of what it was asked."""
 KEYS = ("event", "tool_name", "decision", "rule", "session_id", "agent_id", "project", "machine")
 """Where a record has each of FIELDS."""
@@ -49,10 +49,11 @@ def clean(text: str) -> str:
     return text.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
 
 
-def template_of(text: str) -> str:
-    """The beginning of `text` on one line, with <number>, <path>, <url>, <hex>, <id> and <text> for what varies."""
-    line = _VARYING.sub(_mark, text[:_LOOKED_AT])
-    return clean(" ".join(line.split())[:LONGEST_TEMPLATE])
+def template_of(said: str, fields: dict[str, str]) -> str:
+    """The beginning of what an event says on one line, with <number>, <path>, <url>, <hex>, <id> and <text> for what
+    varies; the event's name for one that says nothing."""
+    line = " ".join(_VARYING.sub(_mark, said[:LOOKED_AT]).split())
+    return clean(line[:LONGEST_TEMPLATE]) or fields.get("event", "")
 
 
 def _mark(found: re.Match[str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from levaithan.stores.search_fields import clean, held
+from levaithan.stores.search_fields import LOOKED_AT, clean, held
+from levaithan.stores.search_words import words_of
 
 if TYPE_CHECKING:
     from levaithan.stores.roles import SearchFilters
@@ -27,6 +28,11 @@ TAGS = {"event": "e", "tool": "t", "decision": "d", "rule": "r", "session": "s",
 
 def text_of(record: dict[str, Any]) -> str:
     """The words of a record of kind "event": all texts of its payload, its reason and rule, or its unparsable input."""
+    return text_and_said(record)[0]
+
+
+def text_and_said(record: dict[str, Any]) -> tuple[str, str]:
+    """(its words, the beginning of what it says by itself: without the reason and rule of whoever decided on it)."""
     texts: list[str] = []
     payload = record.get("payload")
     if type(payload) is dict:
@@ -34,11 +40,13 @@ def text_of(record: dict[str, Any]) -> str:
             # PostToolBatch repeats every result that PostToolUse already brought.
             if key not in SKIPPED and not (key == "tool_calls" and record.get("event") == "PostToolBatch"):
                 _collect(value, texts, 0)
+    said = len(texts)
     for key in ("reason", "rule", "raw", "problem"):
         value = record.get(key)
         if type(value) is str:
             texts.append(value)
-    return "\n".join(texts)[:LONGEST]
+    text = "\n".join(texts)[:LONGEST]
+    return text, "\n".join([one[:LOOKED_AT] for one in texts[: min(said, LOOKED_AT)]])[:LOOKED_AT] if said else text
 
 
 def _collect(value: Any, texts: list[str], depth: int) -> None:
@@ -89,7 +97,8 @@ def match_of(query: str, tags: list[str]) -> str | None:
 
     Everything reaches FTS5 inside quotes, so that no text is an operator or a syntax error.
     """
-    words = [f'"{term}"{"*" if prefix else ""}' for term, prefix in parts_of(query)]
+    terms = [(words_of(term), prefix) for term, prefix in parts_of(query)]
+    words = [f'"{term}"{"*" if prefix else ""}' for term, prefix in terms if term]
     if query.strip() and not words:
         return None
     said = ["text : (" + " AND ".join(words) + ")"] if words else []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.stores import search_text, sqlite_search_counts
 from levaithan.stores.roles import FIELDS, SEARCH, Delivery, Hit, Pattern, Rejected, SearchFilters
 from levaithan.stores.search_fields import clean, fields_of, template_of
+from levaithan.stores.search_words import words_of
 from levaithan.stores.sqlite_index import SqliteIndex
 from levaithan.stores.sqlite_search_counts import TEMPLATE, Asked
 from levaithan.stores.times import Times
@@ -102,11 +103,11 @@ class SqliteSearch(SqliteIndex):
             try:
                 number = self._number(link, delivery.journal) | delivery.seq
                 fields = fields_of(record)
-                text = search_text.text_of(record)
-                if delivery.problem or b"\\u0000" in delivery.body:
-                    text = clean(text)
+                text, said = search_text.text_and_said(record)
+                if not text.isascii() or b"\\u0000" in delivery.body:
+                    text = words_of(text)
                 codes = [self._code(link, name, fields.get(name)) for name in FIELDS]
-                template = self._code(link, TEMPLATE, template_of(text))
+                template = self._code(link, TEMPLATE, template_of(said, fields))
                 canary = 1 if record.get("canary") else 0
                 docs[number] = (number, clean(record["id"]), times.us(record["at"]), canary, *codes, template)
                 words[number] = (number, text, search_text.tags_of(fields))
@@ -129,10 +130,11 @@ class SqliteSearch(SqliteIndex):
         if not record or record.get("kind") != "event":
             return None
         try:
-            text, fields = template_of(search_text.text_of(record)), fields_of(record)
+            fields = fields_of(record)
+            template = template_of(search_text.text_and_said(record)[1], fields)
             canary = 1 if record.get("canary") else 0
             values = [fields.get(name) for name in FIELDS]
-            return repr((clean(record["id"]), Times().us(record["at"]), canary, *values, text or None))
+            return repr((clean(record["id"]), Times().us(record["at"]), canary, *values, template or None))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             return ""  # a dead letter: nothing is stored of it
 
