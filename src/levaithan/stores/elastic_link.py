@@ -7,6 +7,7 @@ transport here asks for those of version 8, which servers 8 and 9 both give (RES
 from __future__ import annotations
 
 import logging
+import ssl
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,9 @@ def client(opening: Opening) -> elasticsearch.Elasticsearch:
         given["api_key"] = opening.api_key
     elif server.user:
         given["basic_auth"] = (server.user, server.password)
-    if opening.ca_file and server.scheme == "https":
-        given["ca_certs"] = opening.ca_file
     try:
+        if opening.ca_file and server.scheme == "https":
+            given["ssl_context"] = ssl.create_default_context(cafile=opening.ca_file)
         return elasticsearch.Elasticsearch(
             [address], transport_class=Compatible, request_timeout=opening.timeout_s, max_retries=0,
             retry_on_timeout=False, connections_per_node=4, http_compress=server.query.get("compress") == "on", **given

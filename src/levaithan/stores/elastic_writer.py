@@ -181,8 +181,12 @@ class Writer:
 
     def _bulk(self, lines: list[bytes], whose: Sequence[Delivery] | None) -> list[Rejected]:
         packed: Any = lines  # the client passes bytes on as they are
+        # What names its own index replaces or removes; a new event never makes an index that is no data stream's.
         answer = self.client.bulk(
-            index=self.stream.events, operations=packed, filter_path=_ANSWER, require_data_stream=whose is not None
+            index=self.stream.events,
+            operations=packed,
+            filter_path=_ANSWER,
+            require_data_stream=b'"_index"' not in lines[0],
         )
         if not answer["errors"]:
             return []
