@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from levaithan.stores import elastic_queries as queries
 from levaithan.stores import sqlite_search_counts as counts
 from levaithan.stores.elastic_documents import TEMPLATE, place, position
-from levaithan.stores.elastic_setup import REFRESH_S
 from levaithan.stores.patterns import joined
 from levaithan.stores.roles import Hit, Pattern, SearchFilters
 from levaithan.stores.roles.search import MOST_TEMPLATES
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from levaithan.stores.elastic_setup import Stream
 
 Answer = TypeVar("Answer")
+REFRESH_S = 1.0
+"""How old an answer may be."""
 MOST_HITS = 10_000
 """Hits of one answer (index.max_result_window)."""
 

@@ -26,7 +26,8 @@ _LACKING = frozenset({400, 404, 405, 410})
 """What a server answers to the path of an API that it does not have."""
 LARGEST = "25gb"
 OLDEST = "30d"
-REFRESH_S = 1.0
+REFRESH = "5s"
+"""How soon the server shows events by itself; whoever asks through the adapter has it done (elastic_questions)."""
 _LOOK_S = 600.0
 _CURSORS: dict[str, Any] = {
     "dynamic": "strict",
@@ -91,7 +92,7 @@ class Stream:
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "index.number_of_shards": 1, "index.auto_expand_replicas": "0-1", "index.codec": "best_compression",
-            "index.refresh_interval": f"{REFRESH_S:g}s", "index.mapping.total_fields.limit": 64,
+            "index.refresh_interval": REFRESH, "index.mapping.total_fields.limit": 64,
         }  # fmt: skip
         if self.lifecycle:
             settings["index.lifecycle.name"] = self.events
