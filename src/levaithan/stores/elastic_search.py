@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+from levaithan.errors import StoreError
 from levaithan.stores import elastic_health, elastic_link
 from levaithan.stores import elastic_queries as queries
 from levaithan.stores.edge import Edge
@@ -158,8 +159,16 @@ class ElasticSearch(Questions):
         """See roles.Projected: in this order, not in one transaction."""
         rejected, last = self._put(batch, rewriting=True)
         self.call(lambda: self._set_cursor(cursor, last))
-        self.call(lambda: self.stream.keep_house(self.client))
+        self._keep_house()
         return rejected
+
+    def _keep_house(self) -> None:
+        """What fails here is told by health and tried again later: the events are in their place already."""
+        try:
+            self.call(lambda: self.stream.keep_house(self.client))
+        except StoreError as error:
+            if (words := f"old indices could not be looked after: {error}") not in self.found:
+                self.found.append(words)
 
     def put_again(self, batch: Sequence[Delivery]) -> list[Rejected]:
         """See roles.Projected."""

@@ -106,11 +106,16 @@ class Stream:
             phases["delete"] = {"min_age": f"{self.keep_days}d", "actions": {"delete": {}}}
         return _has(lambda: client.ilm.put_lifecycle(name=self.events, policy={"phases": phases}))
 
-    def indices(self, client: Elasticsearch) -> list[str]:
-        """The indices behind the stream, the oldest first. By an API that servers without that of data streams have."""
-        answer = client.options(ignore_status=404).indices.resolve_index(name=self.events)
-        streams = answer.body.get("data_streams", []) if answer.meta.status == 200 else []
-        return [index for stream in streams for index in stream["backing_indices"]]
+    def indices(self, client: Elasticsearch) -> dict[str, float]:
+        """The indices behind the stream and when each began (seconds since 1970), the oldest first.
+
+        From their settings, which every server tells; not all have the API of data streams.
+        """
+        asked = client.options(ignore_status=404).indices
+        answer = asked.get_settings(index=self.events, filter_path="*.settings.index.creation_date")
+        told = answer.body if answer.meta.status == 200 else {}
+        begun = {name: int(one["settings"]["index"]["creation_date"]) / 1000 for name, one in told.items()}
+        return dict(sorted(begun.items(), key=lambda one: (one[1], one[0])))
 
     def keep_house(self, client: Elasticsearch) -> None:
         """Where the server has no lifecycle management: begin a new index in time, drop those past `keep_days`."""
@@ -126,13 +131,9 @@ class Stream:
 
     def drop_old(self, client: Elasticsearch, now_s: float | None = None) -> None:
         """Delete the indices that were closed by a rollover more than `keep_days` ago: its successor tells when."""
-        indices = self.indices(client)
-        if not self.keep_days or len(indices) < 2:
-            return
-        wanted = client.indices.get_settings(index=",".join(indices), filter_path="*.settings.index.creation_date")
-        begun = {name: int(one["settings"]["index"]["creation_date"]) / 1000 for name, one in wanted.body.items()}
+        begun = self.indices(client) if self.keep_days else {}
         limit = (time.time() if now_s is None else now_s) - self.keep_days * 86_400
-        for index, successor in pairwise(indices):
+        for index, successor in pairwise(begun):
             if begun[successor] < limit:
                 client.indices.delete(index=index)
                 self.found.append(f"the events of {index} are past {self.keep_days} days and were dropped")
