@@ -13,15 +13,17 @@ from levaithan.stores.roles.search import FIELDS
 
 LONGEST_VALUE = 512
 """Characters of a field's value that count: none of Claude Code's is longer, and no index takes any size."""
-LONGEST_TEMPLATE = 200
-LOOKED_AT = 400
-"""Characters of an event's text that its template is made of: the tool and the beginning of what it was asked."""
+LONGEST_TEMPLATE = 96
+MOST_WORDS = 8
+LOOKED_AT = 200
+"""Characters of an event's text that its template is made of: the tool and the beginning of what it was asked. Further
+words tell events of a kind apart, and hardly ever the kinds."""
 KEYS = ("event", "tool_name", "decision", "rule", "session_id", "agent_id", "project", "machine")
 """Where a record has each of FIELDS."""
 _VARYING = re.compile(
     r"(?P<url>\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>]+)"
     r"|(?P<id>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)"
-    r"|(?P<text>\"[^\"\n]*\"|'[^'\n]*')"
+    r"|(?P<text>\"[^\"]*\"?|(?<!\w)'[^']*'?)"
     r"|(?P<path>(?<![\w<])[~.\w@+-]*/[^\s\"'<>|;&()]*)"
     r"|(?P<hex>\b(?=[0-9a-fA-F]*[0-9])(?=[0-9a-fA-F]*[a-fA-F])(?:0x)?[0-9a-fA-F]{7,}\b)"
     r"|(?P<number>\d+(?:[.,:]\d+)*)"
@@ -52,8 +54,21 @@ def clean(text: str) -> str:
 def template_of(said: str, fields: dict[str, str]) -> str:
     """The beginning of what an event says on one line, with <number>, <path>, <url>, <hex>, <id> and <text> for what
     varies; the event's name for one that says nothing."""
-    line = " ".join(_VARYING.sub(_mark, said[:LOOKED_AT]).split())
-    return clean(line[:LONGEST_TEMPLATE]) or fields.get("event", "")
+    words: list[str] = []
+    quote = ""
+    for word in said[:LOOKED_AT].split():
+        if quote:
+            quote = "" if quote in word else quote
+        elif word.isalpha():
+            words.append(word)
+        elif word[0] in "\"'":
+            words.append("<text>")
+            quote = word[0] if word.count(word[0]) == 1 else ""
+        else:
+            words.append(_VARYING.sub(_mark, word))
+        if len(words) == MOST_WORDS:
+            break
+    return held(" ".join(words)[:LONGEST_TEMPLATE]) or fields.get("event", "")
 
 
 def _mark(found: re.Match[str]) -> str:

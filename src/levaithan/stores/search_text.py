@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores.search_fields import LOOKED_AT, clean, held
@@ -60,9 +62,10 @@ def _collect(value: Any, texts: list[str], depth: int) -> None:
             _collect(item, texts, depth + 1)
 
 
+@lru_cache(4096)
 def tag(kind: str, value: str) -> str:
-    """One word that stands for an exact value of `kind` (see TAGS) in the index."""
-    return kind + value.encode("utf-8", "replace").hex()
+    """One word that stands for an exact value of `kind` (see TAGS) in the index: a hash of it, for paths are long."""
+    return kind + hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def tags_of(fields: dict[str, str]) -> str:

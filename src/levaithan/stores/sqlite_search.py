@@ -3,7 +3,8 @@
 The index is contentless: the text is in the journal and in the ledger already, and a third copy would double the
 file (docs/explanation/projection.md has the figures). A document's number is its place in the journal, so that
 "newest first" is the order FTS5 reads in: a page of hits costs the same whether the word is rare or everywhere.
-What is counted (roles.search.FIELDS, the template) stands beside it as numbers of `names`.
+What is counted stands beside it in numbers: fields (roles.search.FIELDS) by `names`, what an event says by the hash of
+its template, of which there may be nearly as many as events.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import search_text, sqlite_search_counts
 from levaithan.stores.roles import FIELDS, SEARCH, Delivery, Hit, Pattern, Rejected, SearchFilters
-from levaithan.stores.search_fields import clean, fields_of, template_of
+from levaithan.stores.search_fields import KEYS, clean, fields_of, template_of
 from levaithan.stores.search_words import words_of
 from levaithan.stores.sqlite_index import SqliteIndex
-from levaithan.stores.sqlite_search_counts import TEMPLATE, Asked
+from levaithan.stores.sqlite_search_counts import TEMPLATE, Asked, code_of
 from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _SCHEMA = (
     "CREATE TABLE docs (number INTEGER PRIMARY KEY, id TEXT NOT NULL, at_us INTEGER NOT NULL, canary INTEGER NOT NULL, "
     f"{', '.join(f'{name} INTEGER' for name in (*FIELDS, TEMPLATE))})",
     "CREATE TABLE names (code INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (kind, value))",
+    "CREATE TABLE templates (code INTEGER PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE spans (block INTEGER PRIMARY KEY, low_us INTEGER NOT NULL, high_us INTEGER NOT NULL)",
     "CREATE TABLE journals (number INTEGER PRIMARY KEY, journal TEXT NOT NULL UNIQUE)",
     "INSERT INTO words (words, rank) VALUES ('hashsize', 8388608)",
@@ -47,10 +49,13 @@ _FIND = (
 )
 """CROSS JOIN holds SQLite to this order: the index first, newest first, and only then the documents."""
 _DOC = f"INSERT INTO docs VALUES ({', '.join('?' * (len(FIELDS) + 5))})"  # noqa: S608 - question marks
-_NAMED = ", ".join(f"(SELECT value FROM names WHERE code = docs.{name})" for name in (*FIELDS, TEMPLATE))  # noqa: S608 - ours
-_STORED = f"SELECT number, id, at_us, canary, {_NAMED} FROM docs WHERE number BETWEEN :low AND :high"  # noqa: S608 - ours
-_MOST_NAMES = 50_000
-"""Names whose codes are remembered between batches; few values make up nearly all."""
+_NAMED = ", ".join(f"(SELECT value FROM names WHERE code = docs.{name})" for name in FIELDS)  # noqa: S608 - ours
+_SAID = "(SELECT value FROM templates WHERE code = docs.template)"
+_STORED = f"SELECT number, id, at_us, canary, {_NAMED}, {_SAID} FROM docs WHERE number BETWEEN :low AND :high"  # noqa: S608 - ours
+_MOST_NAMES = 20_000
+"""Names, and groups of them, that are remembered between batches; few make up nearly all."""
+_Coded = tuple[dict[str, str], list[int | None], str]
+"""The fields of an event, their codes, their tags."""
 
 
 class SqliteSearch(SqliteIndex):
@@ -65,6 +70,7 @@ class SqliteSearch(SqliteIndex):
         """The numbers of the journals it knows."""
         self._journals = dict(link.execute("SELECT journal, number FROM journals").fetchall())
         self._codes: dict[tuple[str, str], int] = {}
+        self._seen: dict[tuple[Any, ...], _Coded] = {}
 
     def _number(self, link: sqlite3.Connection, journal: str) -> int:
         number = self._journals.get(journal)
@@ -87,11 +93,29 @@ class SqliteSearch(SqliteIndex):
             code = self._codes[kind, value] = int(found[0])
         return code
 
+    def _coded(self, link: sqlite3.Connection, record: dict[str, Any]) -> _Coded:
+        """The fields of a record, their codes and tags. Events that follow each other mostly have the same."""
+        key = tuple([record.get(name) for name in KEYS])
+        try:
+            known = self._seen.get(key)
+        except TypeError:  # a list or an object where a text belongs
+            key, known = (), None
+        if known is None:
+            fields = fields_of(record)
+            codes = [self._code(link, name, fields.get(name)) for name in FIELDS]
+            known = fields, codes, search_text.tags_of(fields)
+            if len(self._seen) >= _MOST_NAMES:
+                self._seen.clear()
+            if key:
+                self._seen[key] = known
+        return known
+
     def put(self, link: sqlite3.Connection, batch: Sequence[Delivery]) -> list[Rejected]:
         """See SqliteIndex."""
         rejected: list[Rejected] = []
         docs: dict[int, tuple[Any, ...]] = {}
         words: dict[int, tuple[int, str, str]] = {}
+        templates: dict[int, str] = {}
         times = Times()
         for delivery in batch:
             record = delivery.record
@@ -102,15 +126,16 @@ class SqliteSearch(SqliteIndex):
                 continue
             try:
                 number = self._number(link, delivery.journal) | delivery.seq
-                fields = fields_of(record)
+                fields, codes, tags = self._coded(link, record)
                 text, said = search_text.text_and_said(record)
                 if not text.isascii() or b"\\u0000" in delivery.body:
                     text = words_of(text)
-                codes = [self._code(link, name, fields.get(name)) for name in FIELDS]
-                template = self._code(link, TEMPLATE, template_of(said, fields))
+                template = template_of(said, fields)
+                code = code_of(template)
+                templates[code] = template
                 canary = 1 if record.get("canary") else 0
-                docs[number] = (number, clean(record["id"]), times.us(record["at"]), canary, *codes, template)
-                words[number] = (number, text, search_text.tags_of(fields))
+                docs[number] = (number, clean(record["id"]), times.us(record["at"]), canary, *codes, code)
+                words[number] = (number, text, tags)
             except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
                 docs.pop(number, None)
                 rejected.append(Rejected(delivery, f"not a record of format 1: {type(error).__name__}: {error}"))
@@ -120,6 +145,7 @@ class SqliteSearch(SqliteIndex):
                 docs.pop(known, None)
                 words.pop(known, None)
             link.executemany(_DOC, docs.values())
+            link.executemany("INSERT OR IGNORE INTO templates VALUES (?, ?)", sorted(templates.items()))
             link.executemany("INSERT INTO words (rowid, text, tags) VALUES (?, ?, ?)", words.values())
             link.executemany(_SPAN, _spans(docs.values()))
         return rejected
@@ -134,7 +160,7 @@ class SqliteSearch(SqliteIndex):
             template = template_of(search_text.text_and_said(record)[1], fields)
             canary = 1 if record.get("canary") else 0
             values = [fields.get(name) for name in FIELDS]
-            return repr((clean(record["id"]), Times().us(record["at"]), canary, *values, template or None))
+            return repr((clean(record["id"]), Times().us(record["at"]), canary, *values, template))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             return ""  # a dead letter: nothing is stored of it
 

@@ -6,6 +6,7 @@ words and filters the documents are read alone. Codes are counted, and only the 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,9 @@ HISTOGRAM = (
 )
 _COUNTED = (
     "SELECT value, events FROM (SELECT docs.{name} AS coded, count(*) AS events FROM {{asked}} AND docs.{name} NOTNULL "
-    "GROUP BY coded) JOIN names ON code = coded ORDER BY events DESC, value LIMIT :limit"
+    "GROUP BY coded) JOIN {names} ON code = coded ORDER BY events DESC, value LIMIT :limit"
 )
-_NEWEST = (
-    "SELECT id FROM docs WHERE number = (SELECT max(docs.number) FROM {asked} AND docs.template = "
-    "(SELECT code FROM names WHERE kind = 'template' AND value = :template))"
-)
+_NEWEST = "SELECT id FROM docs WHERE number = (SELECT max(docs.number) FROM {asked} AND docs.template = :template)"
 
 
 @dataclass(slots=True)
@@ -75,14 +73,19 @@ def known(field: str) -> None:
 def top(field: str) -> str:
     """The SELECT for the most frequent values of `field`. Raises ValueError for none of FIELDS."""
     known(field)
-    return _COUNTED.format(name=field)
+    return _COUNTED.format(name=field, names="names")
+
+
+def code_of(template: str) -> int:
+    """The number of a template: a hash of 64 bits."""
+    return int.from_bytes(hashlib.blake2b(template.encode(), digest_size=8).digest(), signed=True)
 
 
 def patterns(rows: Callable[[str, dict[str, Any]], list[tuple[Any, ...]]], asked: Asked, limit: int) -> list[Pattern]:
     """See roles.Search."""
-    found = rows(asked.sql(_COUNTED.format(name=TEMPLATE)), asked.values | {"limit": MOST_TEMPLATES})
+    found = rows(asked.sql(_COUNTED.format(name=TEMPLATE, names="templates")), asked.values | {"limit": MOST_TEMPLATES})
     newest = asked.sql(_NEWEST)
     return [
-        Pattern(one.pattern, one.count, rows(newest, asked.values | {"template": one.template})[0][0])
+        Pattern(one.pattern, one.count, rows(newest, asked.values | {"template": code_of(one.template)})[0][0])
         for one in joined(found)[:limit]
     ]
