@@ -287,6 +287,8 @@ def test_what_cannot_be_opened_says_what_to_do(tmp_path: Path, elasticsearch_ser
     missing = replace(nobody, url="https://u@127.0.0.1:1/x", ca_file=str(tmp_path / "none.pem"))
     with pytest.raises(NotConfigured, match="LEVAITHAN_SEARCH_CA_FILE"):
         registry.adapter("search", "https")(missing).client.info()
+    with pytest.raises(NotConfigured, match="keep_days"):
+        elastic_place.search(elasticsearch_server, tmp_path, "x?keep_days=-1")
     other = elastic_place.search(elasticsearch_server, tmp_path, elastic_place.name())
     for refused in (other.beside, lambda: other.take_over(other), lambda: other.move_aside("x")):
         with pytest.raises(StoreUnsupportedError, match="cannot"):

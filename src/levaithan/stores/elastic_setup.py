@@ -10,6 +10,7 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from levaithan.errors import NotConfigured
 from levaithan.stores.elastic_documents import PROPERTIES
 from levaithan.stores.roles import SchemaTooNewError
 
@@ -48,7 +49,13 @@ class Stream:
         self.where = opening.where
         self.events = f"{base}-events"
         self.cursors = f"{base}-cursors"
-        self.keep_days = max(0, int(server.query.get("keep_days", "0") or 0))
+        days = server.query.get("keep_days", "") or "0"
+        if not days.isdecimal() or len(days) > 5:
+            raise NotConfigured(
+                "keep_days in LEVAITHAN_SEARCH_URL is no number of days.",
+                fix="write it as ?keep_days=90, or leave it out",
+            )
+        self.keep_days = int(days)
         self.found: list[str] = []
         self.lifecycle: bool | None = None
         self._looked = 0.0

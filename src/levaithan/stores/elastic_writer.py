@@ -107,7 +107,8 @@ class Writer:
         return found
 
     def _ask(self, **asked: Any) -> dict[str, Any]:
-        asked = {"size": 0, "track_total_hits": False, **asked}
+        # What a part of the shards says is not enough to tell that an event is not there.
+        asked = {"size": 0, "track_total_hits": False, "allow_partial_search_results": False, **asked}
         answer: dict[str, Any] = self.client.search(index=self.stream.events, ignore_unavailable=True, **asked).body
         if answer.get("aggregations") is None:
             answer["aggregations"] = {name: {"value": None} for name in asked.get("aggs", {})}
@@ -156,7 +157,8 @@ class Writer:
             while True:
                 answer = self.client.search(
                     pit={"id": pit, "keep_alive": "1m"}, query=query, size=_PAGE, sort=[{"seq": "asc"}],
-                    source=source, search_after=after, track_total_hits=False, **more,
+                    source=source, search_after=after, track_total_hits=False,
+                    allow_partial_search_results=False, **more,
                 )  # fmt: skip
                 pit, hits = answer.get("pit_id", pit), answer["hits"]["hits"]
                 yield from hits
