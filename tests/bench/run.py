@@ -13,13 +13,24 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.bench import graph_helix, hooks, ledger_postgres, machine, reading, report, rules, sharing, throughput
+from tests.bench import (
+    graph_helix,
+    hooks,
+    ledger_postgres,
+    machine,
+    reading,
+    report,
+    rules,
+    search_elastic,
+    sharing,
+    throughput,
+)
 from tests.e2e import real_client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "helix", "sharing")
+PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "sharing")
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "postgres" in parts:
         print(f"measuring PostgreSQL with {sizes.months:,} events ...", file=sys.stderr)
         rows += ledger_postgres.measure(folder, sizes.projected, sizes.months, max(10, sizes.starts))
+    if "elasticsearch" in parts:
+        print(f"measuring Elasticsearch with {sizes.projected:,} events ...", file=sys.stderr)
+        rows += search_elastic.measure(folder, sizes.projected)
     if "helix" in parts:
         print(f"measuring HelixDB with {sizes.graph:,} events ...", file=sys.stderr)
         rows += graph_helix.measure(folder, sizes.graph, sizes.starts)

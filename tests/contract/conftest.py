@@ -59,6 +59,13 @@ def sqlite_search(folder: Path) -> Place:
     return Place("sqlite", lambda: SqliteSearch(path, 1 << 20))
 
 
+def elasticsearch_search(folder: Path) -> Place:
+    """A data stream of the test's own on the run's server. It goes with the server, when the run has ended."""
+    from tests.support import elastic_place
+
+    return elastic_place.place(Place, folder)
+
+
 def sqlite_graph(folder: Path) -> Place:
     path = str(folder / "graph.sqlite3")
     return Place("sqlite", lambda: SqliteGraph(path, 1 << 20))
@@ -90,7 +97,7 @@ def helix_server(folder: Path) -> Place:
 
 
 LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger, "postgres": postgres_ledger}
-SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search}
+SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search, "elasticsearch": elasticsearch_search}
 COUNTERS: dict[str, Callable[[Path], Place]] = {"redis": redis_counters}
 GRAPHS: dict[str, Callable[[Path], Place]] = {
     "sqlite": sqlite_graph, "helix": helix_server, "helix-engine": helix_engine,

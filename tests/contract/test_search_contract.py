@@ -148,3 +148,149 @@ def test_reopened_it_still_finds(search_place: Any, index: Any) -> None:
     again.drop_all()
     assert again.find("alpha") == []
     assert again.cursor() is None
+
+
+def varied(index: Any) -> None:
+    """Eight events, two of each kind."""
+    batch = [
+        delivery(
+            event(1, payload={"tool_input": {"command": "git push origin main"}}, decision="deny", rule="git.push")
+        ),
+        delivery(event(2, payload={"tool_input": {"command": "git push origin dev"}})),
+        delivery(event(61, tool_name="Read", payload={"tool_input": {"file_path": "/etc/hosts"}}, project="/q")),
+        delivery(event(62, tool_name="Read", payload={"tool_input": {"file_path": "/p/a.py"}}, agent_id="a1")),
+        delivery(event(121, session_id="s2", machine="m2", payload={"tool_input": {"command": "sleep 5"}})),
+        delivery(event(122, session_id="s2", machine="m2", payload={"tool_input": {"command": "sleep 77"}})),
+        delivery(event(181, "Stop", tool_name=None, decision=None, payload={"tool_name": "", "tool_input": {}})),
+        delivery(event(182, canary=True, decision="deny", rule="canary", payload={"tool_input": {"command": "sleep"}})),
+    ]
+    assert index.apply(batch, cursor(184)) == []
+
+
+def test_every_filter_narrows(index: Any) -> None:
+    varied(index)
+    for filters, expected in [
+        (SearchFilters(decision="deny"), [182, 1]),
+        (SearchFilters(decision="deny", canary=False), [1]),
+        (SearchFilters(canary=True), [182]),
+        (SearchFilters(rule="git.push"), [1]),
+        (SearchFilters(project="/q"), [61]),
+        (SearchFilters(agent="a1"), [62]),
+        (SearchFilters(machine="m2"), [122, 121]),
+        (SearchFilters(machine="m2", decision="deny"), []),
+    ]:
+        every = ["push*", "sleep*", "hosts", "a.py"]
+        found = {seq for word in every for seq in seqs(index.find(word, filters=filters))}
+        assert sorted(found, reverse=True) == expected, filters
+    assert index.find("", filters=SearchFilters(rule="git.push")) == [], "no word finds nothing"
+
+
+def test_a_histogram_counts_by_time(index: Any) -> None:
+    varied(index)
+    minute = 60 * SECOND
+    assert index.histogram(interval_s=60) == [(START_US + n * minute, 2) for n in range(4)]
+    assert index.histogram("sleep", interval_s=60) == [(START_US + 2 * minute, 2), (START_US + 3 * minute, 1)]
+    assert index.histogram("sleep*", interval_s=3600, filters=SearchFilters(canary=False)) == [(START_US, 2)]
+    assert index.histogram(interval_s=60, limit=2) == [(START_US + n * minute, 2) for n in (2, 3)], "the newest"
+    since, until = START_US + 2 * SECOND, START_US + 62 * SECOND
+    assert index.histogram(interval_s=1, since_us=since, until_us=until) == [(since, 1), (START_US + 61 * SECOND, 1)]
+    assert index.histogram("***", interval_s=60) == [], "text without a word finds nothing"
+    assert index.histogram(interval_s=60, since_us=START_US + 999 * SECOND) == []
+    with pytest.raises(ValueError, match="a second"):
+        index.histogram(interval_s=0)
+
+
+def test_the_top_values_of_each_field(index: Any) -> None:
+    varied(index)
+    assert index.top("event") == [("PreToolUse", 7), ("Stop", 1)]
+    assert index.top("tool") == [("Bash", 5), ("Read", 2)]
+    assert index.top("decision") == [("allow", 5), ("deny", 2)]
+    assert index.top("rule") == [("canary", 1), ("git.push", 1)]
+    assert index.top("session") == [("s1", 6), ("s2", 2)]
+    assert index.top("agent") == [("a1", 1)]
+    assert index.top("project") == [("/p", 7), ("/q", 1)]
+    assert index.top("machine", limit=1) == [("m1", 6)]
+    assert index.top("decision", "git push", until_us=START_US + 2 * SECOND) == [("deny", 1)]
+    assert index.top("session", filters=SearchFilters(tool="Read")) == [("s1", 2)]
+    with pytest.raises(ValueError, match="none of event, tool"):
+        index.top("words")
+
+
+def test_patterns_join_what_differs_in_a_few_words(index: Any) -> None:
+    varied(index)
+    assert [(one.pattern, one.count, int(one.example, 16)) for one in index.patterns(filters=SearchFilters(tool="Bash",
+        canary=False))] == [("Bash git push origin <*>", 2, 2), ("Bash sleep <number>", 2, 122)]  # fmt: skip
+    found = index.patterns("push", limit=1)
+    assert [(one.pattern, one.count) for one in found] == [("Bash git push origin <*>", 2)]
+    assert sum(one.count for one in index.patterns()) == 8
+    assert index.patterns("nothing of that") == []
+
+
+def test_an_empty_store_answers(index: Any) -> None:
+    assert index.find("word") == index.histogram(interval_s=60) == index.top("tool") == index.patterns() == []
+    assert index.cursor() is None
+    assert index.dead_letters() == []
+    assert index.fingerprints(1, 1 << 62) == {}
+    assert index.apply([], cursor(1)) == []
+    assert index.cursor() == cursor(1)
+
+
+def test_long_values_are_cut_alike_when_stored_and_asked(index: Any) -> None:
+    put(index, ["word"], rule="r" * 5000, tool_name="nul\0tool")
+    assert seqs(index.find("word", filters=SearchFilters(rule="r" * 5000))) == [1]
+    assert seqs(index.find("word", filters=SearchFilters(tool="nul\0tool"))) == [1]
+    assert index.top("rule") == [("r" * 512, 1)]
+
+
+def test_words_are_taken_apart_alike(index: Any) -> None:
+    put(
+        index,
+        ["snake_case don't e-mail 3.14 v1.2.3", "日本語 Ελλάς straße", "I\u0307stanbul cafe\u0301 ＡＢＣ", "x" * 300],
+    )
+    for query, expected in [
+        ("snake", [1]), ("ελλασ", [2]),
+        ("case", [1]), ("don", [1]), ("mail", [1]), ("14", [1]), ('"1 2"', []), ('"2 3"', [1]), ("v1.2*", [1]),
+        ("日本語", [2]), ("日本*", [2]), ("ελλας", [2]), ("ΕΛΛΆΣ", [2]), ("STRASSE", []), ("straße", [2]),
+        ("café", [3]), ("CAFE", [3]), ("x" * 300, [4]), ("x" * 290 + "*", [4]), ("x" * 299, []),
+    ]:  # fmt: skip
+        assert seqs(index.find(query)) == expected, query
+
+
+def test_a_megabyte_of_text_is_searched_at_its_beginning(index: Any) -> None:
+    text = "first " + "filler words " * 90_000
+    assert len(text) > 1 << 20
+    put(index, [text])
+    assert seqs(index.find("first filler")) == [1]
+
+
+def test_fingerprints_are_of_what_is_stored(index: Any) -> None:
+    batch = [delivery(event(n)) for n in range(1, 5)]
+    index.apply([*batch, delivery({"seq": 6, "kind": "checkpoint", "at": "x"})], cursor(6))
+    there = index.fingerprints(2, 4)
+    assert there == {one.seq: index.expected(one) for one in batch[:3]}
+    assert len(set(there.values())) == 3
+    assert index.expected(delivery({"seq": 6, "kind": "checkpoint", "at": "x"})) is None
+    assert index.expected(delivery(event(1, decision="deny"))) != there[2], "an altered field shows"
+
+
+def test_dead_letters_leave_when_they_are_put_again(index: Any) -> None:
+    broken = delivery(event(1), record=None, problem="not JSON: x")
+    assert len(index.apply([broken, delivery(event(2))], cursor(3))) == 1
+    assert index.dead_count() == 1
+    assert len(index.put_again([broken])) == 1
+    assert index.dead_letters()[0].attempts == 2
+    assert index.put_again([delivery(event(1))]) == []
+    assert index.dead_count() == 0
+    assert seqs(index.find("echo")) == [2, 1]
+    assert index.cursor() == cursor(3)
+
+
+def test_health_says_how_much_there_is(index: Any) -> None:
+    put(index, ["word"] * 3)
+    index.find("word")
+    health = index.health()
+    assert health.ok, health.problems
+    assert health.rows >= 3
+    assert health.bytes > 0
+    assert health.schema
+    assert health.server

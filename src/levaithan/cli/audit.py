@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import filters, options, output, reading, table
+from levaithan.cli import audit_counts, filters, options, output, reading, table
 from levaithan.cli.state import STATE
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from levaithan.queries.asking import Filters
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What was decided.")
+for _name, _command in audit_counts.COMMANDS.items():
+    app.command(_name)(_command)
 
 COLUMNS = (
     "at", "event", "tool_name", "decision", "rule", "reason", "duration_ms", "tool_use_id", "session_id", "agent_id",

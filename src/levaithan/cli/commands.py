@@ -16,7 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restart": ("levaithan.cli.service:restart", "Stop the service and start it again."),
     "service": ("levaithan.cli.service", "Start the service at login: install | uninstall."),
     "hooks": ("levaithan.cli.hooks", "The hooks of a project: install | uninstall | list | validate | run."),
-    "audit": ("levaithan.cli.audit", "What was decided: list | show | tail | search | export."),
+    "audit": (
+        "levaithan.cli.audit",
+        "What was decided: list | show | tail | search | histogram | top | patterns | export.",
+    ),
     "session": ("levaithan.cli.session", "The sessions and their agents: list | show."),
     "journal": (
         "levaithan.cli.journal",

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
-from levaithan.queries import signals
+from levaithan.queries import counts, signals
 from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, own, where
 from levaithan.stores import search_text
-from levaithan.stores.roles import SearchFilters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,12 +192,12 @@ def search(
 ) -> Page:
     """Events that hold all words of `text`, newest first, each with a `snippet`. Raises StoreError, UsageProblem.
 
-    What the index does not know (agent, decision, project, rule) is filtered here, over as many of its pages as it
-    takes to fill this one, _MOST_PAGES at most: `next` goes on from there.
+    What the index has found and the ledger does not have (yet) is left out, over as many pages as it takes to fill
+    this one, _MOST_PAGES at most: `next` goes on from there.
     """
     before = int(cursor) if cursor and cursor.isdigit() else None
     terms = search_text.terms_of(text)
-    narrow = SearchFilters(filters.session, filters.tool, filters.event)
+    narrow = counts.narrow(filters)
     page = Page()
     for _ in range(_MOST_PAGES):
         hits = index.find(

@@ -14,7 +14,8 @@ def dead_letter_values(store: str, rejected: Rejected) -> dict[str, Any]:
     one, now = rejected.delivery, time.time_ns() // 1000
     record = one.record or {}
     return {
-        "store": store, "segment": one.segment, "offset": one.offset, "journal": one.journal, "seq": one.seq or None,
+        "store": store, "segment": one.segment, "offset": one.offset, "journal": one.journal,
+        "seq": one.seq if 0 < one.seq < 1 << 63 else None,  # what SQLite can hold
         "id": _safe(record.get("id")), "tool_use_id": _safe(record.get("tool_use_id")),
         "reason": _safe(rejected.reason) or "unknown", "attempts": 1, "first_us": now, "last_us": now,
     }  # fmt: skip

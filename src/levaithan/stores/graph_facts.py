@@ -29,7 +29,7 @@ from levaithan.stores.roles.graph import (
     WROTE,
     Node,
 )
-from levaithan.stores.search_text import clean
+from levaithan.stores.search_fields import clean
 from levaithan.stores.times import Times
 
 if TYPE_CHECKING:

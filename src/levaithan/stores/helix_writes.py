@@ -27,7 +27,7 @@ from helixdb import (
 
 from levaithan.stores.helix_query import NUMBER, ROWS, TEXT, Query, body, by_key, entries, given, joined
 from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, Node
-from levaithan.stores.search_text import clean
+from levaithan.stores.search_fields import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

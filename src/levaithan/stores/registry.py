@@ -23,6 +23,8 @@ ADAPTERS: dict[tuple[str, str], str] = {
     (LEDGER, "postgresql"): "levaithan.stores.postgres_ledger:opened",
     (LEDGER, "postgres"): "levaithan.stores.postgres_ledger:opened",
     (SEARCH, "sqlite"): "levaithan.stores.sqlite_search:opened",
+    (SEARCH, "http"): "levaithan.stores.elastic_search:opened",
+    (SEARCH, "https"): "levaithan.stores.elastic_search:opened",
     (GRAPH, "sqlite"): "levaithan.stores.sqlite_graph:opened",
     (COUNTERS, "redis"): "levaithan.stores.redis_counters:opened",
     (COUNTERS, "rediss"): "levaithan.stores.redis_counters:opened",
@@ -34,6 +36,7 @@ ADAPTERS: dict[tuple[str, str], str] = {
 FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3"}
 """role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
 EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
+          "elastic_transport": "elasticsearch",
           "weaviate": "weaviate", "helixdb": "helix", "helixdb_uniffi": "helix",
           "httpx": "helix"}  # fmt: skip
 """A driver's package as it is imported -> the extra of pyproject.toml that brings it."""

@@ -277,3 +277,32 @@ def test_a_name_that_is_no_text_is_a_usage_problem(recorded: Any, words: tuple[s
     answer = json.loads(done.stdout)
     assert answer["error"]["code"] == "usage" and answer["error"]["fix"]
     assert not (recorded.home / "logs" / "cli-errors.log").exists()
+
+
+def test_events_are_counted_by_time_field_and_pattern(recorded: Any) -> None:
+    rows = recorded.rows("audit", "histogram", "--interval", "5s")
+    assert [row["count"] for row in rows] == [1, 3, 0, 1]
+    assert rows[0]["start"] == journals.at(0)
+    assert rows[0]["end"] == rows[1]["start"]
+    assert sum(row["count"] for row in recorded.rows("audit", "histogram")) == 5, "without the canary"
+    assert recorded.rows("audit", "top", "tool") == [{"value": "Bash", "count": 3}, {"value": "Read", "count": 1}]
+    assert recorded.rows("audit", "top", "tool", "--canary")[1]["count"] == 2
+    assert recorded.rows("audit", "top", "rule", "second", "line") == [{"value": "shell.rm-root", "count": 1}]
+    assert recorded.rows("audit", "top", "event", "--decision", "deny", "nowhere") == []
+    (row,) = recorded.rows("audit", "patterns", "second line")
+    assert row["count"] == 1
+    assert row["example"][-1] == "9"
+    assert recorded("audit", "top", "words", code=2).stderr.count("event, tool, decision") == 1
+    assert "no length of time" in recorded("audit", "histogram", "--interval", "soon", code=2).stderr
+
+
+def test_counts_in_a_table_have_bars(recorded: Any) -> None:
+    shown = recorded("audit", "histogram", "--interval", "5s").stdout
+    assert "2026-11-23 15:00:05      3" in shown
+    assert "\u2588" in shown
+    assert "\x1b" not in recorded("audit", "patterns").stdout
+    assert recorded("audit", "top", "tool", "--format", "csv").stdout.splitlines() == [
+        "value,count",
+        "Bash,3",
+        "Read,1",
+    ]

@@ -26,7 +26,7 @@ def test_unparsable_input_is_searched_too() -> None:
 
 
 def test_words_become_quoted_terms() -> None:
-    assert search_text.match_of('a "b c" d* AND -', []) == 'text : ("a" AND "b c" AND "d*"* AND "AND")'
+    assert search_text.match_of('a "b c" d* AND -', []) == 'text : ("a" AND "b c" AND "d"* AND "and")'
     assert search_text.match_of("a", ["s6162"]) == 'text : ("a") AND tags : "s6162"'
     assert search_text.match_of(' - " * ', []) is None
 

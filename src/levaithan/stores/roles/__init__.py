@@ -19,10 +19,11 @@ from levaithan.stores.roles.graph import Graph
 from levaithan.stores.roles.ledger import Ledger
 from levaithan.stores.roles.names import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH
 from levaithan.stores.roles.projected import Cursor, DeadLetter, Delivery, Health, Projected, Rejected, Shared
-from levaithan.stores.roles.search import Hit, Search, SearchFilters
+from levaithan.stores.roles.search import FIELDS, Hit, Pattern, Search, SearchFilters
 
 __all__ = (
     "COUNTERS",
+    "FIELDS",
     "GRAPH",
     "LEDGER",
     "MEMORY",
@@ -36,6 +37,7 @@ __all__ = (
     "Health",
     "Hit",
     "Ledger",
+    "Pattern",
     "Projected",
     "Rejected",
     "SchemaTooNewError",

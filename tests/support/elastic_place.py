@@ -1,0 +1,45 @@
+"""The search on Elasticsearch for tests: a stream of a test's own on the run's shared server, or on another."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tests.servers import sharing
+from tests.support.ledger_records import JOURNAL
+
+from levaithan.stores.opening import Opening
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.servers.endpoint import Endpoint
+
+    from levaithan.stores.elastic_search import ElasticSearch
+
+
+def name() -> str:
+    """A name that no other test has."""
+    return f"lv-{secrets.token_hex(6)}"
+
+
+def opening(endpoint: Endpoint, folder: Path, stream: str, **more: Any) -> Opening:
+    """How a home in `folder` would open it; `stream` may have a query (`name?keep_days=1`)."""
+    base, _, query = stream.partition("?")
+    url = urlsplit(endpoint.url)._replace(path=f"/{base}", query=query).geturl()
+    given = {"journal": JOURNAL, "timeout_s": 60.0, "ca_file": endpoint.ca} | more
+    return Opening("search", "", str(folder), url=url, **given)
+
+
+def search(endpoint: Endpoint, folder: Path, stream: str, **more: Any) -> ElasticSearch:
+    """The adapter on the stream `stream`."""
+    from levaithan.stores.elastic_search import ElasticSearch
+
+    return ElasticSearch(opening(endpoint, folder, stream, **more))
+
+
+def place(make: Any, folder: Path) -> Any:
+    """The Place of the contract suite. Raises ConnectionError where there is no server."""
+    endpoint, stream = sharing.shared("elasticsearch"), name()
+    return make("elasticsearch", lambda: search(endpoint, folder, stream))
