@@ -74,15 +74,20 @@ find_python() {
         "install one (Debian: apt install python3 python3-venv; macOS: brew install python), or name it in PYTHON"
 }
 
-# The drivers of the stores whose URLs are set, in .env or in the environment, as extras of pyproject.toml.
+# The value of a setting, from the environment or .env.
+set_to() {
+    local value=${!1:-}
+    [ -n "$value" ] || value=$(sed -n "s/^ *\(export \)\{0,1\}$1\(_FILE\)\{0,1\}=//p" "$top/.env" 2>/dev/null | tail -n 1)
+    printf '%s' "$value"
+}
+
+# The drivers of the stores whose URLs are set, and the language model where it is wanted, as extras of pyproject.toml.
 extras() {
-    local found='' pair name value
+    local found='' pair
     for pair in LEDGER:postgres SEARCH:elasticsearch GRAPH:helix MEMORY:weaviate COUNTERS:redis; do
-        name=LEVAITHAN_${pair%%:*}_URL
-        value=${!name:-}
-        [ -n "$value" ] || value=$(sed -n "s/^ *\(export \)\{0,1\}$name\(_FILE\)\{0,1\}=//p" "$top/.env" 2>/dev/null | tail -n 1)
-        case $value in '' | sqlite:*) ;; *) found=$found,${pair#*:} ;; esac
+        case $(set_to "LEVAITHAN_${pair%%:*}_URL") in '' | sqlite:*) ;; *) found=$found,${pair#*:} ;; esac
     done
+    case $(set_to LEVAITHAN_MEMORY_MODEL) in *[mM][iI][nN][iI][lL][mM]*) found=$found,memory ;; esac
     printf '%s' "${found#,}"
 }
 

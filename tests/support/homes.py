@@ -40,7 +40,8 @@ def make_home(folder: Path | str, *, native: bool = True, paced: bool = False, *
     """A home with the shipped context and hooks, hot.conf of `settings`, and the native client where one can be built.
 
     Gives the root folder (absolute, real). `settings` are named as in config/settings.py. Unless `paced`, the limits of
-    pace are counted as ever and out of reach: tests send the same call more often than any agent may.
+    pace are counted as ever and out of reach: tests send the same call more often than any agent may. Vectors are made
+    of words alone, as where the extra `memory` is not installed.
     """
     from levaithan.config import hotconf
     from levaithan.config import settings as settings_of
@@ -53,7 +54,8 @@ def make_home(folder: Path | str, *, native: bool = True, paced: bool = False, *
     home = paths.home_at(str(root))
     for place in (home.root, home.state, home.logs, home.keys, home.bin, home.run):
         paths.ensure_private(place)
-    lines = [f"LEVAITHAN_{name.upper()}={value}\n" for name, value in settings.items()]
+    chosen = {"memory_model": "hashing", **settings}
+    lines = [f"LEVAITHAN_{name.upper()}={value}\n" for name, value in chosen.items()]
     (root / ".env").write_text("".join(lines), encoding="utf-8")
     hotconf.write(home, settings_of.load(home.root, environ={}))
     if native:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
 from levaithan.stores.opening import Opening, masked
-from levaithan.stores.roles import COUNTERS, GRAPH, LEDGER, ROLES, SEARCH, Ledger, Search
+from levaithan.stores.roles import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH, Ledger, Search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,9 @@ ADAPTERS: dict[tuple[str, str], str] = {
     (SEARCH, "http"): "levaithan.stores.elastic_search:opened",
     (SEARCH, "https"): "levaithan.stores.elastic_search:opened",
     (GRAPH, "sqlite"): "levaithan.stores.sqlite_graph:opened",
+    (MEMORY, "sqlite"): "levaithan.stores.sqlite_memory:opened",
+    (MEMORY, "http"): "levaithan.stores.weaviate_memory:opened",
+    (MEMORY, "https"): "levaithan.stores.weaviate_memory:opened",
     (COUNTERS, "redis"): "levaithan.stores.redis_counters:opened",
     (COUNTERS, "rediss"): "levaithan.stores.redis_counters:opened",
     (GRAPH, "http"): "levaithan.stores.helix_graph:opened",
@@ -33,7 +36,9 @@ ADAPTERS: dict[tuple[str, str], str] = {
     (GRAPH, "helix"): "levaithan.stores.helix_graph:opened",
 }
 """(role, scheme of its URL) -> module:function. The function takes an Opening and gives the store; it opens nothing."""
-FILES = {LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3"}
+FILES = {
+    LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3", MEMORY: "memory.sqlite3",
+}  # fmt: skip
 """role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
 EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
           "elastic_transport": "elasticsearch",
@@ -145,9 +150,9 @@ def _options(settings: Any) -> dict[str, object]:
 
 
 def _kept(settings: Any, role: str) -> dict[str, object]:
-    """What is said of how long the store keeps what it has."""
-    months = setting(settings, role, "retention_months")
-    return {} if months is None else {f"{role}_retention_months": months}
+    """What is said of this role alone: how long the store keeps what it has, what makes the memory's vectors."""
+    parts = {f"{role}_{part}": setting(settings, role, part) for part in ("retention_months", "model")}
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def _plain(value: Any) -> str:

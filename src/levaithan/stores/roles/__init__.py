@@ -17,6 +17,7 @@ from levaithan.stores.roles.failures import (
 )
 from levaithan.stores.roles.graph import Graph
 from levaithan.stores.roles.ledger import Ledger
+from levaithan.stores.roles.memory import Memory, MemoryFilters, Remembered
 from levaithan.stores.roles.names import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH
 from levaithan.stores.roles.projected import Cursor, DeadLetter, Delivery, Health, Projected, Rejected, Shared
 from levaithan.stores.roles.search import FIELDS, Hit, Pattern, Search, SearchFilters
@@ -37,9 +38,12 @@ __all__ = (
     "Health",
     "Hit",
     "Ledger",
+    "Memory",
+    "MemoryFilters",
     "Pattern",
     "Projected",
     "Rejected",
+    "Remembered",
     "SchemaTooNewError",
     "Search",
     "SearchFilters",

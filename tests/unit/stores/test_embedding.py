@@ -1,0 +1,111 @@
+"""The two models of the memory: what they bring together, that they are the same each time, and what is refused."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from levaithan.errors import NotConfigured
+from levaithan.stores import embedding, embedding_minilm, memory_ranking
+from levaithan.stores.embedding_hashing import Hashing
+
+LANGUAGE_MODEL = pytest.mark.skipif(bool(embedding.missing()), reason=f"not installed: {embedding.missing()}")
+
+
+def cosine(one: array[float], two: array[float]) -> float:
+    return memory_ranking.cosines(one, [two.tobytes()])[0]
+
+
+@given(st.text(min_size=1, max_size=200))
+@settings(deadline=None)
+def test_any_text_has_a_vector_of_length_one_and_always_the_same(text: str) -> None:
+    (first,), (again,) = Hashing().vectors([text]), Hashing().vectors([text])
+    assert len(first) == Hashing.dimension
+    assert math.isclose(sum(value * value for value in first), 1.0, abs_tol=1e-5)
+    assert first == again
+
+
+def test_hashing_does_not_depend_on_the_process() -> None:
+    code = (
+        "from levaithan.stores.embedding_hashing import Hashing\n"
+        "print(Hashing().vectors(['fix the login'])[0].tobytes().hex())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+def test_hashing_brings_forms_of_a_word_together() -> None:
+    one, two, other = Hashing().vectors(["fixing failed tests", "fix the failing test", "chocolate cake recipe"])
+    assert cosine(one, two) > 2 * abs(cosine(one, other))
+    assert cosine(one, two) > 0.25
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_cosines_are_the_same_with_and_without_numpy(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = Hashing().vectors([f"text number {n} of many" for n in range(count)])
+    blobs = [one.tobytes() for one in vectors]
+    blobs[0] = b"short"
+    fast = memory_ranking.cosines(vectors[-1], blobs)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert memory_ranking.cosines(vectors[-1], blobs) == pytest.approx(fast, abs=1e-5)
+    assert fast[0] == 0.0
+
+
+@LANGUAGE_MODEL
+def test_the_language_model_knows_that_two_sentences_mean_the_same() -> None:
+    made = embedding_minilm.MiniLM()
+    one, two, other = made.vectors(
+        ["How do I fix the flaky login test?", "The sign-in check fails now and then; repair it", "Bake a cake"]
+    )
+    assert len(one) == made.dimension
+    assert cosine(one, one) == pytest.approx(1.0, abs=1e-4)
+    assert cosine(one, two) > 0.4 > 0.2 > cosine(one, other)
+    texts = ["short", "word " * 5000, "🍰", "\n", *(f"text {n}" for n in range(20))]
+    alone = [made.vectors([text])[0] for text in texts]
+    together = made.vectors(texts)
+    assert all(cosine(*pair) > 0.98 for pair in zip(alone, together, strict=True)), "order is kept"
+
+
+@LANGUAGE_MODEL
+def test_another_file_than_the_one_we_know_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "somebody"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise AssertionError('it is never imported')")
+    (package / "model.onnx").write_bytes(b"not the model")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = embedding_minilm._FILES["model"]
+    monkeypatch.setitem(embedding_minilm._FILES, "model", ("somebody", *known[1:]))
+    with pytest.raises(NotConfigured, match="sha256") as caught:
+        embedding_minilm.MiniLM().vectors(["x"])
+    assert "levaithan[memory]" in str(caught.value.fix)
+
+
+def test_the_setting_chooses_and_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert embedding.model("hashing").name == "hashing-1"
+    found: dict[str, Any] = {"onnxruntime": None}
+    real = embedding.util.find_spec
+    monkeypatch.setattr(embedding.util, "find_spec", lambda name: found[name] if name in found else real(name))
+    assert embedding.model("auto").name == "hashing-1"
+    with pytest.raises(NotConfigured, match="onnxruntime") as caught:
+        embedding.model("minilm")
+    assert "levaithan[memory]" in str(caught.value.fix)
+    monkeypatch.setattr(embedding.util, "find_spec", lambda _name: object())
+    assert embedding.model("auto").name == embedding.model("minilm").name == "minilm-l6-v2-int8"
