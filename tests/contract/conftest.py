@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tests.support.ledger_records import JOURNAL
 
+from levaithan.stores import embedding
 from levaithan.stores.sqlite_graph import SqliteGraph
 from levaithan.stores.sqlite_ledger import SqliteLedger
+from levaithan.stores.sqlite_memory import SqliteMemory
 from levaithan.stores.sqlite_search import SqliteSearch
 
 
@@ -21,12 +23,15 @@ from levaithan.stores.sqlite_search import SqliteSearch
 class Place:
     """Where one adapter's store is in this test. `open` gives another object on the same store, each time.
 
-    `make_older` makes a store of the first schema there.
+    `make_older` makes a store of the first schema there. `open_with` gives one whose vectors another model makes; `end`
+    is called when the test has ended.
     """
 
     name: str
     open: Callable[[], Any]
     make_older: Callable[[], None] | None = None
+    open_with: Callable[[Any], Any] | None = None
+    end: Callable[[], None] | None = None
 
 
 def sqlite_ledger(folder: Path) -> Place:
@@ -96,11 +101,37 @@ def helix_server(folder: Path) -> Place:
     return helix_place.served(Place, folder)
 
 
+def sqlite_memory(folder: Path) -> Place:
+    path = str(folder / "memory.sqlite3")
+    return Place(
+        "sqlite",
+        lambda: SqliteMemory(path, 1 << 20, embedding.model("hashing")),
+        open_with=lambda model: SqliteMemory(path, 1 << 20, model),
+    )
+
+
+def weaviate_imitation(folder: Path) -> Place:
+    from tests.support import weaviate_place
+
+    place, end = weaviate_place.imitation(folder)
+    return Place("weaviate", place.open, open_with=place.open_with, end=end)
+
+
+def weaviate_real(folder: Path) -> Place:
+    from tests.support import weaviate_place
+
+    place = weaviate_place.real(folder)
+    return Place("weaviate", place.open, open_with=place.open_with, end=place.forget)
+
+
 LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger, "postgres": postgres_ledger}
 SEARCHES: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_search, "elasticsearch": elasticsearch_search}
 COUNTERS: dict[str, Callable[[Path], Place]] = {"redis": redis_counters}
 GRAPHS: dict[str, Callable[[Path], Place]] = {
     "sqlite": sqlite_graph, "helix": helix_server, "helix-engine": helix_engine,
+}  # fmt: skip
+MEMORIES: dict[str, Callable[[Path], Place]] = {
+    "sqlite": sqlite_memory, "weaviate imitation": weaviate_imitation, "weaviate": weaviate_real,
 }  # fmt: skip
 
 
@@ -117,17 +148,23 @@ def offered(make: Callable[[Path], Place], name: str, folder: Path) -> Place:
 
 def _given(make: Callable[[Path], Place], name: str, folder: Path) -> Iterator[Place]:
     place, opened = offered(make, name, folder), []
-    opener = place.open
 
-    def remember() -> Any:
-        store = opener()
-        opened.append(store)
-        return store
+    def remembering(opener: Callable[..., Any]) -> Callable[..., Any]:
+        def remember(*given: Any) -> Any:
+            store = opener(*given)
+            opened.append(store)
+            return store
 
-    place.open = remember
+        return remember
+
+    place.open = remembering(place.open)
+    if place.open_with:
+        place.open_with = remembering(place.open_with)
     yield place
     for store in opened:
         store.close()
+    if place.end:
+        place.end()
 
 
 @pytest.fixture(params=LEDGERS)
@@ -148,3 +185,8 @@ def graph_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Plac
 @pytest.fixture(params=COUNTERS)
 def counters_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from _given(COUNTERS[request.param], request.param, tmp_path)
+
+
+@pytest.fixture(params=MEMORIES)
+def memory_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    yield from _given(MEMORIES[request.param], request.param, tmp_path)

@@ -1,0 +1,156 @@
+"""Questions to the memory in Weaviate: functions over a connected client, a call for each of the collections asked.
+
+The server finds the candidates; the order among collections is made here by one rule (memory_ranking), for the server's
+own scores of a hybrid search are relative to one collection's answer and cannot be compared.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from levaithan.stores import memory_facts, memory_ranking
+from levaithan.stores import weaviate_schema as schema
+from levaithan.stores.roles.memory import Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.stores.roles.memory import MemoryFilters
+    from levaithan.stores.weaviate_schema import Names
+
+PAGE = 1_000
+_CANDIDATES = 20
+
+
+def _asked(names: Names, filters: MemoryFilters | None) -> Iterator[tuple[str, str]]:
+    """(kind, collection) of what is asked."""
+    for kind, name in names.of_kind.items():
+        if filters is None or filters.kind in (None, kind):
+            yield kind, name
+
+
+def near(client: Any, names: Names, vector: array[float], k: int, filters: MemoryFilters | None) -> list[Remembered]:
+    """See roles.Memory.near."""
+    from weaviate.classes.query import MetadataQuery  # noqa: PLC0415 - the driver is loaded with a call
+
+    found = []
+    for kind, name in _asked(names, filters):
+        answer = client.collections.use(name).query.near_vector(
+            near_vector=list(vector),
+            limit=k,
+            filters=schema.narrowed(filters),
+            return_metadata=MetadataQuery(distance=True),
+            return_properties=list(schema.FIELDS),
+        )
+        found += [_remembered(kind, one.properties, 1.0 - one.metadata.distance) for one in answer.objects]
+    return heapq.nlargest(k, found, key=lambda one: (one.score, one.at_us))
+
+
+def hybrid(  # noqa: PLR0917 - the role's own arguments, after where to ask
+    client: Any,
+    names: Names,
+    text: str,
+    vector: array[float],
+    k: int,
+    alpha: float,
+    filters: MemoryFilters | None,
+) -> list[Remembered]:
+    """See roles.Memory.hybrid."""
+    terms, found = memory_ranking.terms(text), []
+    for kind, name in _asked(names, filters):
+        answer = client.collections.use(name).query.hybrid(
+            query=" ".join(terms),
+            query_properties=["text"],
+            vector=list(vector),
+            alpha=alpha,
+            limit=max(_CANDIDATES, 2 * k),
+            filters=schema.narrowed(filters),
+            include_vector=alpha > 0,
+            return_properties=list(schema.FIELDS),
+        )
+        for one in answer.objects:
+            cosine = memory_ranking.cosines(vector, [_bytes(one.vector)])[0] if alpha > 0 else 0.0
+            words = memory_ranking.share(terms, str(one.properties["text"]))
+            found.append(_remembered(kind, one.properties, memory_ranking.fused(alpha, cosine, words)))
+    best = heapq.nlargest(k, found, key=lambda one: (one.score, one.at_us))
+    return [one for one in best if one.score]
+
+
+def get(client: Any, names: Names, record: str) -> Remembered | None:
+    """See roles.Memory.get."""
+    for kind, name in names.of_kind.items():
+        one = client.collections.use(name).query.fetch_object_by_id(schema.object_id(record))
+        if one is not None and one.properties["event"] == record:
+            return _remembered(kind, one.properties, None)
+    return None
+
+
+def kinds(client: Any, names: Names, filters: MemoryFilters | None) -> dict[str, int]:
+    """See roles.Memory.kinds."""
+    found = {}
+    for kind, name in sorted(_asked(names, filters)):
+        told = client.collections.use(name).aggregate.over_all(total_count=True, filters=schema.narrowed(filters))
+        if told.total_count:
+            found[kind] = int(told.total_count)
+    return found
+
+
+def stored(client: Any, names: Names, journal: str, first: int, last: int) -> Iterator[tuple[str, str, int, str]]:
+    """(collection, id of the object, seq, fingerprint) of all that is stored of a journal's records."""
+    for kind, name in names.of_kind.items():
+        for one in _pages(client, name, journal, first, last):
+            row = one.properties
+            parts = (row["event"], kind, *(_plain(row, field) for field in schema.FIELDS[1:]))
+            yield name, str(one.uuid), int(row["seq"]), memory_facts.fingerprint(*parts)
+    for one in _pages(client, names.forgotten, journal, first, last):
+        row = one.properties
+        made = memory_facts.fingerprint(row["event"], "forget", int(row["until_us"]), row["session"])
+        yield names.forgotten, str(one.uuid), int(row["seq"]), made
+
+
+def _pages(client: Any, name: str, journal: str, first: int, last: int) -> Iterator[Any]:
+    from weaviate.classes.query import Sort  # noqa: PLC0415
+
+    collection = client.collections.use(name)
+    while first <= last:
+        answer = collection.query.fetch_objects(
+            filters=schema.between(journal, first, last), limit=PAGE, sort=Sort.by_property("seq", ascending=True)
+        )
+        yield from answer.objects
+        if len(answer.objects) < PAGE:
+            return
+        first = int(answer.objects[-1].properties["seq"]) + 1
+
+
+def forgotten(client: Any, names: Names, sessions: list[str]) -> list[memory_facts.Forget]:
+    """What was recorded of the forgetting of `sessions`, by any machine."""
+    found = []
+    for start in range(0, len(sessions), PAGE // 10):
+        answer = client.collections.use(names.forgotten).query.fetch_objects(
+            filters=schema.of_sessions(sessions[start : start + PAGE // 10]), limit=PAGE
+        )
+        for one in answer.objects:
+            row = one.properties
+            seq, until = int(row["seq"]), int(row["until_us"])
+            found.append(memory_facts.Forget(row["event"], seq, row["journal"], row["session"], until))
+    return found
+
+
+def _plain(row: Any, field: str) -> str | int:
+    value = row.get(field)
+    return int(value) if field in ("at_us", "length") else str(value or "")
+
+
+def _remembered(kind: str, row: Any, score: float | None) -> Remembered:
+    session, agent, project, machine = (str(row.get(name) or "") for name in schema.FIELDS[4:])
+    return Remembered(
+        str(row["event"]), kind, int(row["at_us"]), str(row["text"]), int(row["length"]), session, agent, project,
+        machine, None if score is None else round(score, 6),
+    )  # fmt: skip
+
+
+def _bytes(vector: Any) -> bytes:
+    """A vector as the client gives it: by name, or as it is."""
+    return array("f", vector["default"] if isinstance(vector, dict) else vector).tobytes()

@@ -1,0 +1,108 @@
+"""What an error of Weaviate's client amounts to: it hides gRPC's status in the context of what it raises, so the whole
+chain is looked at. A reason is bounded, and never holds the key."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from levaithan.errors import LevaithanError, StoreError
+from levaithan.stores.roles import (
+    MEMORY,
+    StoreAuthError,
+    StoreBusyError,
+    StoreDownError,
+    StoreTimeoutError,
+    StoreTlsError,
+    StoreUnsupportedError,
+)
+from levaithan.stores.weaviate_link import NoAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from levaithan.stores.opening import Opening
+
+_LONGEST = 300
+_THEIRS = ("weaviate", "httpx", "httpcore", "grpc", "authlib", NoAnswerError.__module__.partition(".")[0])
+"""Whose errors are the server's; any other one is a mistake that must not pass for a lag."""
+_OF_SERVER = ("read-only", "readonly", "disk", "memory", "not ready", "context ", "deadline", "unavailable", "shard",
+              "leader", "timeout", "timed out", "too many")  # fmt: skip
+
+
+_DOWN = {
+    "WeaviateConnectionError", "WeaviateStartUpError", "WeaviateGRPCUnavailableError", "WeaviateRetryError",
+    "WeaviateClosedClientError", "ConnectError", "ReadError", "RemoteProtocolError", "ConnectTimeout",
+}  # fmt: skip
+"""What the client, and httpx under it, call a server that is not there."""
+
+
+def of_server(words: str) -> bool:
+    """Whether an object was refused for the state that the server is in, and not for what it holds."""
+    small = words.lower()
+    return any(one in small for one in _OF_SERVER)
+
+
+def translator(opening: Opening) -> Callable[[BaseException], StoreError | None]:
+    """For stores.edge: the StoreError of whatever the client raises."""
+    where, key = opening.where, opening.api_key or opening.server.password
+
+    def said(error: BaseException) -> str:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return (words.replace(key, "***") if key else words)[:_LONGEST]
+
+    def translate(error: BaseException) -> StoreError | None:
+        if isinstance(error, LevaithanError):
+            return error if isinstance(error, StoreError) else None
+        chain = list(_chain(error))
+        if not any(type(one).__module__.partition(".")[0] in _THEIRS or isinstance(one, OSError) for one in chain):
+            return None
+        told = {"store": MEMORY, "role": MEMORY.upper(), "where": where, "reason": said(chain[-1])}
+        kind = _kind(chain)
+        if kind is StoreTimeoutError:
+            return StoreTimeoutError(**told, seconds=f"{opening.timeout_s:g}")
+        return kind(**told)
+
+    return translate
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    for _ in range(20):
+        if one is None:
+            return
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _kind(chain: list[BaseException]) -> type[StoreError]:
+    words = " ".join(str(one) for one in chain)
+    for one in chain:
+        found = _of_one(one)
+        if found is not None:
+            return found
+    if "CERTIFICATE_VERIFY_FAILED" in words or any(isinstance(one, ssl.SSLError) for one in chain):
+        return StoreTlsError
+    if "is not supported" in words:
+        return StoreUnsupportedError
+    names = {type(one).__name__ for one in chain}
+    return StoreDownError if names & _DOWN or any(isinstance(one, OSError) for one in chain) else StoreBusyError
+
+
+_BY_CODE: dict[str, type[StoreError]] = {
+    "UNAUTHENTICATED": StoreAuthError, "PERMISSION_DENIED": StoreAuthError, "DEADLINE_EXCEEDED": StoreTimeoutError,
+    "UNAVAILABLE": StoreDownError, "UNIMPLEMENTED": StoreUnsupportedError,
+}  # fmt: skip
+
+
+def _of_one(error: BaseException) -> type[StoreError] | None:
+    """What one error of the chain says for sure, by its status."""
+    if isinstance(error, NoAnswerError) or type(error).__name__ in ("WeaviateTimeoutError", "ReadTimeout"):
+        return StoreTimeoutError
+    if type(error).__name__ == "AuthenticationFailedError":
+        return StoreAuthError
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status > 0:
+        return StoreAuthError if status in (401, 403) else StoreBusyError if status >= 429 else StoreUnsupportedError
+    code = getattr(error, "code", None)
+    return _BY_CODE.get(getattr(code(), "name", "")) if callable(code) else None

@@ -1,0 +1,285 @@
+"""The memory in Weaviate: several machines' journals in one server. Registered for http:// and https:// URLs.
+
+The vectors are made here, in the projector or the command that asks. A batch is: what is forgotten, the memories, the
+dead letters (on this machine, see letters), and last the cursor, in the server: what was lost half-way is put again.
+What it is made of: weaviate_link (the connection), _errors, _schema, _asking.
+"""
+
+from __future__ import annotations
+
+from importlib import util
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+
+from levaithan.errors import NotConfigured
+from levaithan.stores import embedding, memory_facts, search_fields, weaviate_health
+from levaithan.stores import weaviate_asking as asking
+from levaithan.stores import weaviate_schema as schema
+from levaithan.stores import weaviate_writing as writing
+from levaithan.stores.edge import Edge
+from levaithan.stores.letters import Letters
+from levaithan.stores.roles import MEMORY, Cursor, Rejected, StoreUnsupportedError
+from levaithan.stores.roles.memory import MOST
+from levaithan.stores.weaviate_errors import translator
+from levaithan.stores.weaviate_link import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from levaithan.stores.opening import Opening
+    from levaithan.stores.roles import DeadLetter, Delivery, Health
+    from levaithan.stores.roles.memory import MemoryFilters, Remembered
+
+Answer = TypeVar("Answer")
+_CHUNK = 100
+_ALL = 1 << 52
+
+
+class WeaviateMemory:
+    """The Memory role on Weaviate 1.27 and newer. Writing is one thread's."""
+
+    name = MEMORY
+    remote = True
+    shared = True
+    rereads = True
+
+    def __init__(self, opening: Opening, model: embedding.Model) -> None:
+        self.opening = opening
+        self.model = model
+        self.journal = opening.journal
+        self.max_field = opening.max_field
+        self.found: list[str] = []
+        self.names = schema.Names(opening, model.name)
+        self.link = Link(opening)
+        self.edge = Edge(MEMORY, opening.where, translator(opening), timeout_s=opening.timeout_s)
+        self.letters = Letters(opening.state, MEMORY)
+        self._swept: int | None = None
+        self._rewriting = False
+
+    def __repr__(self) -> str:
+        return f"WeaviateMemory({self.opening.where})"
+
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """What `question` answers, which is given the connected client. Raises StoreError."""
+        return self.edge.call(lambda: self.link.run(question))
+
+    # -- questions --
+
+    def near(self, text: str, k: int = 10, filters: MemoryFilters | None = None) -> list[Remembered]:
+        """See roles.Memory."""
+        text, k = search_fields.clean(text).strip(), min(k, MOST)
+        if not text or k < 1 or not self.current():
+            return []
+        (vector,) = self.model.vectors([text])
+        return self.ask(lambda client: asking.near(client, self.names, vector, k, filters))
+
+    def hybrid(
+        self, text: str, k: int = 10, alpha: float = 0.5, filters: MemoryFilters | None = None
+    ) -> list[Remembered]:
+        """See roles.Memory."""
+        text, k = search_fields.clean(text).strip(), min(k, MOST)
+        if not text or k < 1 or not self.current():
+            return []
+        (vector,) = self.model.vectors([text])
+        return self.ask(lambda client: asking.hybrid(client, self.names, text, vector, k, alpha, filters))
+
+    def get(self, id: str) -> Remembered | None:
+        """See roles.Memory."""
+        if not id or not self.current():
+            return None
+        return self.ask(lambda client: asking.get(client, self.names, search_fields.clean(id)))
+
+    def kinds(self, filters: MemoryFilters | None = None) -> dict[str, int]:
+        """See roles.Memory."""
+        return self.ask(lambda client: asking.kinds(client, self.names, filters)) if self.current() else {}
+
+    # -- where it stands --
+
+    def current(self) -> bool:
+        """See roles.Projected: the collections of this version and this model are there."""
+        return self.ask(lambda client: self.names.every <= set(client.collections.list_all()))
+
+    def cursor(self) -> Cursor | None:
+        """See roles.Projected."""
+        if not self.current():
+            return None
+        place = schema.object_id(self.journal)
+        found = self.ask(lambda client: client.collections.use(self.names.cursors).query.fetch_object_by_id(place))
+        if found is None or found.properties["journal"] != self.journal:
+            return None
+        row = found.properties
+        return Cursor(self.journal, str(row["segment"]), int(row["offset"]), int(row["seq"]), str(row["hash"]))
+
+    def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+        """See roles.Projected."""
+        return self.letters.list(self.journal, limit)
+
+    def dead_count(self) -> int:
+        """See roles.Projected."""
+        return self.letters.count(self.journal)
+
+    def expected(self, delivery: Delivery) -> str | None:
+        """See roles.Projected."""
+        memories, forgets, _ = memory_facts.read([delivery])
+        if forgets:
+            return forgets[0].fingerprint()
+        kept = self.ask(lambda client: self._remembered_still(client, memories, [])) if memories else []
+        return kept[0].fingerprint() if kept else None
+
+    def fingerprints(self, first: int, last: int) -> dict[int, str]:
+        """See roles.Projected. Two objects that claim one record are an altered one."""
+        if not self.current():
+            return {}
+        span = (self.journal, first, min(last, _ALL))
+        found: dict[int, str] = {}
+        for _, _, seq, made in self.ask(lambda client: list(asking.stored(client, self.names, *span))):
+            found[seq] = "" if seq in found else made
+        return found
+
+    def health(self) -> Health:
+        """See roles.Projected."""
+        return weaviate_health.health(self)
+
+    # -- writing --
+
+    def apply(self, batch: Sequence[Delivery], cursor: Cursor) -> list[Rejected]:
+        """See roles.Projected."""
+        return self._write(batch, cursor)
+
+    def put_again(self, batch: Sequence[Delivery]) -> list[Rejected]:
+        """See roles.Projected."""
+        return self._write(batch, None)
+
+    def _write(self, batch: Sequence[Delivery], cursor: Cursor | None) -> list[Rejected]:
+        memories, forgets, rejected = memory_facts.read(batch)
+        if self._rewriting:
+            self._sweep(batch, [*memories, *forgets])
+        if forgets:
+            self.ask(lambda client: self._forget(client, forgets))
+        if memories:
+            memories = self.ask(lambda client: self._remembered_still(client, memories, forgets))
+        by_id = {
+            search_fields.clean(str(one.record.get("id")))[: memory_facts.LONGEST_NAME]: one
+            for one in batch
+            if one.record is not None
+        }
+        for start in range(0, len(memories), _CHUNK):
+            some = memories[start : start + _CHUNK]
+            vectors = self.model.vectors([one.text for one in some])
+            rows = [
+                (self.names.of_kind[one.kind], one.id, schema.properties(one), list(vector))
+                for one, vector in zip(some, vectors, strict=True)
+            ]
+            refused = self.ask(lambda client, rows=rows: writing.put(client, rows))  # type: ignore[misc]
+            rejected += [Rejected(by_id[one], why) for one, why in refused.items()]
+        self.letters.note(batch, rejected)
+        if cursor is not None:
+            self.ask(lambda client: writing.place(client, self.names, cursor))
+        return rejected
+
+    def _remembered_still(
+        self, client: Any, memories: list[memory_facts.Memory], forgets: list[memory_facts.Forget]
+    ) -> list[memory_facts.Memory]:
+        """Those of `memories` that nothing says were forgotten."""
+        sessions = sorted({one.session for one in memories if one.session})
+        gone = [*forgets, *(asking.forgotten(client, self.names, sessions) if sessions else [])]
+        return [one for one in memories if not any(forget.covers(one) for forget in gone)]
+
+    def _forget(self, client: Any, forgets: list[memory_facts.Forget]) -> None:
+        """Write it down, then remove it, whatever model made the vectors: what is half done is done again."""
+        writing.put_all(client, [(self.names.forgotten, one.id, schema.gone(one), None) for one in forgets])
+        for name in client.collections.list_all():
+            if self.names.remember(name):
+                for one in forgets:
+                    writing.remove(client, name, schema.covered(one))
+
+    def forget(self, session: str) -> int:
+        """See roles.Memory."""
+        if not session or not self.current():
+            return 0
+        return self._remove_of_all(schema.of_session(session), [*self.names.of_kind.values()])
+
+    def _remove_of_all(self, where: Any, names: list[str]) -> int:
+        return sum(self.ask(lambda client, name=name: writing.remove(client, name, where)) for name in names)  # type: ignore[misc]
+
+    # -- in place --
+
+    def rewrite_begin(self) -> None:
+        """See roles.Shared."""
+        self.ask(lambda client: writing.unplace(client, self.names, self.journal))
+        self.letters.clear(self.journal)
+        self._rewriting, self._swept = True, None
+
+    def rewrite_end(self, last: int) -> None:
+        """See roles.Shared."""
+        self._remove_of_all(schema.after(self.journal, last), [*self.names.of_kind.values(), self.names.forgotten])
+        self._rewriting = False
+
+    def _sweep(self, batch: Sequence[Delivery], facts: Sequence[memory_facts.Memory | memory_facts.Forget]) -> None:
+        """Remove what is there between the last batch and the end of this one and is not what the journal says."""
+        numbers = [one.seq for one in batch if one.seq > 0]
+        if not numbers:
+            return
+        first = min(numbers) if self._swept is None else self._swept + 1
+        wanted = {(schema.object_id(one.id), one.fingerprint()) for one in facts}
+        span = (self.journal, first, max(numbers))
+        there = self.ask(lambda client: list(asking.stored(client, self.names, *span)))
+        for name, one, _, made in there:
+            if (one, made) not in wanted:
+                self.ask(lambda client, name=name, one=one: client.collections.use(name).data.delete_by_id(one))  # type: ignore[misc]
+        self._swept = max(numbers)
+
+    def migrate(self) -> None:
+        """See roles.Projected: makes the collections that are missing. Those of another version or model stay for the
+        machines that use them."""
+        made = self.ask(lambda client: schema.make(client, self.names))
+        if made:
+            self.found = [*self.found, f"made {len(made)} collections for vectors of {self.model.name}"][-20:]
+
+    def drop_all(self) -> None:
+        """Remove all of this object's journal; what others have put stays."""
+        self.migrate()
+        where = schema.after(self.journal, -1)
+        self._remove_of_all(where, [*self.names.of_kind.values(), self.names.forgotten])
+        self.ask(lambda client: writing.unplace(client, self.names, self.journal))
+        self.letters.clear(self.journal)
+
+    def check_version(self) -> None:
+        """See roles.Projected. Another version has collections of its own."""
+
+    def heal(self) -> bool:
+        """See roles.Projected. A server heals itself, or is restored."""
+        return False
+
+    def clear_leftovers(self) -> None:
+        """See roles.Projected. A rewrite in place leaves nothing."""
+
+    def beside(self) -> Self:
+        """Not for a store that machines share: it is rewritten in place."""
+        self._never("be made again beside itself")
+
+    def take_over(self, fresh: Self) -> None:
+        """See beside."""
+        self._never(f"be replaced by {fresh!r}")
+
+    def move_aside(self, why: str) -> None:
+        """A server cannot be moved aside from here: say what is the matter."""
+        self._never(f"be set aside ({why})")
+
+    def _never(self, what: str) -> NoReturn:
+        reason = f"a server cannot {what} from here"
+        raise StoreUnsupportedError(store=MEMORY, role=MEMORY.upper(), where=self.opening.where, reason=reason)
+
+    def close(self) -> None:
+        """See roles.Projected."""
+        self.link.close()
+
+
+def opened(opening: Opening) -> WeaviateMemory:
+    """The adapter, as the registry asks for it. Raises NotConfigured where the client is not installed."""
+    if util.find_spec("weaviate") is None:
+        raise NotConfigured(
+            "The memory store on Weaviate needs the package weaviate, which is not installed.",
+            fix="install it: pip install 'levaithan[weaviate]' into its environment",
+        )
+    chosen = str(opening.options.get("memory_model") or embedding.AUTO)
+    return WeaviateMemory(opening, embedding.model(chosen))

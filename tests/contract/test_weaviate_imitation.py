@@ -1,0 +1,323 @@
+"""The Weaviate adapter when things go wrong, on the wire, against an imitation of the server.
+
+What an imitation shows is how the adapter takes an answer, not that a real server gives it.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract.test_memory_contract import CAKE, Mirrored, compared, ids, person, prompt, put, story
+from tests.servers import certificates
+from tests.servers.weaviate_imitation import Imitation
+from tests.support import homes
+from tests.support.ledger_records import JOURNAL, JournalFiles, cursor, delivery
+
+from levaithan.errors import NotConfigured
+from levaithan.hot import paths
+from levaithan.stores import embedding, weaviate_link
+from levaithan.stores.opening import Opening
+from levaithan.stores.roles import StoreAuthError, StoreBusyError, StoreDownError, StoreTimeoutError, StoreTlsError
+from levaithan.stores.weaviate_memory import WeaviateMemory, opened
+
+KEY = "imitated-key-of-this-test"
+OTHER = "k" * 32
+
+
+@pytest.fixture
+def server() -> Iterator[Imitation]:
+    made = Imitation(key=KEY)
+    made.start()
+    yield made
+    made.stop()
+
+
+Opener = Callable[..., WeaviateMemory]
+
+
+@pytest.fixture
+def open_memory(server: Imitation, tmp_path: Path) -> Iterator[Opener]:
+    made: list[WeaviateMemory] = []
+
+    def make(model: Any = None, **over: Any) -> WeaviateMemory:
+        told = {
+            "role": "memory", "path": "", "state": str(tmp_path), "url": server.url, "api_key": KEY, "timeout_s": 5.0,
+            "journal": JOURNAL,
+        }  # fmt: skip
+        store = WeaviateMemory(Opening(**{**told, **over}), model or embedding.model("hashing"))
+        made.append(store)
+        return store
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def memory(open_memory: Opener) -> WeaviateMemory:
+    store = open_memory()
+    store.migrate()
+    return store
+
+
+def put_theirs(memory: WeaviateMemory, records: list[dict[str, Any]]) -> None:
+    """As another machine does, whose journal is OTHER."""
+    place = dataclasses.replace(cursor(records[-1]["seq"]), journal=OTHER)
+    assert memory.apply([delivery(one, journal=OTHER) for one in records], place) == []
+
+
+def test_a_lost_connection_is_a_lag_and_nothing_more(server: Imitation, memory: WeaviateMemory) -> None:
+    put(memory, story()[:4])
+    server.stop()
+    began = time.monotonic()
+    with pytest.raises(StoreDownError):
+        memory.apply([delivery(one) for one in story()], cursor(9))
+    with pytest.raises(StoreDownError):
+        memory.near("login")
+    assert time.monotonic() - began < 30, "the client's own waiting is cut short"
+    told = memory.health()
+    assert not told.ok
+    assert told.problems
+    assert told.fix
+    server.start()
+    until = time.monotonic() + 20
+    while not memory.health().ok and time.monotonic() < until:
+        time.sleep(0.1)
+    assert memory.cursor() == cursor(story()[3]["seq"])
+    put(memory, story())
+    compared(memory, story())
+
+
+def test_a_server_that_hangs_is_given_up_in_time(server: Imitation, open_memory: Opener) -> None:
+    memory = open_memory(timeout_s=0.5)
+    memory.edge.attempts = 1
+    memory.migrate()
+    server.hang_s = 3.0
+    began = time.monotonic()
+    with pytest.raises(StoreTimeoutError, match=r"0\.5 s"):
+        memory.current()
+    assert time.monotonic() - began < 2.5
+    server.hang_s = 0.0
+    assert memory.current()
+
+
+@pytest.mark.parametrize("key", ["wrong-key-0123456789", ""])
+def test_a_wrong_key_is_said_without_the_key(open_memory: Opener, key: str) -> None:
+    memory = open_memory(api_key=key)
+    with pytest.raises(StoreAuthError) as caught:
+        memory.migrate()
+    told = f"{caught.value} {caught.value.fix} {caught.value.__cause__!r} {memory!r} {memory.opening!r}"
+    assert "LEVAITHAN_MEMORY_API_KEY" in told
+    assert not key or key not in told
+    assert KEY not in told
+    assert not memory.health().ok
+
+
+def test_the_key_may_be_the_password_of_the_url(server: Imitation, open_memory: Opener) -> None:
+    url = server.url.replace("http://", f"http://any:{KEY}@")
+    memory = open_memory(url=url, api_key="")
+    memory.migrate()
+    assert memory.current()
+    assert KEY not in memory.health().where
+
+
+def test_certificates_are_checked(tmp_path: Path, open_memory: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, certificate, key = certificates.make(tmp_path / "tls")
+    other, _, _ = certificates.make(tmp_path / "other")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    server = Imitation(key=KEY, certificate=(certificate, key))
+    server.start()
+    try:
+        memory = open_memory(url=server.url, ca_file=str(authority))
+        memory.migrate()
+        put(memory, story())
+        assert ids(memory.near("chocolate cake", 1)) == {3}
+        assert memory.health().encrypted is True
+        for wrong in ("", str(other)):
+            with pytest.raises(StoreTlsError, match="CERTIFICATE_VERIFY_FAILED"):
+                open_memory(url=server.url, ca_file=wrong).migrate()
+        with pytest.raises(NotConfigured, match="cannot be read"):
+            open_memory(url=server.url, ca_file=str(tmp_path / "none")).migrate()
+    finally:
+        server.stop()
+
+
+def test_a_full_server_takes_nothing_and_loses_nothing(server: Imitation, memory: WeaviateMemory) -> None:
+    memory.edge.attempts = 1
+    put(memory, story()[:2])
+    server.full = True
+    with pytest.raises(StoreBusyError, match="read-only"):
+        memory.apply([delivery(one) for one in story()], cursor(9))
+    server.full = False
+    assert memory.cursor() == cursor(story()[1]["seq"])
+    assert memory.dead_count() == 0
+    put(memory, story())
+    compared(memory, story())
+
+
+def test_what_the_server_refuses_for_itself_is_a_dead_letter(memory: WeaviateMemory) -> None:
+    batch = [delivery(prompt(1, "sound")), delivery(prompt(2, "poison")), delivery(prompt(3, "as sound"))]
+    (rejected,) = memory.apply(batch, cursor(4))
+    assert "invalid text property" in rejected.reason
+    assert [one.seq for one in memory.dead_letters()] == [3]
+    assert ids(memory.near("sound", 9)) == {1, 3}
+    only = [delivery(prompt(5, "poison")), delivery(prompt(6, "poison too"))]
+    assert len(memory.apply(only, cursor(7))) == 2, "also where nothing of a call is taken"
+    assert memory.cursor() == cursor(7)
+
+
+def test_machines_share_it(open_memory: Opener, memory: WeaviateMemory) -> None:
+    other = open_memory(journal=OTHER)
+    theirs = [prompt(21, "the login form again", "t1"), prompt(22, "their own words", "t2")]
+    put(memory, story())
+    assert other.cursor() is None
+    put_theirs(other, theirs)
+    assert memory.cursor() == cursor(story()[-1]["seq"])
+    assert ids(memory.near("anything", 99)) == {*range(1, 8), 21, 22}
+    put(memory, [person(30, action="forget", session_id="t1")])
+    assert 21 not in ids(other.near("anything", 99)), "forgotten wherever it was recorded"
+    put_theirs(other, theirs)
+    assert 21 not in ids(other.near("anything", 99))
+    other.drop_all()
+    assert other.cursor() is None
+    assert ids(memory.near("anything", 99)) == set(range(1, 8)), "the others' are left alone"
+
+
+def test_a_rewrite_in_place_mends_what_was_altered(
+    server: Imitation, open_memory: Opener, memory: WeaviateMemory
+) -> None:
+    other = open_memory(journal=OTHER)
+    put_theirs(other, [prompt(21, "their own words", "t2")])
+    put(memory, story())
+    prompts = server.objects[memory.names.of_kind["prompt"]]
+    altered = next(one for one in prompts.values() if one.held["seq"] == 2)
+    altered.held["text"] = "sell the login form"
+    forged = copy.deepcopy(altered)
+    forged.uuid, forged.held = "00000000-0000-4000-8000-000000000001", {**altered.held, "event": "forged", "seq": 3}
+    late = copy.deepcopy(forged)
+    late.uuid, late.held = "00000000-0000-4000-8000-000000000002", {**altered.held, "event": "late", "seq": 5000}
+    prompts |= {forged.uuid: forged, late.uuid: late}
+    del server.objects[memory.names.of_kind["note"]][next(iter(server.objects[memory.names.of_kind["note"]]))]
+    wanted = {one["seq"]: memory.expected(delivery(one)) for one in story()}
+    found = memory.fingerprints(1, 1 << 40)
+    assert {seq for seq in found if found[seq] != wanted.get(seq)} == {2, 3, 5000}
+    assert 7 not in found
+    memory.rewrite_begin()
+    assert memory.cursor() is None
+    put(memory, story()[:3])
+    put(memory, story()[3:])
+    memory.rewrite_end(story()[-1]["seq"])
+    compared(memory, story())
+    assert ids(other.near("their own words", 1)) == {21}
+
+
+def test_a_server_restored_from_an_older_copy_goes_back_with_its_cursor(
+    server: Imitation, memory: WeaviateMemory
+) -> None:
+    put(memory, story()[:3])
+    older = copy.deepcopy(server.objects)
+    put(memory, story())
+    server.objects = older
+    assert memory.cursor() == cursor(story()[2]["seq"])
+    put(memory, story()[3:])
+    compared(memory, story())
+
+
+def test_forgetting_reaches_the_vectors_of_other_models(open_memory: Opener, memory: WeaviateMemory) -> None:
+    mirrored = open_memory(Mirrored())
+    mirrored.migrate()
+    put(memory, story())
+    put(mirrored, story())
+    put(memory, [person(9, action="forget", session_id="s1")])
+    assert ids(mirrored.near("login form", 99)) == {3, 4, 5, 6, 7}
+    put(mirrored, story())
+    assert ids(mirrored.near("login form", 99)) == {3, 4, 5, 6, 7}
+
+
+def test_a_long_session_is_forgotten_whole(memory: WeaviateMemory) -> None:
+    put(memory, [prompt(n, f"number {n}") for n in range(1, 121)])
+    put(memory, [person(200, action="forget", session_id="s1")])
+    assert memory.kinds() == {}
+    assert len(memory.fingerprints(1, 1 << 40)) == 1
+
+
+@pytest.mark.parametrize("query", ["grpc_port=nine", "grpc_port=0", "prefix=small", "prefix=A_b", "grpc_port=70000"])
+def test_an_url_that_cannot_be_meant_is_said(open_memory: Opener, query: str) -> None:
+    with pytest.raises(NotConfigured, match="LEVAITHAN_MEMORY_URL"):
+        open_memory(url=f"http://127.0.0.1:1?{query}").migrate()
+
+
+def test_a_mistake_of_ours_does_not_pass_for_a_lag(memory: WeaviateMemory) -> None:
+    with pytest.raises(KeyError):
+        memory.ask(lambda _client: {}["missing"])
+
+
+def test_a_client_that_is_not_installed_is_said(server: Imitation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("levaithan.stores.weaviate_memory.util.find_spec", lambda _name: None)
+    with pytest.raises(NotConfigured, match="not installed") as caught:
+        opened(Opening(role="memory", path="", state="", url=server.url))
+    assert "levaithan[weaviate]" in str(caught.value.fix)
+
+
+def test_opening_it_loads_no_driver() -> None:
+    code = (
+        "import sys\n"
+        "from levaithan.stores.opening import Opening\n"
+        "from levaithan.stores.registry import adapter\n"
+        "adapter('memory', 'http')(Opening(role='memory', path='', state='', url='http://127.0.0.1:1'))\n"
+        "print(sorted({'weaviate', 'grpc', 'numpy', 'onnxruntime', 'tokenizers'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_environment_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with weaviate_link._trusting("ca.pem"):
+        assert os.environ["SSL_CERT_FILE"] == "ca.pem"
+        assert "HTTPS_PROXY" not in os.environ
+    assert "SSL_CERT_FILE" not in os.environ
+    assert os.environ["HTTPS_PROXY"] == "http://127.0.0.1:9"
+
+
+def test_the_command_line_answers_from_it_and_the_projector_fills_it(server: Imitation, tmp_path: Path) -> None:
+    root = Path(homes.make_home(tmp_path / "home", native=False, memory_url=server.url, memory_api_key=KEY))
+    files = JournalFiles(paths.home_at(str(root)).journal)
+    for record in story():
+        files.add(record)
+
+    def rows(*words: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-c", "from levaithan.cli.main import run; run()", "--home", str(root), *words, "--json"],
+            env=homes.plain_environment(), capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert KEY not in done.stdout + done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)["rows"]
+        return found
+
+    assert [one["text"] for one in rows("memory", "search", "chocolate cake", "--k", "1")] == [CAKE]
+    (note,) = rows("memory", "add", "The oven is broken")
+    assert rows("memory", "show", note["id"])[0]["text"] == "The oven is broken"
+    assert rows("memory", "forget", "--session", "s2", "--yes")[0]["forgotten"] == 2
+    (rebuilt,) = rows("store", "rebuild", "memory")
+    assert rebuilt["dead_letters"] == 0
+    assert [one["text"] for one in rows("memory", "search", "chocolate cake", "--session", "s2")] == []
+    (compared_,) = rows("store", "compare", "memory")
+    assert compared_["equal"] is True
+    assert compared_["journal"] == compared_["stored"] == 7
+    (status,) = rows("store", "status", "memory")
+    assert (status["state"], status["server"]) == ("ok", "Weaviate 1.40.3")
+    assert "error" not in {one["status"] for one in rows("store", "check", "memory")}
