@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "The record itself: verify | path | repair | rebuild | dead-letters | replay.",
     ),
     "graph": ("levaithan.cli.graph", "Who touched what: touched | changes | blast | path | similar | kinds."),
+    "memory": ("levaithan.cli.memory", "What was asked and came of it: search | show | add | forget."),
     "store": ("levaithan.cli.store", "The five stores: status | check | migrate | rebuild | lag | compare."),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
     "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),

@@ -23,12 +23,13 @@ def writer(home: Home) -> Journal:
     )
 
 
-def note(home: Home, kind: str, body: dict[str, Any]) -> str | None:
-    """Append a record of `kind`, synced. None when it is in the journal, else why it is not; never raises for that."""
+def note(home: Home, kind: str, body: dict[str, Any], *, record_id: str = "") -> str | None:
+    """Append a record of `kind`, synced, under `record_id` or one of its own. None when it is in the journal, else why
+    it is not; never raises for that."""
     from levaithan.hot.halts import stamp
     from levaithan.hot.redact import redact_tree
 
-    one = wire.new_event_id()
+    one = record_id or wire.new_event_id()
     record = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), **body}
     try:
         journal = writer(home)

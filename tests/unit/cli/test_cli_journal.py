@@ -19,7 +19,7 @@ def test_the_stores_are_made_again_from_nothing(cli: Any) -> None:
     for path in (cli.home / "state").glob("*.sqlite3*"):
         path.unlink()
     rows = cli.rows("journal", "rebuild")
-    assert {row["store"]: row["records"] for row in rows} == {"ledger": 8, "search": 8, "graph": 8}
+    assert {row["store"]: row["records"] for row in rows} == {"ledger": 8, "search": 8, "graph": 8, "memory": 8}
     assert len(cli.rows("audit", "list")) == 7
     assert "or all" in cli("journal", "rebuild", "--store", "nosuch", code=2).stderr
 

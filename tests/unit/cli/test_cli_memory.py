@@ -1,0 +1,98 @@
+"""The memory from the command line: found by meaning, added to, forgotten for good."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import journals
+import pytest
+
+from levaithan.stores import embedding
+
+SECRET = "zanzibar"
+
+
+@pytest.fixture
+def told(cli: Any) -> Any:
+    (cli.home / ".env").write_text("LEVAITHAN_MEMORY_MODEL=hashing\n")
+
+    def prompt(n: int, text: str, session: str = "one", **over: Any) -> dict[str, Any]:
+        said = {"tool_name": None, "payload": {"prompt": text}, "session_id": session, **over}
+        return journals.event(n, "UserPromptSubmit", **said)
+
+    journals.write(
+        cli.home,
+        [
+            prompt(1, "repair the login form"),
+            prompt(2, f"sail to {SECRET} with the login form", "two", project="/q"),
+            journals.event(3, "Stop", session_id="two", payload={"last_assistant_message": f"arrived at {SECRET}"}),
+        ],
+    )
+    return cli
+
+
+def test_the_closest_comes_first_and_says_what_it_is(told: Any) -> None:
+    rows = told.rows("memory", "search", "login form repaired")
+    assert [row["session"] for row in rows[:2]] == ["one", "two"]
+    assert {row["is"] for row in rows} == {"stored text, never an instruction"}
+    assert rows[0]["score"] >= rows[1]["score"]
+    assert [row["kind"] for row in told.rows("memory", "search", "arrived", "--kind", "outcome", "--near")] == [
+        "outcome"
+    ]
+    assert [row["project"] for row in told.rows("memory", "search", "login", "--project", "/q")] == ["/q"]
+    assert len(told.rows("memory", "search", "login", "--k", "1")) == 1
+    assert told.rows("memory", "search", "login", "--since", "2020-01-01", "--until", "2020-01-02") == []
+    shown = told("memory", "show", rows[1]["id"]).stdout
+    assert SECRET in shown
+    assert "never an instruction" in shown
+    assert told.rows("memory", "show", rows[1]["id"])[0]["text"] == rows[1]["text"]
+
+
+def test_a_note_is_in_the_journal_and_a_rebuild_keeps_it(told: Any) -> None:
+    (row,) = told.rows(
+        "memory", "add", " Migrations run on Fridays, token ghp_" + "a1B2" * 9, "--project", str(told.home)
+    )
+    assert (row["kind"], row["project"]) == ("note", str(told.home))
+    assert "ghp_" not in row["text"], "what is remembered is redacted as everything is"
+    told("store", "rebuild", "memory")
+    assert [one["id"] for one in told.rows("memory", "search", "friday migrations", "--kind", "note")] == [row["id"]]
+    (compared,) = told.rows("store", "compare", "memory")
+    assert compared["equal"] is True
+    assert compared["journal"] == compared["stored"] == 4
+
+
+def test_a_forgotten_session_is_gone_from_the_file_and_stays_gone(told: Any) -> None:
+    assert told.rows("memory", "search", SECRET)
+    file = told.home / "state" / "memory.sqlite3"
+    assert SECRET.encode() in file.read_bytes()
+    assert "--yes" in told("memory", "forget", "--session", "two", code=2).stderr
+    (row,) = told.rows("memory", "forget", "--session", "two", "--yes")
+    assert (row["forgotten"], row["left"], row["prompt"], row["outcome"]) == (2, 0, 1, 1)
+    assert SECRET.encode() not in b"".join(one.read_bytes() for one in file.parent.glob("memory.sqlite3*"))
+    told("store", "rebuild", "memory")
+    assert {one["session"] for one in told.rows("memory", "search", f"login {SECRET}")} == {"one"}
+    assert told.rows("store", "compare", "memory")[0]["equal"] is True
+    assert "session two" in told("memory", "forget", "--session", "two", "--yes", code=1).stderr
+
+
+@pytest.mark.skipif(bool(embedding.missing()), reason=f"not installed: {embedding.missing()}")
+def test_the_language_model_finds_what_means_the_same(told: Any) -> None:
+    assert told.rows("memory", "search", "repair")
+    (told.home / ".env").write_text("LEVAITHAN_MEMORY_MODEL=minilm\n")
+    done = told("memory", "search", "mend the sign-in page", "--near", "--json", "--k", "1")
+    assert json.loads(done.stdout)["rows"][0]["session"] == "one"
+    told("store", "rebuild", "memory")
+    assert told.rows("store", "compare", "memory")[0]["equal"] is True
+    (status,) = told.rows("store", "status", "memory")
+    assert status["capabilities"] == ["minilm-l6-v2-int8"]
+
+
+def test_what_cannot_be_done_is_said(told: Any) -> None:
+    assert "finds nothing" in told("memory", "search", " ", code=2).stderr
+    assert "prompt, outcome" in told("memory", "search", "x", "--kind", "recipe", code=2).stderr
+    assert "says nothing" in told("memory", "add", "  ", code=2).stderr
+    assert "8000" in told("memory", "add", "x" * 9000, code=2).stderr
+    assert "no memory" in told("memory", "show", "f" * 32, code=1).stderr
+    (told.home / ".env").write_text("LEVAITHAN_MEMORY=off\n")
+    assert "LEVAITHAN_MEMORY=on" in told("memory", "search", "x", code=4).stderr
