@@ -18,6 +18,7 @@ from tests.bench import (
     hooks,
     ledger_postgres,
     machine,
+    memory,
     reading,
     report,
     rules,
@@ -30,7 +31,7 @@ from tests.e2e import real_client
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "sharing")
+PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "memory", "sharing")
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,20 @@ class Sizes:
     projected: int = 200_000
     months: int = 10_000_000
     graph: int = 50_000
+    texts: int = 4_000
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
             f"{self.ledger:,} in the ledger, {self.starts} starts of each command, {self.projected:,} events into "
-            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB"
+            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB, {self.texts:,} texts to remember"
         )
 
 
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
 QUICK = Sizes(
-    rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000
+    rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000,
+    texts=500,
 )  # fmt: skip
 
 
@@ -107,6 +110,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "helix" in parts:
         print(f"measuring HelixDB with {sizes.graph:,} events ...", file=sys.stderr)
         rows += graph_helix.measure(folder, sizes.graph, sizes.starts)
+    if "memory" in parts:
+        print(f"measuring {sizes.texts:,} texts to remember ...", file=sys.stderr)
+        rows += memory.measure(folder, sizes.texts)
     return rows
 
 
