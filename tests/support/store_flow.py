@@ -1,0 +1,285 @@
+"""A home whose store is on a real server, events that flow into it, and faults of that server in their midst.
+
+`Flow.through(fault)` is the whole of it: quiet, hurt, events on, mended, caught up, held against the journal. What must
+hold however busy the machine is raises here; what took how long is in the `Told` it gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support import homes, payloads
+from tests.support.faulted_stores import small_disk
+from tests.support.namespaces import fill
+from tests.support.steady_load import Load
+
+from levaithan.config import settings as settings_of
+from levaithan.hot import paths
+from levaithan.projector import compare, status
+from levaithan.stores import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.faulted_stores import Faulted
+
+TIMEOUT_S = 2.0
+"""What a call to the store may take in these homes."""
+PATIENCE_S = 120.0
+SESSION = payloads.DATA / "sessions" / "basic.jsonl"
+
+
+@dataclass
+class Told:
+    """What was seen: p99 of the time from a frame to its answer (ms), in the quiet, while hurt, while catching up;
+    the longest of all (ms); the lag (records) when hurt, at its highest, and at the end; what the store said."""
+
+    events: int = 0
+    quiet_ms: float = 0.0
+    hurt_ms: float = 0.0
+    after_ms: float = 0.0
+    longest_ms: float = 0.0
+    lag_before: int = 0
+    lag_highest: int = 0
+    lag_end: int = 0
+    said: set[str] = field(default_factory=set)
+    hurt_s: float = 0.0
+    caught_up_s: float = 0.0
+
+
+@dataclass
+class Fault:
+    """`hurt` the server and `mend` it. `signs`: what the projector must say of the store in the end, one of them;
+    nothing where the store may find nothing amiss but that its place has gone back."""
+
+    name: str
+    hurt: Callable[[Flow], None]
+    mend: Callable[[Flow], None]
+    signs: frozenset[str]
+    before: Callable[[Flow], None] = lambda _flow: None
+    restart: bool = False
+    """Whether what mends it is read when the service starts."""
+
+
+class Watch(threading.Thread):
+    """Looks ten times a second at what the projector says of a store."""
+
+    def __init__(self, root: str, role: str) -> None:
+        super().__init__(daemon=True)
+        self._home, self._role, self._over = paths.home_at(root), role, threading.Event()
+        self.seen: list[tuple[float, int, str, str]] = []
+
+    def run(self) -> None:
+        while not self._over.wait(0.1):
+            one = ((status.read(self._home) or {}).get("stores") or {}).get(self._role)
+            if one:
+                error = one["error"] or {}
+                self.seen.append((time.monotonic(), one["lag_events"], error.get("code", ""), error.get("message", "")))
+
+    def since(self, moment: float) -> list[tuple[float, int, str, str]]:
+        return [one for one in self.seen if one[0] >= moment]
+
+    def finish(self) -> None:
+        self._over.set()
+        self.join(10)
+
+
+class Flow:
+    """The server, the home and its service. `disk`: the small disk that the server is on, None without one."""
+
+    def __init__(self, faulted: Faulted, folder: Path, disk: Path | None, **settings: object) -> None:
+        self.faulted, self.server, self.disk, self.copy = faulted, faulted.server, disk, folder / "copy"
+        self.learn: Callable[[], None] = lambda: None
+        """Lets the home know the password that the last change made."""
+        self.server.start()
+        chosen = {"store_timeout_ms": int(TIMEOUT_S * 1000), "canary_interval_s": 0, **settings}
+        self.root = homes.make_home(folder / "home", native=False, **chosen, **faulted.settings())
+        faulted.prepare(self.root)
+        self.service = homes.start_service(self.root)
+        homes.sync(self.root)
+
+    def end(self) -> None:
+        if self.service.poll() is None:
+            homes.stop_service(self.service)
+
+    def through(self, fault: Fault, events: int, rate: float, hurt_s: float = 0.0) -> Told:
+        """`events` at `rate` a second while the server is hurt for at least `hurt_s` seconds. Raises AssertionError."""
+        fault.before(self)
+        homes.sync(self.root)
+        role = self.faulted.role
+        watch = Watch(self.root, role)
+        watch.start()
+        load = Load(paths.home_at(self.root).socket, rate, SESSION, self.copy.parent / f"answers-{time.monotonic_ns()}")
+        try:
+            told = self._under(load, watch, fault, events, hurt_s)
+        finally:
+            load.kill()
+            watch.finish()
+        homes.sync(self.root, PATIENCE_S)
+        self.hold_against_journal()
+        return told
+
+    def _under(self, load: Load, watch: Watch, fault: Fault, events: int, hurt_s: float) -> Told:
+        third, signs = max(1, events // 3), self.faulted.signs.get(fault.name, fault.signs)
+        homes.until(lambda: load.answered() >= third, PATIENCE_S)
+        told = Told(lag_before=watch.seen[-1][1] if watch.seen else 0)
+        hurt_at = time.monotonic()
+        fault.hurt(self)
+        begun, since = time.monotonic_ns(), load.answered()
+        wanted = max(third, int(load.rate * hurt_s * 0.9))
+        # A hook never waits for a store: what is sent from now on is answered before the server is mended.
+        homes.until(lambda: load.answered_since(begun, since) >= wanted, PATIENCE_S + hurt_s)
+        homes.until(lambda: self._noticed(watch, hurt_at, signs, third), PATIENCE_S)
+        told.hurt_s = time.monotonic() - hurt_at
+        mended_at = time.monotonic()
+        self._mended(load, fault)
+        homes.until(lambda: self._well(watch, mended_at, load.rate), PATIENCE_S)
+        told.lag_highest = max(lag for _, lag, _, _ in watch.since(hurt_at))
+        told.said = {f"{code}: {message}" for _, _, code, message in watch.since(hurt_at) if code}
+        told.lag_end = watch.seen[-1][1]
+        told.caught_up_s = time.monotonic() - mended_at
+        homes.until(lambda: load.answered() >= events, PATIENCE_S + events / load.rate)
+        said = load.finish()
+        answers = load.answers()
+        assert said["broken"] == 0, f"{said['broken']} events were not answered"
+        assert len(answers) == said["sent"]
+        assert not any(code for _, _, code in answers), "an event was refused"
+        told.events = len(answers)
+        told.longest_ms = max(taken for _, taken, _ in answers) / 1e6
+        told.quiet_ms = _p99(answers, 0, hurt_at)
+        told.hurt_ms = _p99(answers, hurt_at, mended_at)
+        told.after_ms = _p99(answers, mended_at, mended_at + told.caught_up_s)
+        return told
+
+    def _noticed(self, watch: Watch, since: float, signs: frozenset[str], lag: int) -> bool:
+        """Whether the projector has said what it must, and nothing else but that the server is down."""
+        seen = watch.since(since)
+        strange = {message for _, _, code, message in seen if code and code not in signs | DOWN}
+        assert not strange, strange
+        return not signs or (bool(seen) and seen[-1][2] in signs and seen[-1][1] >= lag)
+
+    def _mended(self, load: Load, fault: Fault) -> None:
+        if not fault.restart:
+            fault.mend(self)
+            return
+        load.hold()
+        fault.mend(self)
+        self.restart_service()
+        load.go()
+
+    def _well(self, watch: Watch, since: float, rate: float) -> bool:
+        """Whether the store says so, and is about as near to the journal's end as events that flow let it be."""
+        seen = watch.since(since)
+        return bool(seen) and not seen[-1][2] and seen[-1][1] < rate
+
+    def restart_service(self) -> None:
+        assert homes.stop_service(self.service) == 0
+        self.service = homes.start_service(self.root)
+
+    def hold_against_journal(self) -> None:
+        """Every store of the home equals the journal, nothing is there twice, nothing waits. Raises AssertionError."""
+        home = paths.home_at(self.root)
+        records = [one for one in homes.journal_records(self.root) if one["kind"] == "event"]
+        ids = {one["id"] for one in records}
+        assert len(ids) == len(records), "an event is in the journal twice"
+        for role, store in registry.each(settings_of.load(self.root, environ={}), home):
+            if store is None:
+                continue
+            opened: Any = store
+            try:
+                done = compare.compare(home, opened)
+                assert (done.equal, done.waiting, done.behind) == (True, 0, 0), done
+                assert done.stored == done.journal > 0, done
+                if role == self.faulted.role:
+                    rows, distinct = self.faulted.rows(opened)
+                    assert rows == distinct >= len(ids), (role, rows, distinct, len(ids))
+            finally:
+                opened.close()
+
+
+def _p99(answers: list[tuple[int, int, int]], begun_s: float, ended_s: float) -> float:
+    found = sorted(taken for sent, taken, _ in answers if begun_s * 1e9 <= sent < ended_s * 1e9)
+    return found[min(len(found) - 1, len(found) * 99 // 100)] / 1e6 if found else 0.0
+
+
+@contextlib.contextmanager
+def flowing(kind: type[Faulted], folder: Path, disk_size: str, **settings: object) -> Iterator[Flow]:
+    """A flow for the length of a block, its server on a small disk where one can be mounted."""
+    with small_disk(disk_size) as disk:
+        before = os.environ.get("LEVAITHAN_TEST_SERVER_FOLDER")
+        if disk is not None:
+            os.environ["LEVAITHAN_TEST_SERVER_FOLDER"] = str(disk)
+        try:
+            faulted = kind(folder)
+        finally:
+            if disk is not None:
+                os.environ.pop("LEVAITHAN_TEST_SERVER_FOLDER")
+            if before is not None:
+                os.environ["LEVAITHAN_TEST_SERVER_FOLDER"] = before
+        flow = None
+        try:
+            flow = Flow(faulted, folder, disk, **settings)
+            yield flow
+        finally:
+            if flow is not None:
+                flow.end()
+            faulted.server.stop()
+
+
+def _kill(flow: Flow) -> None:
+    flow.server.kill()
+
+
+def _start(flow: Flow) -> None:
+    flow.server.restart()
+
+
+def _fill(flow: Flow) -> None:
+    assert flow.disk is not None
+    fill(flow.disk)
+
+
+def _make_room(flow: Flow) -> None:
+    assert flow.disk is not None
+    (flow.disk / "filler").unlink()
+    server = flow.server
+    if server.process is None or server.process.poll() is not None:  # it gave up for want of room
+        server.kill()
+        server.restart()
+
+
+def _copy_aside(flow: Flow) -> None:
+    flow.server.shut_down()
+    shutil.rmtree(flow.copy, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(flow.server.data), str(flow.copy)], check=True)
+    flow.server.restart()
+
+
+def _restore(flow: Flow) -> None:
+    shutil.rmtree(flow.server.data)
+    subprocess.run(["cp", "-a", str(flow.copy), str(flow.server.data)], check=True)
+    flow.server.restart()
+
+
+def _change_password(flow: Flow) -> None:
+    flow.learn = flow.faulted.change_password()
+
+
+DOWN = frozenset({"store_down", "store_timeout", "store_busy"})
+_EVERY = (
+    Fault("killed", _kill, _start, DOWN),
+    Fault("paused", lambda flow: flow.server.pause(), lambda flow: flow.server.resume(), DOWN),
+    Fault("full", _fill, _make_room, DOWN),
+    Fault("password", _change_password, lambda flow: flow.learn(), frozenset({"store_auth"}), restart=True),
+    Fault("aged", lambda flow: flow.faulted.age(), lambda flow: flow.faulted.brought_up(flow.root), frozenset()),
+    Fault("restored", lambda flow: flow.server.shut_down(), _restore, DOWN, before=_copy_aside),
+)
+FAULTS: dict[str, Fault] = {one.name: one for one in _EVERY}
