@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
 import struct
 import subprocess
@@ -167,11 +168,13 @@ class Load:
         return sum(sent >= begun_ns for sent, _, _ in self.answers(since))
 
     def hold(self) -> None:
-        """Send nothing and have no connection, until `go`; every answer has come then."""
+        """Send nothing and have no connection, until `go`; every answer has come then. Raises TimeoutError."""
         assert self._process.stdin, "a pipe"
         assert self._process.stdout, "a pipe"
         self._process.stdin.write("h")
         self._process.stdin.flush()
+        if not select.select([self._process.stdout], [], [], _GIVE_UP_S)[0]:
+            raise TimeoutError(f"some events were not answered within {_GIVE_UP_S:.0f} s")
         assert self._process.stdout.readline() == "held\n", "it has ended"
 
     def go(self) -> None:
