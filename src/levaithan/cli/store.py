@@ -74,7 +74,7 @@ def _last_known(name: str) -> dict[str, Any]:
 
     told = ((projecting.read(STATE.home()) or {}).get("stores") or {}).get(name)
     if not isinstance(told, dict) or not isinstance(told.get("seq"), int):
-        return {"lag": None}
+        return {"lag": None, "dead_letters": None}
     return {"lag": max(0, feed.last_seq(STATE.home().journal) - told["seq"]), "dead_letters": told.get("dead_letters")}
 
 
@@ -119,8 +119,8 @@ def migrate(  # noqa: PLR0917 - an option each
     names = chosen(roles)
     store_roles.check(make_roles, names, (writer_password_file, reader_password_file))
     rows = [_migrated(name, dry_run) for name in names]
-    if make_roles and not dry_run:
-        rows += store_roles.make(writer_password_file, reader_password_file)
+    if make_roles:
+        rows += store_roles.make(writer_password_file, reader_password_file, dry_run=dry_run)
     columns = ["store", "done", *(["role", "password_file"] if make_roles else [])]
     output.emit(rows, columns, output.pick(None, json))
     for row in rows:

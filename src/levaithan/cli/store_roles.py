@@ -58,7 +58,7 @@ def check(wanted: bool, names: Sequence[str], files: Sequence[Path | None]) -> N
         )
 
 
-def make(writer_file: Path | None, reader_file: Path | None) -> list[dict[str, Any]]:
+def make(writer_file: Path | None, reader_file: Path | None, *, dry_run: bool) -> list[dict[str, Any]]:
     """Make the roles, or bring them up to date: a row each (store, done, role, password_file).
 
     Without a file of yours the passwords are in `keys/` of the home. Raises PasswordFileError, StoreError.
@@ -67,17 +67,19 @@ def make(writer_file: Path | None, reader_file: Path | None) -> list[dict[str, A
 
     keys = Path(STATE.home().keys)
     files = {WRITER: writer_file or keys / f"{WRITER}.password", READER: reader_file or keys / f"{READER}.password"}
+    if dry_run:
+        return [_row(role, file, "would be made or brought up") for role, file in files.items()]
     passwords = {role: password(file) for role, file in files.items()}
     store: Any = registry.open_ledger(STATE.settings(), STATE.home())
     try:
         done = make_roles(store.opening, passwords[WRITER], passwords[READER])
     finally:
         store.close()
-    return [
-        {"store": LEDGER, "done": "made" if role in done.made else "brought up", "role": role,
-         "password_file": str(file), "found": []}
-        for role, file in files.items()
-    ]  # fmt: skip
+    return [_row(role, file, "made" if role in done.made else "brought up") for role, file in files.items()]
+
+
+def _row(role: str, file: Path, done: str) -> dict[str, Any]:
+    return {"store": LEDGER, "done": done, "role": role, "password_file": str(file), "found": []}
 
 
 def password(file: Path) -> str:
