@@ -45,7 +45,7 @@ def measure(folder: str, events: int, pause_s: float, stores: Sequence[str] = tu
 
 def _through_all(store: str, place: Path, events: int, pause_s: float) -> dict[str, Told]:
     told = {}
-    with flowing(SERVERS[store], place, f"{256 + events // 50}m") as flow:
+    with flowing(store, place, f"{256 + events // 50}m") as flow:
         for name, fault in FAULTS.items():
             if name == "full" and flow.disk is None:
                 print(f"not measured: a full disk of {store}, for this user may mount none", file=sys.stderr)

@@ -30,7 +30,7 @@ DISK_MIB = 256 + EVENTS * len(FAULTS) // 100
 def flow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """A home whose store is on this server, its service, and the server."""
     try:
-        with flowing(SERVERS[request.param], tmp_path_factory.mktemp(request.param), f"{DISK_MIB}m") as made:
+        with flowing(request.param, tmp_path_factory.mktemp(request.param), f"{DISK_MIB}m") as made:
             yield made
     except ServerMissingError as error:
         fixtures.without(request.param, str(error))
@@ -42,7 +42,7 @@ def test_what_befalls_a_server_is_a_lag_and_nothing_else(flow: Flow, fault: str)
     if fault == "full" and flow.disk is None:
         without_a_disk()
     told = flow.through(FAULTS[fault], EVENTS, RATE, HURT_S)
-    print(f"\n{type(flow.faulted).__name__} {fault}: {told}")
+    print(f"\n{flow.server.store} {fault}: {told}")
     assert told.lag_highest > told.lag_end, told
     if told.said:
         assert told.lag_highest >= EVENTS // 3, told

@@ -1,12 +1,12 @@
 """The servers that tests/faults/test_store_faults.py hurts, one entry each: how a home uses it, and what only it knows
-of its passwords, its older schema and its rows. Adding a store is a class and its name in SERVERS.
+of its passwords, its older schema and its rows. Adding a store is a class in a file of its own and a line in SERVERS.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.servers import catalogue
 from tests.servers.process import alive
-from tests.support import homes, postgres_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +43,13 @@ class Faulted:
         """What the home's .env says, passwords in files."""
         raise NotImplementedError
 
+    def secret(self, password: str) -> Path:
+        """The file that the home has the password from, which holds this one now."""
+        file = self.folder / "secret"
+        file.touch(0o600)
+        file.write_text(password)
+        return file
+
     def prepare(self, root: str) -> None:
         """Make what must be there before the home's service starts."""
 
@@ -59,86 +65,27 @@ class Faulted:
         """What a person does about an older schema, where the store does not bring it up by itself; then looks whether
         the other rows are there."""
 
-    def rows(self, store: Any) -> tuple[int, int]:
-        """Rows that are there of events, and how many ids they have."""
+    def doubled(self, store: Any, root: str) -> int:
+        """How much is in the store twice."""
         raise NotImplementedError
 
-
-class PostgresLedger(Faulted):
-    """The ledger under the least rights: the home's user is the writer, who may not change the schema."""
-
-    role = "ledger"
-    signs: ClassVar = {"aged": frozenset({"store_unsupported"})}
-    _OLD = 90
-
-    def make(self) -> Server:
-        from tests.servers.postgres import Postgres
-
-        return Postgres(max_wal_size="128MB", min_wal_size="32MB", wal_recycle="off")
-
-    def _url(self, user: str) -> str:
-        return f"postgresql://{user}@127.0.0.1:{self.server.port}/levaithan"
-
-    @property
-    def _secret(self) -> Path:
-        return self.folder / "writer.password"
-
-    def settings(self) -> dict[str, object]:
-        self._secret.touch(0o600)
-        self._secret.write_text(secrets.token_hex(12))
-        return {"ledger_url": self._url("levaithan_writer"), "ledger_password_file": self._secret}
-
-    def prepare(self, root: str) -> None:
-        postgres_place.database(self.server.url(), "levaithan")
-        self._as_owner(root)
-
-    def _as_owner(self, root: str) -> None:
-        owner = homes.plain_environment(
-            LEVAITHAN_LEDGER_URL=self._url("postgres"), LEVAITHAN_LEDGER_PASSWORD=self.server.password
-        )
-        words = ["store", "migrate", "ledger", "--roles", "--writer-password-file", str(self._secret)]
-        homes.cli(root, *words, "--reader-password-file", str(self.folder / "reader.password"), env=owner)
-
-    def change_password(self) -> Callable[[], None]:
-        password = secrets.token_hex(12)
-        self._execute(
-            f"ALTER ROLE levaithan_writer PASSWORD '{password}'",
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'levaithan_writer'",
-        )
-        return lambda: self._secret.write_text(password)
-
-    def age(self) -> None:
-        from levaithan.stores.versions import KNOWN
-
-        self._execute("DROP DATABASE levaithan WITH (FORCE)", database="postgres")
-        url = postgres_place.database(self.server.url(), "levaithan")
-        postgres_place.older(url, KNOWN[-2])
-        self._execute(
-            "INSERT INTO events (id, seq, journal, hash, at_us, event, body) SELECT 'e' || n, n, 'old', 'h', "
-            f"1700000000000000 + n, 'Stop', '{{}}' FROM generate_series(1, {self._OLD}) n",
-            "GRANT SELECT ON schema_version TO levaithan_writer",
-        )
-
-    def brought_up(self, root: str) -> None:
-        self._as_owner(root)
-        assert self._execute("SELECT count(*) FROM events WHERE journal = 'old'") == [(self._OLD,)]
-
-    def rows(self, store: Any) -> tuple[int, int]:
-        found: tuple[int, int] = store.rows("SELECT count(*), count(DISTINCT id) FROM events")[0]
-        return found
-
-    def _execute(self, *statements: str, database: str = "levaithan") -> list[Any]:
-        import psycopg
-
-        with psycopg.connect(self.server.url(database), autocommit=True) as link:
-            for one in statements:
-                run = link.execute(one)
-            return run.fetchall() if run.description else []
+    def room_again(self) -> None:
+        """What a person does about a server whose disk has room again."""
+        if self.server.process is None or self.server.process.poll() is not None:  # it gave up for want of room
+            self.server.kill()
+            self.server.restart()
 
 
-SERVERS: dict[str, type[Faulted]] = {"postgres": PostgresLedger}
-"""The store's name in tests/servers/catalogue.py -> how it is hurt."""
+SERVERS: dict[str, str] = {"postgres": "tests.support.faulted_postgres:PostgresLedger"}
+"""The store's name in tests/servers/catalogue.py -> module:class of how it is hurt."""
 assert set(SERVERS) <= set(catalogue.STORES)
+
+
+def faulted(store: str, folder: Path) -> Faulted:
+    """The server of `store`, not started. Raises ServerMissingError where it is not installed."""
+    module, _, name = SERVERS[store].partition(":")
+    made: Faulted = getattr(importlib.import_module(module), name)(folder)
+    return made
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ class Sender:
             if order != "g":
                 due = now
                 if order == "h" and not self._waiting():
-                    order = self._hold()
+                    order, due = self._hold(), time.monotonic()
                     continue
             while due <= now and order == "g":
                 self._send()
