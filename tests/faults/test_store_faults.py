@@ -20,9 +20,9 @@ from tests.support.faulted_stores import SERVERS
 from tests.support.store_flow import FAULTS, PATIENCE_S, Flow, flowing
 
 pytestmark = pytest.mark.faults
-EVENTS = int(os.environ.get("LEVAITHAN_FAULT_EVENTS", "900"))
+EVENTS = int(os.environ.get("LEVAITHAN_FAULT_EVENTS", "600"))
 RATE = float(os.environ.get("LEVAITHAN_FAULT_RATE", "300"))
-HURT_S = float(os.environ.get("LEVAITHAN_FAULT_HURT_S", "1"))
+HURT_S = float(os.environ.get("LEVAITHAN_FAULT_HURT_S", "0.5"))
 DISK_MIB = 256 + EVENTS * len(FAULTS) // 100
 
 

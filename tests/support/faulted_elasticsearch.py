@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 import urllib.error
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.servers import asking
 from tests.servers.elasticsearch import Elasticsearch, hashed
@@ -24,6 +24,7 @@ class ElasticsearchSearch(Faulted):
     """The search of a home."""
 
     role = "search"
+    signs: ClassVar = {"aged": frozenset({"store_timeout", "store_down"})}
 
     def make(self) -> Server:
         return Elasticsearch(**{"resource.reload.interval.high": "1s"})
@@ -44,10 +45,13 @@ class ElasticsearchSearch(Faulted):
         return lambda: self.secret(new) and None
 
     def age(self) -> None:
+        """A client looks at the version again after a call that failed: the server stands still for that."""
         meta = json.loads(self._ask("/levaithan-cursors/_mapping"))["levaithan-cursors"]["mappings"]["_meta"]
         self._ask("/levaithan-cursors/_mapping", json.dumps({"_meta": meta | {"schema": 0}}).encode(), method="PUT")
-        self.server.kill()
-        self.server.restart()
+        self.server.pause()
+
+    def brought_up(self, root: str) -> None:
+        self.server.resume()
 
     def doubled(self, store: Any, root: str) -> int:
         ids = [hit["_id"] for hit in store.writer.every({"match_all": {}}, source=False)]

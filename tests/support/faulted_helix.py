@@ -43,7 +43,8 @@ class HelixGraphStore(Faulted):
         noted = g().n_with_label_where("Schema", SourcePredicate.eq("key", "levaithan"))
         older = noted.set_property("version", PropertyInput.value(0))
         asked = write_batch().var_as("note", older).returning(["note"]).to_query_request()
-        Client(self.server.endpoint().url, api_key=self.server.password).query(asked)
+        told = Client(self.server.endpoint().url, api_key=self.server.password).query(asked)
+        assert told["note"], "there is no note of the schema's version"
         self.server.kill()
         self.server.restart()
 
