@@ -43,9 +43,9 @@ def test_what_befalls_a_server_is_a_lag_and_nothing_else(flow: Flow, fault: str)
         without_a_disk()
     told = flow.through(FAULTS[fault], EVENTS, RATE, HURT_S)
     print(f"\n{flow.server.store} {fault}: {told}")
-    assert told.lag_highest > told.lag_end, told
     if told.said:
         assert told.lag_highest >= EVENTS // 3, told
+        assert told.lag_highest > told.lag_end, told
 
 
 def without_a_disk() -> None:
