@@ -76,7 +76,11 @@ class Faulted:
             self.server.restart()
 
 
-SERVERS: dict[str, str] = {"postgres": "tests.support.faulted_postgres:PostgresLedger"}
+SERVERS: dict[str, str] = {
+    "postgres": "tests.support.faulted_postgres:PostgresLedger",
+    "redis": "tests.support.faulted_redis:RedisStream",
+    "helix": "tests.support.faulted_helix:HelixGraphStore",
+}
 """The store's name in tests/servers/catalogue.py -> module:class of how it is hurt."""
 assert set(SERVERS) <= set(catalogue.STORES)
 
