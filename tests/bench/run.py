@@ -23,6 +23,7 @@ from tests.bench import (
     rules,
     search_elastic,
     sharing,
+    store_faults,
     throughput,
 )
 from tests.e2e import real_client
@@ -30,7 +31,7 @@ from tests.e2e import real_client
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "sharing")
+PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "sharing", "faults")
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,22 @@ class Sizes:
     projected: int = 200_000
     months: int = 10_000_000
     graph: int = 50_000
+    faults: int = 100_000
+    pause_s: float = 60.0
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
             f"{self.ledger:,} in the ledger, {self.starts} starts of each command, {self.projected:,} events into "
-            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB"
+            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB, {self.faults:,} past the faults of each "
+            f"server, one of which is stopped for {self.pause_s:g} s"
         )
 
 
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
 QUICK = Sizes(
-    rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000
+    rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000,
+    faults=6_000, pause_s=3.0,
 )  # fmt: skip
 
 
@@ -107,6 +112,9 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "helix" in parts:
         print(f"measuring HelixDB with {sizes.graph:,} events ...", file=sys.stderr)
         rows += graph_helix.measure(folder, sizes.graph, sizes.starts)
+    if "faults" in parts:
+        print(f"measuring hooks while servers are hurt, {sizes.faults:,} events each ...", file=sys.stderr)
+        rows += store_faults.measure(folder, sizes.faults, sizes.pause_s)
     return rows
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from tests.bench.report import Row, table
 from tests.servers.endpoint import ServerMissingError
 from tests.support.faulted_stores import SERVERS
-from tests.support.store_flow import FAULTS, Told, flowing
+from tests.support.store_flow import Told, flowing
+from tests.support.store_harm import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ Each fault: a home's service takes events at a steady rate, its store's server i
 the server is mended. Every event must be answered before that (a hook never waits for a store), the lag must be seen to
 grow and to fall, and afterwards every store must equal the journal. Nothing here is timed: that is for tests/bench.
 
-Sizes: LEVAITHAN_FAULT_EVENTS events a fault, LEVAITHAN_FAULT_RATE a second, LEVAITHAN_FAULT_HURT_S seconds hurt at
-least (a pause that is shorter than the store's time-out shows nothing: see store_flow).
+Sizes: LEVAITHAN_FAULT_STORE_EVENTS events a fault, LEVAITHAN_FAULT_STORE_RATE a second, and the server is hurt for at
+least LEVAITHAN_FAULT_STORE_HURT_S seconds (longer than that until the projector has said so).
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import pytest
 from tests.servers import fixtures
 from tests.servers.endpoint import ServerMissingError
 from tests.support.faulted_stores import SERVERS
-from tests.support.store_flow import FAULTS, PATIENCE_S, Flow, flowing
+from tests.support.store_flow import PATIENCE_S, Flow, flowing
+from tests.support.store_harm import FAULTS
 
 pytestmark = pytest.mark.faults
-EVENTS = int(os.environ.get("LEVAITHAN_FAULT_EVENTS", "600"))
-RATE = float(os.environ.get("LEVAITHAN_FAULT_RATE", "300"))
-HURT_S = float(os.environ.get("LEVAITHAN_FAULT_HURT_S", "0.5"))
+EVENTS = int(os.environ.get("LEVAITHAN_FAULT_STORE_EVENTS", "600"))
+RATE = float(os.environ.get("LEVAITHAN_FAULT_STORE_RATE", "300"))
+HURT_S = float(os.environ.get("LEVAITHAN_FAULT_STORE_HURT_S", "0.5"))
 DISK_MIB = 256 + EVENTS * len(FAULTS) // 100
 
 
@@ -49,7 +50,10 @@ def test_what_befalls_a_server_is_a_lag_and_nothing_else(flow: Flow, fault: str)
 
 
 def without_a_disk() -> None:
-    why = "this user may mount no small disk: a full disk is NOT tested on the store's server. next: run as root"
+    why = (
+        "this user may mount no small disk: a full disk is NOT tested on the store's server. "
+        "next: run as root, or name one in LEVAITHAN_TEST_SERVER_FOLDER"
+    )
     if os.environ.get("LEVAITHAN_REQUIRE_NAMESPACES") == "1":
         pytest.fail(f"LEVAITHAN_REQUIRE_NAMESPACES asks for it, but {why}", pytrace=False)
     pytest.skip(why)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.servers.process import Server
 
 _DISK = "levaithan-disk-"
+LARGEST = 8 << 30
+"""A larger disk is none that was made to be filled."""
 
 
 class Faulted:
@@ -94,10 +96,15 @@ def faulted(store: str, folder: Path) -> Faulted:
 
 @contextlib.contextmanager
 def small_disk(size: str) -> Iterator[Path | None]:
-    """A disk of `size` (such as 256m) for a server's folder; None where this user may not mount one.
+    """A disk of `size` (such as 256m) for a server's folder; None where this user may not mount one and none is given.
 
-    It is seen by everybody, for the server runs as another user; what a killed run left is unmounted by the next one.
+    LEVAITHAN_TEST_SERVER_FOLDER gives one: a mount of its own of at most LARGEST bytes, which is filled. One that is
+    made here is seen by everybody, for the server runs as another user; what a killed run left the next one unmounts.
     """
+    given = os.environ.get("LEVAITHAN_TEST_SERVER_FOLDER")
+    if given and Path(given).is_mount() and shutil.disk_usage(given).total <= LARGEST:
+        yield Path(given)
+        return
     temp = Path("/tmp")
     for left in temp.glob(f"{_DISK}*"):
         owner = left.name.removeprefix(_DISK).partition("-")[0]

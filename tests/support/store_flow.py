@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import homes, payloads
 from tests.support.faulted_stores import faulted, small_disk
-from tests.support.namespaces import fill
 from tests.support.steady_load import Load
+from tests.support.store_harm import DOWN
 
 from levaithan.config import settings as settings_of
 from levaithan.hot import paths
@@ -31,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.support.faulted_stores import Faulted
+    from tests.support.store_harm import Fault
 
+_FOLDER = "LEVAITHAN_TEST_SERVER_FOLDER"
 TIMEOUT_S = 2.0
 """What a call to the store may take in these homes."""
 PATIENCE_S = 120.0
@@ -62,20 +62,6 @@ class Told:
     said: set[str] = field(default_factory=set)
     hurt_s: float = 0.0
     caught_up_s: float = 0.0
-
-
-@dataclass
-class Fault:
-    """`hurt` the server and `mend` it. `signs`: what the projector must say of the store in the end, one of them;
-    nothing where the store may find nothing amiss but that its place has gone back."""
-
-    name: str
-    hurt: Callable[[Flow], None]
-    mend: Callable[[Flow], None]
-    signs: frozenset[str]
-    before: Callable[[Flow], None] = lambda _flow: None
-    restart: bool = False
-    """Whether what mends it is read when the service starts."""
 
 
 class Watch(threading.Thread):
@@ -232,18 +218,20 @@ def _p99(taken: list[int]) -> float:
 
 @contextlib.contextmanager
 def flowing(store: str, folder: Path, disk_size: str, **settings: object) -> Iterator[Flow]:
-    """A flow for the length of a block, its server on a small disk where one can be mounted."""
+    """A flow for the length of a block, its server on a small disk where one can be mounted or is given.
+
+    Raises ServerMissingError where the server is not installed.
+    """
     with small_disk(disk_size) as disk:
-        before = os.environ.get("LEVAITHAN_TEST_SERVER_FOLDER")
+        before = os.environ.get(_FOLDER)
         if disk is not None:
-            os.environ["LEVAITHAN_TEST_SERVER_FOLDER"] = str(disk)
+            os.environ[_FOLDER] = str(disk)
         try:
             made = faulted(store, folder)
         finally:
-            if disk is not None:
-                os.environ.pop("LEVAITHAN_TEST_SERVER_FOLDER")
+            os.environ.pop(_FOLDER, None)
             if before is not None:
-                os.environ["LEVAITHAN_TEST_SERVER_FOLDER"] = before
+                os.environ[_FOLDER] = before
         flow = None
         try:
             flow = Flow(made, folder, disk, **settings)
@@ -252,59 +240,3 @@ def flowing(store: str, folder: Path, disk_size: str, **settings: object) -> Ite
             if flow is not None:
                 flow.end()
             made.server.stop()
-
-
-def _kill(flow: Flow) -> None:
-    flow.server.kill()
-
-
-def _start(flow: Flow) -> None:
-    """Starts it again. What it left behind serves as the older copy of the next fault: two stops less."""
-    _copy(flow)
-    flow.server.restart()
-
-
-def _fill(flow: Flow) -> None:
-    assert flow.disk is not None
-    fill(flow.disk)
-
-
-def _make_room(flow: Flow) -> None:
-    assert flow.disk is not None
-    (flow.disk / "filler").unlink()
-    flow.faulted.room_again()
-
-
-def _copy_aside(flow: Flow) -> None:
-    if not flow.copy.exists():
-        flow.server.shut_down()
-        _copy(flow)
-        flow.server.restart()
-
-
-def _copy(flow: Flow) -> None:
-    shutil.rmtree(flow.copy, ignore_errors=True)
-    subprocess.run(["cp", "-a", str(flow.server.data), str(flow.copy)], check=True)
-
-
-def _restore(flow: Flow) -> None:
-    shutil.rmtree(flow.server.data)
-    subprocess.run(["cp", "-a", str(flow.copy), str(flow.server.data)], check=True)
-    shutil.rmtree(flow.copy)
-    flow.server.restart()
-
-
-def _change_password(flow: Flow) -> None:
-    flow.learn = flow.faulted.change_password()
-
-
-DOWN = frozenset({"store_down", "store_timeout", "store_busy"})
-_EVERY = (  # in this order: a copy must be of the password of now
-    Fault("killed", _kill, _start, DOWN),
-    Fault("restored", lambda flow: flow.server.shut_down(), _restore, DOWN, before=_copy_aside),
-    Fault("paused", lambda flow: flow.server.pause(), lambda flow: flow.server.resume(), DOWN),
-    Fault("full", _fill, _make_room, DOWN),
-    Fault("password", _change_password, lambda flow: flow.learn(), frozenset({"store_auth"}), restart=True),
-    Fault("aged", lambda flow: flow.faulted.age(), lambda flow: flow.faulted.brought_up(flow.root), frozenset()),
-)
-FAULTS: dict[str, Fault] = {one.name: one for one in _EVERY}
