@@ -81,6 +81,7 @@ class Faulted:
 SERVERS: dict[str, str] = {
     "postgres": "tests.support.faulted_postgres:PostgresLedger",
     "redis": "tests.support.faulted_redis:RedisStream",
+    "elasticsearch": "tests.support.faulted_elasticsearch:ElasticsearchSearch",
     "helix": "tests.support.faulted_helix:HelixGraphStore",
 }
 """The store's name in tests/servers/catalogue.py -> module:class of how it is hurt."""
