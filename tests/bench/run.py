@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.bench import (
+    all_stores,
     graph_helix,
     hooks,
     ledger_postgres,
@@ -24,6 +25,7 @@ from tests.bench import (
     rules,
     search_elastic,
     sharing,
+    store_faults,
     throughput,
 )
 from tests.e2e import real_client
@@ -31,7 +33,9 @@ from tests.e2e import real_client
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PARTS = ("hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "memory", "sharing")
+PARTS = (
+    "hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "memory", "sharing", "stores", "faults",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,23 @@ class Sizes:
     months: int = 10_000_000
     graph: int = 50_000
     texts: int = 4_000
+    steady_s: float = 60.0
+    faults: int = 100_000
+    pause_s: float = 60.0
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
             f"{self.ledger:,} in the ledger, {self.starts} starts of each command, {self.projected:,} events into "
-            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB, {self.texts:,} texts to remember"
+            f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB, {self.texts:,} texts to remember, "
+            f"{self.faults:,} past the faults of each server, one of which is stopped for {self.pause_s:g} s"
         )
 
 
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
 QUICK = Sizes(
     rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000,
-    texts=500,
+    texts=500, steady_s=10.0, faults=6_000, pause_s=3.0,
 )  # fmt: skip
 
 
@@ -113,6 +121,12 @@ def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row
     if "memory" in parts:
         print(f"measuring {sizes.texts:,} texts to remember ...", file=sys.stderr)
         rows += memory.measure(folder, sizes.texts)
+    if "stores" in parts:
+        print("measuring all stores on servers at once ...", file=sys.stderr)
+        rows += all_stores.measure(folder, sizes.steady_s)
+    if "faults" in parts:
+        print(f"measuring hooks while servers are hurt, {sizes.faults:,} events each ...", file=sys.stderr)
+        rows += store_faults.measure(folder, sizes.faults, sizes.pause_s)
     return rows
 
 

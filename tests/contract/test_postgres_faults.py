@@ -137,8 +137,9 @@ def test_a_password_that_was_changed_is_said_and_the_new_one_works(own_server: A
         link.execute("ALTER ROLE postgres PASSWORD 'changed'")
         link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'levaithan'")
     for ask in (lambda: ledger.apply([delivery(event(2))], cursor(3)), lambda: count(ledger)):
-        with pytest.raises(StoreAuthError):
+        with pytest.raises(StoreAuthError) as caught:
             ask()
+        assert str(caught.value).count("authentication failed") == 1, "said once"
     ledger.close()
     again = postgres_place.ledger(url, password="changed")
     assert again.apply([delivery(event(2))], cursor(3)) == []

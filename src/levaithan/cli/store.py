@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import options, output, reading
+from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.errors import FindingsFound, LevaithanError, Unhealthy, UsageProblem
@@ -56,14 +56,26 @@ def _told(name: str) -> dict[str, Any]:
         with reading.opened(name, fresh=False, optional=True) as store:
             if store is None:
                 return {"store": name, "state": "off", "where": "", "problems": []}
-            health, lag = store.health(), None
-            if health.ok:
-                cursor = store.cursor()
-                lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
+            health = store.health()
+            if not health.ok:
+                return {**asdict(health), "state": "down", **_last_known(name)}
+            cursor = store.cursor()
+            lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
     except LevaithanError as problem:
-        return {"store": name, "state": "down", "where": "", "problems": [problem.message], "fix": problem.fix}
-    state = "down" if not health.ok else "behind" if lag else "ok"
-    return {**asdict(health), "state": state, "lag": lag}
+        words = {"store": name, "state": "down", "where": "", "problems": [problem.message], "fix": problem.fix}
+        return {**words, **_last_known(name)}
+    return {**asdict(health), "state": "behind" if lag else "ok", "lag": lag}
+
+
+def _last_known(name: str) -> dict[str, Any]:
+    """How far a store that does not answer is behind, and what waits: from where the projector last knew it to be."""
+    from levaithan.projector import feed
+    from levaithan.projector import status as projecting
+
+    told = ((projecting.read(STATE.home()) or {}).get("stores") or {}).get(name)
+    if not isinstance(told, dict) or not isinstance(told.get("seq"), int):
+        return {"lag": None, "dead_letters": None}
+    return {"lag": max(0, feed.last_seq(STATE.home().journal) - told["seq"]), "dead_letters": told.get("dead_letters")}
 
 
 def _unwell(rows: Sequence[dict[str, Any]]) -> LevaithanError | None:
@@ -95,27 +107,41 @@ def check(roles: Roles = None, json: options.Json = False, format: options.Forma
 
 
 @app.command()
-def migrate(roles: Roles = None, dry_run: options.DryRun = False, json: options.Json = False) -> None:
+def migrate(  # noqa: PLR0917 - an option each
+    roles: Roles = None,
+    make_roles: store_roles.Wanted = False,
+    writer_password_file: store_roles.WriterFile = None,
+    reader_password_file: store_roles.ReaderFile = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
     """Make the schemas, or bring older ones up to date; nothing is lost (see docs/how-to/stores.md)."""
-    from levaithan.projector.lock import lock_of
-
-    rows: list[dict[str, Any]] = []
-    for name in chosen(roles):
-        store = registry.open_store(name, STATE.settings(), STATE.home())
-        try:
-            there = store.current()
-            if not there and not dry_run:
-                with lock_of(STATE.home(), store) as lock:
-                    lock.take(10.0)
-                    store.migrate()
-            done = "up to date" if there else "would be made or brought up" if dry_run else "made or brought up"
-            rows.append({"store": name, "done": done, "found": list(store.found)})
-        finally:
-            store.close()
-    output.emit(rows, ["store", "done"], output.pick(None, json))
+    names = chosen(roles)
+    store_roles.check(make_roles, names, (writer_password_file, reader_password_file))
+    rows = [_migrated(name, dry_run) for name in names]
+    if make_roles:
+        rows += store_roles.make(writer_password_file, reader_password_file, dry_run=dry_run)
+    columns = ["store", "done", *(["role", "password_file"] if make_roles else [])]
+    output.emit(rows, columns, output.pick(None, json))
     for row in rows:
         for words in row["found"]:
             output.say(f"{row['store']}: {words}")
+
+
+def _migrated(name: str, dry_run: bool) -> dict[str, Any]:
+    from levaithan.projector.lock import lock_of
+
+    store = registry.open_store(name, STATE.settings(), STATE.home())
+    try:
+        there = store.current()
+        if not there and not dry_run:
+            with lock_of(STATE.home(), store) as lock:
+                lock.take(10.0)
+                store.migrate()
+        done = "up to date" if there else "would be made or brought up" if dry_run else "made or brought up"
+        return {"store": name, "done": done, "found": list(store.found)}
+    finally:
+        store.close()
 
 
 @app.command()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import journals
+import pytest
+
+from levaithan.cli import store_roles
+from levaithan.hot.paths import ensure_private, home_at
 
 
 def test_each_store_says_how_it_is(cli: Any) -> None:
@@ -61,3 +66,47 @@ def test_what_is_no_store_is_a_usage_problem(cli: Any) -> None:
     journals.write(cli.home, [])
     for command in ("status", "check", "migrate", "rebuild", "lag", "compare"):
         assert "no store 'nosuch'" in cli("store", command, "nosuch", code=2).stderr
+
+
+def test_roles_are_for_a_ledger_on_a_server(cli: Any) -> None:
+    journals.write(cli.home, [])
+    done = cli("store", "migrate", "--roles", code=2)
+    assert "PostgreSQL" in done.stderr
+    assert "LEVAITHAN_LEDGER_URL" in done.stderr
+    assert not (cli.home / "state/ledger.sqlite3").exists(), "nothing is done before that is known"
+    assert "--roles" in cli("store", "migrate", "--reader-password-file", "x", code=2).stderr
+    (cli.home / ".env").write_text("LEVAITHAN_LEDGER_URL=postgresql://owner@127.0.0.1:1/x\n")
+    assert "PostgreSQL" in cli("store", "migrate", "search", "--roles", code=2).stderr
+
+
+def test_a_password_is_made_once_or_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "one"
+    made = store_roles.password(file)
+    assert len(made) >= 32
+    assert store_roles.password(file) == made == file.read_text().strip()
+    assert file.stat().st_mode & 0o777 == 0o600
+    bad = tmp_path / "bad"
+    for content in (b"", b"\n", b"two\nlines", b"\xff\xfe", b"x" * 2000, b"a\0b"):
+        bad.write_bytes(content)
+        with pytest.raises(store_roles.PasswordFileError) as caught:
+            store_roles.password(bad)
+        assert str(bad) in str(caught.value)
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "elsewhere")
+    for one in (dangling, tmp_path, bad / "below"):
+        with pytest.raises(store_roles.PasswordFileError):
+            store_roles.password(one)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_lag_of_a_store_that_is_down_is_what_was_last_known(cli: Any) -> None:
+    journals.write(cli.home, [journals.event(number) for number in range(1, 6)])
+    (cli.home / ".env").write_text("LEVAITHAN_LEDGER_URL=postgresql://me:hunter2@127.0.0.1:1/x\n")
+    (row,) = cli.rows("store", "lag", "ledger")
+    assert (row["state"], row["lag"], row["dead_letters"]) == ("down", None, None)
+    home = home_at(str(cli.home))
+    ensure_private(home.run)
+    Path(home.run, "projector.json").write_text(json.dumps({"stores": {"ledger": {"seq": 2, "dead_letters": 1}}}))
+    (row,) = cli.rows("store", "lag", "ledger")
+    assert (row["state"], row["lag"], row["dead_letters"]) == ("down", 4, 1)
+    assert json.loads(cli("store", "status", "ledger", "--json", code=3).stdout)["rows"][0]["lag"] == 4

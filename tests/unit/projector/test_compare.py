@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from tests.support.ledger_records import JournalFiles, event
 
 from levaithan.hot.paths import Home, home_at
+from levaithan.projector import compare as comparing
 from levaithan.projector.compare import compare
 from levaithan.projector.loop import catch_up
 from levaithan.projector.replay import replay
@@ -79,6 +81,37 @@ def test_a_store_that_is_behind_is_not_wrong(home: Home) -> None:
     done = compared(home)
     assert done.equal
     assert done.behind == 3
+
+
+class Moving:
+    """A store whose cursor was read before `behind` more records arrived."""
+
+    def __init__(self, store: Any, behind: int) -> None:
+        self.store, self.behind = store, behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def cursor(self) -> Any:
+        found = self.store.cursor()
+        return dataclasses.replace(found, seq=found.seq - self.behind)
+
+
+@pytest.mark.parametrize("behind", [1, 20])
+@pytest.mark.parametrize("batch_bytes", [1, 2000, 1 << 20])
+def test_what_arrives_while_it_compares_is_no_difference(
+    home: Home, monkeypatch: pytest.MonkeyPatch, behind: int, batch_bytes: int
+) -> None:
+    monkeypatch.setattr(comparing, "_BATCH_BYTES", batch_bytes)
+    store = registry.open_store("ledger", SETTINGS, home)
+    done = compare(home, Moving(store, behind))
+    assert (done.equal, done.behind, done.extra) == (True, behind, [])
+    assert done.stored == done.journal
+    change(home, "ledger", "UPDATE events SET body = '{}' WHERE seq = 43")
+    change(home, "ledger", "UPDATE events SET seq = 99 WHERE seq = 42")
+    found = compare(home, Moving(store, behind))
+    assert (found.altered, found.extra) == ([43], [99])
+    store.close()
 
 
 def test_what_was_delivered_made_harmless_is_equal(home: Home) -> None:

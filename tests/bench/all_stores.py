@@ -1,0 +1,92 @@
+"""All servers at once behind one service on two cores: events at a steady rate, and how far each store falls behind.
+
+The servers are real ones of the benchmark's own; the memory stays embedded, for no registry carries a Weaviate server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.report import Row
+from tests.servers.catalogue import local
+from tests.support import homes
+from tests.support.steady_load import Load
+from tests.support.store_flow import SESSION, equal_to_journal
+
+from levaithan.hot import paths
+from levaithan.projector import status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RATE = 1500
+LAG_S = 20.0
+"""Seconds of events that a store may be behind at the highest and still count as bounded: it must fall again too."""
+_ROLES = {"postgres": "ledger", "elasticsearch": "search", "helix": "graph", "redis": "counters"}
+_PATIENCE_S = 300.0
+
+
+def measure(folder: str, seconds: float) -> list[Row]:
+    """One row: RATE events a second for `seconds`, then until every store is at the journal's end."""
+    with _servers() as settings:
+        root = homes.make_home(Path(folder) / "all", native=False, canary_interval_s=0, **settings)
+        service = homes.start_service(root)
+        try:
+            homes.sync(root)
+            return [_row(root, Path(folder), seconds)]
+        finally:
+            homes.stop_service(service)
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[dict[str, str]]:
+    with contextlib.ExitStack() as stack:
+        settings = {}
+        for store, role in _ROLES.items():
+            server: Any = local(store)
+            server.start()
+            stack.callback(server.stop)
+            settings[f"{role}_url"] = server.url()
+            if store == "helix":
+                settings["graph_api_key"] = server.password
+        yield settings
+
+
+def _row(root: str, folder: Path, seconds: float) -> Row:
+    load = Load(paths.home_at(root).socket, RATE, SESSION, folder / "answers")
+    looks: list[dict[str, int]] = []
+    try:
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            time.sleep(0.5)
+            looks.append(_lags(root))
+        said = load.finish()
+        took = time.monotonic() - began
+    finally:
+        load.kill()
+    ended = time.monotonic()
+    while any(_lags(root).values()) and time.monotonic() - ended < _PATIENCE_S:
+        time.sleep(0.2)
+    caught_up = time.monotonic() - ended
+    equal_to_journal(root)
+    highest = {name: max(look.get(name, 0) for look in looks) for name in looks[-1]}
+    waits = sorted(taken for _, taken, _ in load.answers())
+    rate = said["sent"] / took
+    behind = ", ".join(f"{name} {lag / RATE:.1f} s" for name, lag in sorted(highest.items(), key=lambda one: -one[1]))
+    return Row(
+        "all stores on servers at once, events a second on two cores with the lag bounded",
+        f"{RATE:,}/s",
+        f"{rate:,.0f}/s",
+        rate >= RATE * 0.99 and max(highest.values()) <= RATE * LAG_S,
+        f"furthest behind: {behind}; all at the end and equal to the journal {caught_up:.1f} s after the last event; "
+        f"answers p50 {waits[len(waits) // 2] / 1e6:.1f} ms, p99 {waits[len(waits) * 99 // 100] / 1e6:.0f} ms; "
+        f"N={said['sent']:,}; the memory embedded",
+    )
+
+
+def _lags(root: str) -> dict[str, int]:
+    stores = (status.read(paths.home_at(root)) or {}).get("stores") or {}
+    return {name: one["lag_events"] for name, one in stores.items()}
