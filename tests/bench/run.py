@@ -31,11 +31,7 @@ from tests.bench import (
 from tests.e2e import real_client
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-PARTS = (
-    "hooks", "rules", "throughput", "reading", "postgres", "elasticsearch", "helix", "memory", "sharing", "stores", "faults",
-)  # fmt: skip
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True)
@@ -92,41 +88,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.met for row in rows) else 5
 
 
+_PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
+    "hooks": ("hooks", lambda folder, sizes: hooks.measure(folder, sizes.rounds, sizes.bursts)),
+    "rules": ("rules", lambda folder, sizes: rules.measure(folder, sizes.rounds)),
+    "throughput": ("events through the service", lambda folder, sizes: throughput.measure(folder, sizes.events)),
+    "sharing": ("what machines share", lambda folder, sizes: sharing.measure(folder, sizes.events, sizes.rounds)),
+    "reading": ("questions to many events", lambda _folder, sizes: reading.measure(sizes.ledger, sizes.starts)),
+    "postgres": (
+        "PostgreSQL",
+        lambda folder, sizes: ledger_postgres.measure(folder, sizes.projected, sizes.months, max(10, sizes.starts)),
+    ),
+    "elasticsearch": ("Elasticsearch", lambda folder, sizes: search_elastic.measure(folder, sizes.projected)),
+    "helix": ("HelixDB", lambda folder, sizes: graph_helix.measure(folder, sizes.graph, sizes.starts)),
+    "memory": ("texts to remember", lambda folder, sizes: memory.measure(folder, sizes.texts)),
+    "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.steady_s)),
+    "faults": (
+        "hooks while servers are hurt",
+        lambda folder, sizes: store_faults.measure(folder, sizes.faults, sizes.pause_s),
+    ),
+}
+"""A part's name -> what it measures, in words, and the function that does."""
+PARTS = tuple(_PARTS)
+
+
 def _measure(parts: Sequence[str], sizes: Sizes, folder: str) -> list[report.Row]:
     rows: list[report.Row] = []
-    if "hooks" in parts:
-        print("measuring hooks ...", file=sys.stderr)
-        rows += hooks.measure(folder, sizes.rounds, sizes.bursts)
-    if "rules" in parts:
-        print("measuring rules ...", file=sys.stderr)
-        rows += rules.measure(folder, sizes.rounds)
-    if "throughput" in parts:
-        print(f"measuring {sizes.events:,} events through the service ...", file=sys.stderr)
-        rows += throughput.measure(folder, sizes.events)
-    if "sharing" in parts:
-        print("measuring what machines share ...", file=sys.stderr)
-        rows += sharing.measure(folder, sizes.events, sizes.rounds)
-    if "reading" in parts:
-        print(f"measuring questions to {sizes.ledger:,} events ...", file=sys.stderr)
-        rows += reading.measure(sizes.ledger, sizes.starts)
-    if "postgres" in parts:
-        print(f"measuring PostgreSQL with {sizes.months:,} events ...", file=sys.stderr)
-        rows += ledger_postgres.measure(folder, sizes.projected, sizes.months, max(10, sizes.starts))
-    if "elasticsearch" in parts:
-        print(f"measuring Elasticsearch with {sizes.projected:,} events ...", file=sys.stderr)
-        rows += search_elastic.measure(folder, sizes.projected)
-    if "helix" in parts:
-        print(f"measuring HelixDB with {sizes.graph:,} events ...", file=sys.stderr)
-        rows += graph_helix.measure(folder, sizes.graph, sizes.starts)
-    if "memory" in parts:
-        print(f"measuring {sizes.texts:,} texts to remember ...", file=sys.stderr)
-        rows += memory.measure(folder, sizes.texts)
-    if "stores" in parts:
-        print("measuring all stores on servers at once ...", file=sys.stderr)
-        rows += all_stores.measure(folder, sizes.steady_s)
-    if "faults" in parts:
-        print(f"measuring hooks while servers are hurt, {sizes.faults:,} events each ...", file=sys.stderr)
-        rows += store_faults.measure(folder, sizes.faults, sizes.pause_s)
+    for name, (words, measure) in _PARTS.items():
+        if name in parts:
+            print(f"measuring {words} ...", file=sys.stderr)
+            rows += measure(folder, sizes)
     return rows
 
 
