@@ -61,6 +61,9 @@ class Follower:
                 self.idle = True
                 self._well()
                 return False
+            if batch and self.store.shared and not self.store.journal and self.feed.journal():
+                self.known = False  # it began just now: what is there of it is to be asked for by its name
+                return True
             rejected = self.store.apply(batch, after)
         except StoreDamagedError as error:
             self._damaged(error)

@@ -100,3 +100,24 @@ def test_a_server_that_hangs_holds_the_end_up_no_longer_than_asked(place: Any) -
     store.gate.set()
     worker.join(10)
     assert not worker.is_alive()
+
+
+def test_a_journal_that_begins_at_that_very_moment_is_followed_by_its_name(tmp_path: Path) -> None:
+    home = home_at(str(tmp_path))
+    store = Far(str(tmp_path / "far.sqlite3"))
+    store.shared = True
+    put: list[str] = []
+    apply = store.apply
+    store.apply = lambda batch, cursor: put.append(store.journal) or apply(batch, cursor)  # type: ignore[method-assign]
+    feed = Feed(home.journal)
+    one = Follower(store, feed)
+    assert not one.step()
+    assert store.journal == ""
+    files = JournalFiles(home.journal)
+    files.events(5)
+    assert one.known, "it was asked for before it began"
+    while one.step():
+        pass
+    assert set(put) == {files.journal}
+    assert one.delivered == 6
+    store.close()
