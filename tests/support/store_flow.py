@@ -187,7 +187,8 @@ def equal_to_journal(root: str, hurt: Faulted | None = None) -> set[str]:
     records = [one for one in homes.journal_records(root) if one["kind"] == "event"]
     ids = {str(one["id"]) for one in records}
     assert len(ids) == len(records), "an event is in the journal twice"
-    for name, store in registry.each(settings_of.load(root, environ={}), home):
+    patient = {"LEVAITHAN_STORE_TIMEOUT_MS": str(int(PATIENCE_S * 1000))}  # counting all of a graph may take long
+    for name, store in registry.each(settings_of.load(root, environ=patient), home):
         if store is None:
             continue
         opened: Any = store
