@@ -233,6 +233,7 @@ def test_commands_ask_the_service_that_owns_it_and_own_it_when_there_is_none(tmp
             env=homes.plain_environment(), capture_output=True,
         )  # fmt: skip
         homes.sync(root)
+        homes.until(lambda: homes.rows(root, "graph", "touched", "/p/a.py"), 60, 0.5)
         (row,) = homes.rows(root, "graph", "touched", "/p/a.py")
         assert (row["session"], row["how"], row["count"]) == ("s1", "wrote", 1)
         (told,) = homes.rows(root, "store", "status", "graph")

@@ -184,7 +184,7 @@ LEDGER_ROWS = (
     "INSERT INTO events (id, seq, journal, hash, at_us, event, tool_name, body) " + COUNTED
     + "SELECT printf('%032x', i), i, 'j', '', 1795000000000000 + i, 'PreToolUse', 'Bash', '{{}}' FROM n"
 )  # fmt: skip
-DOCS = "INSERT INTO docs (number, id, at_us) " + COUNTED + "SELECT i, printf('%032x', i), i FROM n"
+DOCS = "INSERT INTO docs (number, id, at_us, canary) " + COUNTED + "SELECT i, printf('%032x', i), i, 0 FROM n"
 
 
 def settings_of(root: str) -> Any:

@@ -116,7 +116,8 @@ def test_the_hot_path_imports_nothing_that_is_slow(tmp_path: Path, script: str) 
             watched, input=given, env=homes.plain_environment(), capture_output=True, timeout=30, check=False
         )
 
-    run()  # the first call of a home compiles its rules, which may cost more
+    for _ in range(3):  # the first call of a home compiles its rules; on a busy machine it may run out of time
+        run()
     if script == "client":
         with homes.serving(root):
             done = run()

@@ -23,7 +23,7 @@ _WAIT_S = 10.0
 def missing(home: Home) -> list[str]:
     """The stores on servers whose schema is not there, or of another version, or cannot be asked."""
     found = []
-    for name, store in _remote(home):
+    for name, store in _servers(home):
         try:
             if not store.current():
                 found.append(name)
@@ -37,7 +37,7 @@ def missing(home: Home) -> list[str]:
 def make(home: Home) -> str:
     """Make them; what was done, and what could not be, in words. Raises NotConfigured for a URL that is none."""
     said = []
-    for name, store in _remote(home):
+    for name, store in _servers(home):
         try:
             with lock_of(home, store) as lock:
                 lock.take(_WAIT_S)
@@ -50,9 +50,9 @@ def make(home: Home) -> str:
     return "; ".join(said)
 
 
-def _remote(home: Home) -> Iterator[tuple[str, Any]]:
+def _servers(home: Home) -> Iterator[tuple[str, Any]]:
     for name, store in registry.each(settings.load(home.root), home):
-        if store is not None and store.remote:
+        if store is not None and store.shared:
             yield name, store
         elif store is not None:
             store.close()
