@@ -5,8 +5,6 @@ Part of deeds.py. Standard library only.
 
 from __future__ import annotations
 
-import re
-
 from levaithan.hot.deed import Deed, shown
 from levaithan.hot.shell_options import NARROWING, find_paths, operands, values_of
 
@@ -39,7 +37,7 @@ _LITTER = tuple(
 """How names of what a build or an editor leaves behind end; whatever has such a name is made again."""
 _DELETERS = frozenset(("rm", "unlink", "shred", "srm", "trash"))
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh"))
-_DELETING = re.compile(r"(?:^|[\s;&|])(?:rm|unlink|shred)\s")
+_SEPARATORS = str.maketrans(";&|", "   ")
 _NAMES = ("-name", "-iname", "-path", "-wholename", "-ipath")
 
 
@@ -80,7 +78,10 @@ def _deletes(words: list[str], at: int) -> bool:
     """Whether find deletes by the word at `at`."""
     if words[at] in ("-exec", "-execdir", "-ok", "-okdir"):
         name = words[at + 1].rpartition("/")[2] if at + 1 < len(words) else ""
-        return name in _DELETERS or (name in _SHELLS and _DELETING.search(" ".join(words[at + 2 : at + 4])) is not None)
+        if name in _SHELLS:
+            inside = " ".join(words[at + 2 : at + 4]).translate(_SEPARATORS).split()
+            return not {"rm", "unlink", "shred"}.isdisjoint(inside[:-1])
+        return name in _DELETERS
     return words[at] == "-delete"
 
 

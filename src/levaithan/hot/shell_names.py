@@ -5,14 +5,17 @@ Standard library only.
 
 from __future__ import annotations
 
+from levaithan.hot.late import Late
 from levaithan.hot.shell_options import operands_on
-from levaithan.hot.shell_text import UNKNOWN, printed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from levaithan.hot import shell_text
     from levaithan.hot.shell import Reader, Simple
+else:
+    shell_text = Late("shell_text")  # it imports `re`, which most commands need nothing of
 
 
 def _export(made: Simple, reader: Reader) -> None:
@@ -25,8 +28,8 @@ def _export(made: Simple, reader: Reader) -> None:
 def _printf(made: Simple, reader: Reader) -> None:
     """printf -v NAME FORMAT ...: a variable."""
     if made.words[1:2] == ["-v"] and len(made.words) > 3:
-        text = printed(type(made)(["printf", *made.words[3:]], [], None, None))
-        reader.variables[made.words[2]] = UNKNOWN if text is None else text.rstrip("\n")
+        text = shell_text.printed(type(made)(["printf", *made.words[3:]], [], None, None))
+        reader.variables[made.words[2]] = shell_text.UNKNOWN if text is None else text.rstrip("\n")
 
 
 def _read(made: Simple, reader: Reader) -> None:
