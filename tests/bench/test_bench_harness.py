@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.bench import hooks, launching, load, report, store_faults, throughput
-from tests.support import payloads, store_flow
+from tests.bench import hooks, launching, load, report, throughput
+from tests.support import payloads
 
 PYTHON = sys.executable
 
@@ -89,15 +89,3 @@ def test_hooks_are_measured(tmp_path: Path) -> None:
 def test_throughput_is_measured_and_counted(tmp_path: Path) -> None:
     rows = throughput.measure(str(tmp_path), 2_000)
     assert "N=2,000" in rows[0].how
-
-
-def test_the_growth_of_waits_is_of_the_median_second_of_all_faults() -> None:
-    quiet, slow = store_flow.Waits(9.0, (4.0, 4.0, 90.0)), store_flow.Waits(9.0, (8.0, 8.0, 70.0))
-    told = {
-        "one": store_flow.Told(quiet=quiet, hurt=quiet, after=slow),
-        "two": store_flow.Told(quiet=quiet, hurt=quiet, after=slow),
-    }
-    assert store_faults.growth(told) == (1.0, 2.0)
-    fast = store_flow.Waits(0.1, (0.1,))
-    grown = {"one": store_flow.Told(quiet=fast, hurt=store_flow.Waits(3.0, (3.0,)), after=fast)}
-    assert store_faults.growth(grown)[0] == 1.5, "a timer's tick is no wait"

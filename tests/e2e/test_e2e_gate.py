@@ -69,11 +69,9 @@ def test_a_budget_ends_a_session(stage: Stage, api: MessagesApiImitation) -> Non
 
     assert [(stage.project / f"{name}.txt").exists() for name in "awbcd"] == [True, True, False, False, False]
     assert "$1.50 spent" in audit["toolu_e2e_used_up"]["reason"]
-    calls = [one for one in ("toolu_e2e_used_up", "toolu_e2e_refused", "toolu_e2e_never") if one in audit]
-    said = [(audit[one]["decision"], audit[one]["rule"]) for one in calls]
-    halted = [("deny", "budget.session"), ("halt", "budget.session")]
-    # The client writes its transcript beside its calls: on a busy machine the last one may be read a call later.
-    assert said in (halted, [halted[0], *halted]), "a halt ends the loop"
+    said = [(audit[one]["decision"], audit[one]["rule"]) for one in ("toolu_e2e_used_up", "toolu_e2e_refused")]
+    assert said == [("deny", "budget.session"), ("halt", "budget.session")]
+    assert "toolu_e2e_never" not in audit, "a halt ends the loop"
     assert any("budget is nearly used up" in asked.texts() for asked in api.of("spend")), "the model was warned"
 
 
