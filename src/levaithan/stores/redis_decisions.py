@@ -57,11 +57,26 @@ class RedisDecisions:
 
     # -- hot.shared.Shared --
 
-    def admit(self, event_id: str, windows: Sequence[tuple[str, int]], width_us: int) -> tuple[str, int, int] | None:
+    def admit(
+        self,
+        event_id: str,
+        windows: Sequence[tuple[str, int]],
+        width_us: int,
+        looked_at: Sequence[tuple[str, int]] = (),
+    ) -> tuple[str, int, int] | None:
         """See hot.shared."""
-        keys = [self._key("pace", name) for name, _ in windows]
-        full, *told = self._ask(redis_lua.ADMIT, keys, event_id, width_us, *(limit for _, limit in windows))
-        return (windows[full - 1][0], int(told[0]), int(told[1])) if full else None
+        every = [*looked_at, *windows]
+        keys = [self._key("pace", name) for name, _ in every]
+        limits = (limit for _, limit in every)
+        full, *told = self._ask(redis_lua.ADMIT, keys, event_id, width_us, len(looked_at), *limits)
+        return (every[full - 1][0], int(told[0]), int(told[1])) if full else None
+
+    def pool(self, name: str, own: Sequence[tuple[int, int]], width_us: int) -> list[tuple[int, int]]:
+        """See hot.shared."""
+        with _understood():
+            key = self._key("pool", name)
+            found = json.loads(self._ask(redis_lua.POOL, [key], self.node, width_us, json.dumps(list(own))))
+            return [(int(ago), int(amount)) for ago, amount in found or ()]
 
     def take_back(self, event_id: str, windows: Sequence[str]) -> None:
         """See hot.shared."""
