@@ -164,21 +164,13 @@ class Flow:
     def _mended(self, load: Load, fault: Fault) -> None:
         """A hook never waits for a store: whatever was sent is answered before the server is mended."""
         load.hold()
-        if not fault.restart:
-            load.go()
+        load.go()
         fault.mend(self)
-        if fault.restart:
-            self.restart_service()
-            load.go()
 
     def _well(self, watch: Watch, since: float, rate: float) -> bool:
         """Whether the store says so, and is about as near to the journal's end as events that flow let it be."""
         seen = watch.since(since)
         return bool(seen) and not seen[-1][2] and seen[-1][1] < rate
-
-    def restart_service(self) -> None:
-        assert homes.stop_service(self.service) == 0
-        self.service = homes.start_service(self.root)
 
 
 def equal_to_journal(root: str, hurt: Faulted | None = None) -> set[str]:

@@ -46,6 +46,11 @@ class Follower:
         """Read the cursor again at the next step: another process may have moved it, or swapped the store."""
         self.known = False
 
+    def follow_by(self, store: Any) -> None:
+        """Go on with another object for the same store, from the place that it knows."""
+        self.store = store
+        self.known = self._opened = False
+
     def ready(self, now: float) -> bool:
         """Whether it is time for a step: not backing off."""
         return now >= self.retry_at

@@ -19,6 +19,7 @@ from levaithan.hot.paths import fnv1a64
 from levaithan.hot.state_file import StateFile
 from levaithan.service.shared_halts import SharedHalts
 from levaithan.service.shared_state import SharedLeases, SharedSums
+from levaithan.stores import relogin
 from levaithan.stores.registry import adapter, opening_of
 from levaithan.stores.roles import COUNTERS, StoreDownError
 
@@ -92,6 +93,7 @@ class _Sharer(threading.Thread):
         self._say = say
         self._over = threading.Event()
         self._returned = threading.Event()
+        self._home, self._opening = home, opening
         self._known = StateFile(home.state + "/shared.json")
         self._others = RedisCoordination(replace(opening, timeout_s=_LIMIT_S), node)
         self._halts = SharedHalts(home, self._others, say)
@@ -178,4 +180,15 @@ class _Sharer(threading.Thread):
             self._say("machines do not share", level="warning", error=words[:1000])
         if isinstance(error, StoreDownError):
             self.decisions.prober.drop(self.decisions.prober.client, words)
+        elif isinstance(error, relogin.REFUSALS):
+            self._log_in_anew()
         self._over.wait(AGAIN_S)
+
+    def _log_in_anew(self) -> None:
+        """The server refuses who asks: when the settings name another user or password by now, ask as that."""
+        opening = relogin.settings_of_now(self._opening, self._home)
+        if opening is not None:
+            self._opening = opening
+            self._others.log_in(replace(opening, timeout_s=_LIMIT_S))
+            self.decisions.prober.log_in(opening)
+            self._say("the shared counters' user or password was changed in the settings: logging in anew")

@@ -43,6 +43,10 @@ class Prober(threading.Thread):
         self._over = threading.Event()
         self._dropped: list[Any] = []
 
+    def log_in(self, opening: Opening) -> None:
+        """The next connection is made as another user."""
+        self._opening = opening
+
     def drop(self, client: Any, why: str) -> None:
         """This client failed: nobody uses it any more, another one is made in the background. Costs nothing."""
         if client is not None and client is self.client:
