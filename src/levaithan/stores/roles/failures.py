@@ -39,7 +39,7 @@ class StoreTimeoutError(StoreDownError):
     """The {store} store at {where} took longer than {seconds} s. Nothing is lost, it is tried again."""
 
     code = "store_timeout"
-    fix = "see what keeps the server busy; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
+    fix = "see what keeps the server busy, or fills its disk; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
 
 
 class StoreAuthError(StoreError):
