@@ -9,13 +9,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
-from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError
+from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError, StoreDownError
 
 if TYPE_CHECKING:
     from levaithan.projector.feed import Feed
 
 FIRST_WAIT_S = 0.05
 LONGEST_WAIT_S = 5.0
+DOWN_WAIT_S = 1.0
+"""The longest wait for a server that does not answer: its edge (stores.edge) spaces the real tries, and fails the others
+at once."""
 DAMAGE_WAIT_S = 60.0
 BATCH_BYTES = 3 << 19
 """Bodies of one transaction: about 1,400 records of 1 KiB. More rows share the pages of the one random index
@@ -133,8 +136,9 @@ class Follower:
             "fix": told.fix if told else "run `levaithan doctor`; if it stays, report it with logs/service.log",
             "since": since,
         }
-        self.retry_at = time.monotonic() + self._wait
-        self._wait = min(self._wait * 2, LONGEST_WAIT_S)
+        longest = DOWN_WAIT_S if isinstance(error, StoreDownError) else LONGEST_WAIT_S
+        self.retry_at = time.monotonic() + min(self._wait, longest)
+        self._wait = min(self._wait * 2, longest)
 
     def _damaged(self, error: StoreDamagedError) -> None:
         """Keep the damaged file, begin anew; the third time in ten minutes wait, for then it is the disk."""

@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 ATTEMPTS = 3
 FAILURES = 5
-OPEN_S = 5.0
+OPEN_S = 2.0
 
 
 class Edge:
