@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FIRST_WAIT_S = 0.05
 LONGEST_WAIT_S = 5.0
 DOWN_WAIT_S = 1.0
-"""The longest wait for a server that does not answer: its edge (stores.edge) spaces the real tries, and fails the others
-at once."""
+"""The longest wait for a server that does not answer: its edge (stores.edge) spaces the real tries, and fails all
+others at once."""
 DAMAGE_WAIT_S = 60.0
 BATCH_BYTES = 3 << 19
 """Bodies of one transaction: about 1,400 records of 1 KiB. More rows share the pages of the one random index
