@@ -1,8 +1,9 @@
 """The Lua scripts by which machines decide together: each one step for the server, by the server's own clock (TIME).
 
 Windows are redis_pace_lua's. Budgets keep what each machine says it spent (a machine's own sum, set and never added to,
-so that saying it twice or after a loss is harmless) beside what is reserved; a lease is granted with a fencing token that
-only ever grows: a server that lost everything begins at the milliseconds since 2026, which no count of tokens overtakes.
+so that saying it twice or after a loss is harmless) beside what is reserved; a lease is granted with a fencing token
+that only ever grows: a server that lost everything begins at the milliseconds since 2026, which no count of tokens
+overtakes.
 Texts between us are JSON; numbers that may pass 2^53 are none here (nano-USD up to nine million dollars).
 """
 
