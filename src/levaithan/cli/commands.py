@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "budget": ("levaithan.cli.budget", "What may be spent: set | show | freeze | unfreeze | remove."),
     "charter": ("levaithan.cli.charter", "What people laid down: show | validate."),
     "cost": ("levaithan.cli.cost", "What sessions cost: report | forecast | check | prices."),
+    "metrics": ("levaithan.cli.metrics", "The figures: show | textfile | push."),
     "lease": ("levaithan.cli.lease", "Who holds which file: list | release."),
     "policy": ("levaithan.cli.policy", "The rules: list | test | explain | packs | backtest."),
     "config": ("levaithan.cli.config", "The settings: show | template."),

@@ -57,7 +57,10 @@ class MetricsSettings(StoreSettings):
     )
     otel_interval_s: int = Field(default=60, ge=1, le=86_400, description="Seconds between two such exports")
     value_usd_per_hour: int = Field(
-        default=0, ge=0, le=100_000, description="What an hour of a person's time is taken to be worth, USD; 0 = unknown"
+        default=0,
+        ge=0,
+        le=100_000,
+        description="What an hour of a person's time is taken to be worth, USD; 0 = unknown",
     )
     value_minutes_per_task: int = Field(
         default=0,

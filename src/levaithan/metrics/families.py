@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from levaithan.hot.catalogue import EVENTS
 from levaithan.metrics import names
+from levaithan.projector.follower import PUT_S
 
 Known = tuple[tuple[str, ...], ...]
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 HOOK_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 TOOL_S = (0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-STORE_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+STORE_S = PUT_S
 SYNC_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 PROJECTION_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 DETECT_S = (1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
@@ -68,7 +69,7 @@ HOOKS = (
          *_each(("deny", "ask"), names.PACKS, names.MODES), *_each(("halt",), ("halt", "budget"), ("enforce",)))),
     _of("tool_calls_total", COUNTER, "Calls of tools that were carried out, failed ones included.", "tool",
         _one(names.TOOLS)),
-    _of("tool_failures_total", COUNTER, "Calls that the tool failed at. A refusal is none, a person's interrupt neither.",
+    _of("tool_failures_total", COUNTER, "Calls that the tool failed at; a refusal is none, nor a person's interrupt.",
         "tool", _one(names.TOOLS)),
     _of("tool_duration_seconds", HISTOGRAM, "How long tools ran, as the client says.", "tool", buckets=TOOL_S),
     _of("sessions_active", GAUGE, "Sessions heard of in the last 15 minutes and not ended.", _PROJECT),
@@ -169,7 +170,7 @@ OPERATIONS = (
         _one(names.SEVERITIES), buckets=RESPOND_S),
     _of("actions_total", COUNTER, "Actions that ended, by how.", "action outcome"),
     _of("halts_active", GAUGE, "Halts in force.", "scope", _one(names.HALTS)),
-    _of("slo_error_budget_remaining_ratio", GAUGE, "What is left of the error budget of 30 days: 1 all, 0 or less none.",
+    _of("slo_error_budget_remaining_ratio", GAUGE, "What is left of the error budget of 30 days: 1 is all, 0 none.",
         "slo", needs="events of that objective in the last 30 days"),
     _of("detector_last_run_timestamp_seconds", GAUGE, "When the rules were last evaluated, since 1970.",
         needs="a monitor that evaluates rules"),

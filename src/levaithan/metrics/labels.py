@@ -51,8 +51,7 @@ class Labels:
         self._seen = seen
         self._models = prices.Prices.load(home).models
         self._rules = {
-            rule["id"]: (_pack(rule["pack"]), rule["severity"] == "critical")
-            for rule in policy.load(home).rules or ()
+            rule["id"]: (_pack(rule["pack"]), rule["severity"] == "critical") for rule in policy.load(home).rules or ()
         }
         for name in _hook_files(home.hooks)[: MOST_HOOKS - len(names.GATE_PARTS)]:
             self._hooks.setdefault(name)
@@ -75,6 +74,10 @@ class Labels:
                 return names.OTHER
             known = self._projects[path] = path
         return known
+
+    def projects(self) -> list[str]:
+        """The folders of the projects that have a name."""
+        return list(self._projects)
 
     def model(self, name: str) -> str:
         """The model's name in the table of prices, or `other`."""

@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _MOST_RULES = 4096
+FOLDED = frozenset(
+    "levaithan_" + name
+    for name in (
+        "hook_events_total", "hook_duration_seconds", "hook_failures_total", "gate_decisions_total", "tool_calls_total",
+        "tool_failures_total", "tool_duration_seconds", "loop_breaks_total", "rate_limited_total", "redactions_total",
+        "security_events_total", "journal_records_total", "journal_bytes_total", "journal_odd_records_total",
+        "journal_dropped_total", "tasks_total", "work_total", "value_usd_total", "lease_conflicts_total",
+        "incident_detect_seconds", "incident_ack_seconds", "incident_mitigate_seconds", "incident_resolve_seconds",
+        "actions_total",
+    )
+)  # fmt: skip
+"""What is counted from the journal alone, so that it can be counted again."""
 _REFUSED = ("deny", "halt")
 _ASKED_WHAT = frozenset((*GUARDS, "PermissionRequest"))
 _LEASE_RULES = ("lease.held", "lease.partition")
@@ -40,6 +52,7 @@ class Fold:
     def __init__(self, tally: Tally, labels: Labels | None = None, settings: Any = None) -> None:
         self.tally = tally
         self.labels = labels or Labels()
+        self._settings = settings
         self.sessions = Sessions(tally, self.labels, settings)
         self.calls = Calls(tally)
         self.lifecycle = Lifecycle(tally, self.labels)
@@ -62,29 +75,18 @@ class Fold:
             self.tally.add("levaithan_journal_odd_records_total")
 
     def settle(self, now_s: float) -> None:
-        """Bring what changes with time alone to `now_s` (seconds since 1970): windows, heartbeats, tasks without end."""
+        """Bring what changes with time alone to `now_s` (seconds since 1970): windows, heartbeats, lost tasks."""
         self.sessions.settle(now_s)
         self.lifecycle.settle()
 
     def _event(self, record: Mapping[str, Any]) -> None:
         name, decision = record["event"], record["decision"]
-        key = (name, decision)
-        known = self._events.get(key)
-        if known is not None:
-            self._events[key] = known + 1
-        else:
-            self.tally.add("levaithan_hook_events_total", (names.OTHER, names.OTHER))
-        self._took(name, record)
         hooks = record.get("hooks") or ()
-        for entry in hooks:
-            if "error" in entry:
-                self._failed(entry)
-        if "redactions" in record:
-            self._redacted(record)
+        self._answered(record, name, decision, hooks)
         if record.get("canary"):
             return
         if name in _ASKED_WHAT:
-            self._decided(record, name, decision, hooks)
+            self._decided(record, decision, hooks)
         self.sessions.heard(record, self.at_s)
         if "tool_use_id" in record:
             self.calls.take(record, name, decision, self.at_s, self.sessions.since(record.get("session_id")))
@@ -95,6 +97,21 @@ class Fold:
                 self._security("settings_changed")
         elif name == "StopFailure" and "auth" in str(record["payload"].get("error"))[:64]:
             self._security("auth_failed")
+
+    def _answered(self, record: Mapping[str, Any], name: str, decision: str, hooks: Any) -> None:
+        """What holds for every hook call, a probe of ours too."""
+        key = (name, decision)
+        known = self._events.get(key)
+        if known is not None:
+            self._events[key] = known + 1
+        else:
+            self.tally.add("levaithan_hook_events_total", (names.OTHER, names.OTHER))
+        self._took(name, record)
+        for entry in hooks:
+            if "error" in entry:
+                self._failed(entry)
+        if "redactions" in record:
+            self._redacted(record)
 
     def _took(self, name: str, record: Mapping[str, Any]) -> None:
         """How long the hook call took."""
@@ -119,7 +136,7 @@ class Fold:
             reason = "invalid_output"
         self.tally.add("levaithan_hook_failures_total", (self.labels.hook(entry.get("hook")), reason))
 
-    def _decided(self, record: Mapping[str, Any], name: str, decision: str, hooks: Any) -> None:
+    def _decided(self, record: Mapping[str, Any], decision: str, hooks: Any) -> None:
         """A guard event: by which pack it was decided, and what follows from a refusal."""
         rule = record.get("rule")
         pack = self.labels.pack(rule) if rule is not None else names.NONE
@@ -127,7 +144,9 @@ class Fold:
             self.tally.add("levaithan_gate_decisions_total", (decision, pack, "enforce"))
         else:
             would = _shadowed(record.get("reason"))
-            self.tally.add("levaithan_gate_decisions_total", (would or decision, pack, "shadow" if would else "enforce"))
+            self.tally.add(
+                "levaithan_gate_decisions_total", (would or decision, pack, "shadow" if would else "enforce")
+            )
         if decision != "allow" and rule is not None:
             self._refused(record, decision, rule, pack)
         for entry in hooks:
@@ -189,6 +208,19 @@ class Fold:
 
     def _security(self, kind: str) -> None:
         self.tally.add("levaithan_security_events_total", (kind,))
+
+    def moment(self, at: Any) -> float:
+        """A record's time in seconds since 1970; that of the last record for what is none."""
+        return self._moments.seconds(at, self.at_s)
+
+    def forget(self) -> None:
+        """Begin anew, in the tally too: the journal will be read from its start."""
+        self.tally.forget(FOLDED)
+        self.sessions = Sessions(self.tally, self.labels, self._settings)
+        self.calls = Calls(self.tally)
+        self.lifecycle = Lifecycle(self.tally, self.labels)
+        self._denied_rules = {}
+        self.at_s = 0.0
 
     def damaged(self) -> None:
         """The journal has a line that does not follow from the one before it."""

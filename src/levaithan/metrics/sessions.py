@@ -159,7 +159,7 @@ class Sessions:
             one.agents[agent] = at_s
 
     def _prompt(self, one: Session, decision: str, at_s: float) -> None:
-        """A prompt begins a task; one that is under way was broken off, for nothing says so when a person interrupts."""
+        """A prompt begins a task; one under way was broken off, for nothing says so when a person interrupts."""
         self._end(one, "blocked" if one.blocked else "cancelled", at_s)
         if decision in _REFUSED:
             self._tally.add("levaithan_tasks_total", (one.project, "blocked"))

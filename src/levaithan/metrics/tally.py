@@ -135,7 +135,7 @@ class Tally:
         return labels
 
     def series(self) -> Iterator[Series]:
-        """Every sample: name, sorted labels, value. Histograms as `_bucket` (cumulative, with `le`), `_sum`, `_count`."""
+        """Every sample: name, sorted labels, value; histograms as `_bucket` (cumulative, `le`), `_sum`, `_count`."""
         for family in FAMILIES:
             if family.kind == HISTOGRAM:
                 for labels, bins in self._histograms[family.name].items():
@@ -169,6 +169,17 @@ class Tally:
 
         return exposition.text(self)
 
+    def forget(self, families: frozenset[str]) -> None:
+        """Begin these families anew, with their known label sets at 0."""
+        for name in families:
+            if name in self._values:
+                self._series -= len(self._values[name])
+                self._values[name].clear()
+            else:
+                self._series -= len(self._histograms[name]) * (len(BY_NAME[name].buckets) + 3)
+                self._histograms[name].clear()
+        self.begin()
+
     def dump(self) -> dict[str, Any]:
         """Counters and histograms as JSON takes them; gauges are looked at anew."""
         values = {
@@ -188,14 +199,18 @@ class Tally:
         if dumped["version"] != VERSION:
             raise ValueError(f"a dump of version {dumped['version']!r}")
         fresh = Tally()
-        for name, rows in dumped["counters"].items():
-            for labels, value in rows if name in fresh._values else ():
-                if len(labels) == len(BY_NAME[name].labels):
-                    fresh.add(name, tuple(map(str, labels)), float(value))
-        for name, rows in dumped["histograms"].items():
-            for labels, (edges, bins) in rows if name in fresh._histograms else ():
-                if tuple(edges) == BY_NAME[name].buckets and len(labels) == len(BY_NAME[name].labels):
-                    fresh.add_bins(name, tuple(map(str, labels)), [float(one) for one in bins[:-1]], float(bins[-1]))
+        for family in FAMILIES:
+            for labels, value in dumped["counters"].get(family.name, ()) if family.kind == COUNTER else ():
+                if len(labels) == len(family.labels):
+                    fresh.add(family.name, tuple(map(str, labels)), float(value))
+            for labels, (edges, bins) in dumped["histograms"].get(family.name, ()) if family.kind == HISTOGRAM else ():
+                if tuple(edges) == family.buckets and len(labels) == len(family.labels):
+                    counts = [float(one) for one in bins[:-1]]
+                    fresh.add_bins(family.name, tuple(map(str, labels)), counts, float(bins[-1]))
+        self._take_over(fresh)
+
+    def _take_over(self, fresh: Tally) -> None:
+        """Counters and histograms of `fresh` in place of ours."""
         for name, table in self._values.items():  # in place: who folds keeps hold of them
             if BY_NAME[name].kind == COUNTER:
                 table.clear()

@@ -6,6 +6,7 @@ Each store has its own, so that one that is down never holds another: see loop.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
@@ -20,6 +21,9 @@ DAMAGE_WAIT_S = 60.0
 BATCH_BYTES = 3 << 19
 """Bodies of one transaction: about 1,400 records of 1 KiB. More rows share the pages of the one random index
 (tool_use_id); beyond this the memory grows faster than the speed."""
+
+PUT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper edges (seconds) by which `puts` counts how long batches took."""
 
 
 class Follower:
@@ -38,6 +42,8 @@ class Follower:
         self.delivered = 0
         self.dead = 0
         self.retry_at = 0.0
+        self.puts = [0.0] * (len(PUT_S) + 2)
+        self.failures: dict[str, int] = {}
         self._wait = FIRST_WAIT_S
         self._damages: list[float] = []
         self._opened = False
@@ -64,7 +70,9 @@ class Follower:
             if batch and self.store.shared and not self.store.journal and self.feed.journal():
                 self.known = False  # it began just now: what is there of it is to be asked for by its name
                 return True
+            begun = time.monotonic()
             rejected = self.store.apply(batch, after)
+            self._timed(time.monotonic() - begun)
         except StoreDamagedError as error:
             self._damaged(error)
             return True
@@ -111,6 +119,11 @@ class Follower:
                 self.last_at = at
                 break
 
+    def _timed(self, seconds: float) -> None:
+        """Count how long a batch took: a count an edge of PUT_S, one beyond, and the sum in seconds."""
+        self.puts[bisect_left(PUT_S, seconds)] += 1
+        self.puts[-1] += seconds
+
     def _well(self) -> None:
         self.error = None
         self.retry_at = 0.0
@@ -122,8 +135,10 @@ class Follower:
         self.idle = False
         told = error if isinstance(error, LevaithanError) else None
         since = self.error["since"] if self.error else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        code = told.code if told else "unexpected"
+        self.failures[code] = self.failures.get(code, 0) + 1
         self.error = {
-            "code": told.code if told else "unexpected",
+            "code": code,
             "message": str(told) if told else f"{type(error).__name__}: {error}",
             "fix": told.fix if told else "run `levaithan doctor`; if it stays, report it with logs/service.log",
             "since": since,

@@ -114,7 +114,8 @@ def _store(one: Follower, head: int) -> dict[str, Any]:
         "state": state, "seq": place.seq if place else 0, "segment": place.segment if place else None,
         "offset": place.offset if place else 0, "journal": place.journal if place else None, "lag_events": behind,
         "lag_seconds": _age(one.last_at) if behind else 0.0, "dead_letters": one.dead, "delivered": one.delivered,
-        "error": one.error, "notes": [*one.store.found, *one.notes],
+        "error": one.error, "notes": [*one.store.found, *one.notes], "puts": one.puts, "failures": one.failures,
+        "pool": one.store.pool() if hasattr(one.store, "pool") else None,
     }  # fmt: skip
 
 

@@ -263,6 +263,10 @@ class PostgresLedger:
     def clear_leftovers(self) -> None:
         """See roles.Projected: there are none."""
 
+    def pool(self) -> tuple[int, int] | None:
+        """(connections in use, connections there may be); None while there are none."""
+        return self.links.pool()
+
     def close(self) -> None:
         """See roles.Projected."""
         self._let_go()
