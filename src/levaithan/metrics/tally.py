@@ -183,12 +183,18 @@ class Tally:
     def dump(self) -> dict[str, Any]:
         """Counters and histograms as JSON takes them; gauges are looked at anew."""
         values = {
-            name: [[list(labels), value] for labels, value in table.items() if value]
+            name: [
+                [list(labels), value] for labels, value in table.items() if value or labels not in BY_NAME[name].known
+            ]
             for name, table in self._values.items()
             if BY_NAME[name].kind == COUNTER
         }
         bins = {
-            name: [[list(labels), [list(BY_NAME[name].buckets), one]] for labels, one in table.items() if any(one)]
+            name: [
+                [list(labels), [list(BY_NAME[name].buckets), one]]
+                for labels, one in table.items()
+                if any(one) or labels not in BY_NAME[name].known
+            ]
             for name, table in self._histograms.items()
         }
         return {"version": VERSION, "counters": values, "histograms": bins}

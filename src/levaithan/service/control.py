@@ -137,6 +137,7 @@ def journal_status(app: App) -> dict[str, Any]:
     told: dict[str, Any] = {"seq": committer.head[0], "head": committer.head[1], "found": app.journal.found[-20:]}
     told |= {"last_error": committer.last_error, "opened": app.opened, "id": app.journal.journal, "segment": None}
     told |= {"bytes": 0, "dropped": 0, "failed": committer.failed, "batches": committer.batches}
+    told["syncs"] = committer.syncs
     try:
         end = read.tail(app.home.journal)
         told["bytes"] = segments.total_bytes(app.home.journal)

@@ -102,7 +102,7 @@ class Projection:
                 return
             text = line.decode("utf-8", "replace").rstrip()[:2000]
             said.append(text)
-            self._say("projector said", level="warning", text=text)
+            self._say("projector said", level="warning", component="projector", text=text)
 
     async def _end(self, child: asyncio.subprocess.Process) -> None:
         """The end of the pipe ends it; what does not end is killed."""
