@@ -17,7 +17,6 @@ from levaithan.metrics.records import Fold
 from levaithan.metrics.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["journal"]

@@ -338,25 +338,19 @@ def test_our_own_probes_are_nobodys_work(fold: Fold) -> None:
 
 
 def test_the_recorded_sessions_raise_no_alarm(fold: Fold) -> None:
-    """A quiet hour: nothing in what the real client sent looks like trouble but the denied call and the 429."""
+    """A quiet hour: nothing in what the real client sent looks like trouble, but a change of settings that it tells."""
     seconds = 0.0
     for turn in range(5):
         for name in payloads.sessions():
-            for given in payloads.session(name):
+            for told in payloads.session(name):
                 seconds += 0.5
-                over: dict[str, Any] = {key: given.get(key) for key in ("tool_name", "agent_id")}
-                call = f"{given['tool_use_id']}-{turn}" if "tool_use_id" in given else None
-                session = f"{given['session_id']}-{turn}"
-                payload = given if call is None else given | {"tool_use_id": call}
-                fold.take(
-                    record(given["hook_event_name"], seconds, session_id=session, payload=payload, call=call, **over)
-                )
+                over: dict[str, Any] = {key: told.get(key) for key in ("tool_name", "agent_id")}
+                call = f"{told['tool_use_id']}-{turn}" if "tool_use_id" in told else None
+                over |= {"session_id": f"{told['session_id']}-{turn}", "call": call}
+                fold.take(record(told["hook_event_name"], seconds, payload=told | {"tool_use_id": call}, **over))
     fold.settle(T0 + seconds)
     security = {kind: value(fold, "security_events_total", kind) for kind in names.SECURITY}
-    assert {kind: count for kind, count in security.items() if count} in (
-        {},
-        {"settings_changed": security["settings_changed"]},
-    )
+    assert {kind for kind, count in security.items() if count} <= {"settings_changed"}
     assert value(fold, "journal_odd_records_total") == 0
     ended = {outcome: value(fold, "tasks_total", "/p", outcome) for outcome in names.OUTCOMES}
     assert ended["completed"] > 0
