@@ -64,7 +64,8 @@ def _buckets(one: Limit, project: str, spend: Spend | None) -> list[str]:
     if one.target and one.scope != "task":
         return [f"{one.scope}:{one.target}"]
     most = _DEAREST if one.scope == "project" else 1
-    return [bucket for bucket, _, _ in spend.dearest(one.scope, most)] if spend else [one.scope + ":"]
+    found = [bucket for bucket, _, _ in spend.dearest(one.scope, most)] if spend else []
+    return found or [one.scope + ":"]
 
 
 def _row(one: Limit, project: str, spend: Spend | None, bucket: str) -> Budget:
