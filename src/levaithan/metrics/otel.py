@@ -111,7 +111,7 @@ class Exporter:
         return self._export.HistogramDataPoint(
             attributes=dict(zip(family.labels, labels, strict=True)), start_time_unix_nano=begun, time_unix_nano=now,
             count=sum(counts), sum=bins[-1], bucket_counts=counts, explicit_bounds=list(family.buckets),
-            min=float("inf"), max=float("-inf"),
+            min=None, max=None,
         )  # fmt: skip
 
 

@@ -32,9 +32,10 @@ _SHARE = 3.0
 def note(home: Home, report: Report, begun_s: float) -> None:
     """Keep the outcome of a verification of the home's own journal that began at begun_s. A home that cannot be
     written keeps none: the next one will."""
-    told = {
-        "version": VERSION, "at": begun_s, "ok": report.ok, "last": report.last, "findings": len(report.findings),
-    }  # fmt: skip
+    found = [
+        one for one in report.findings if one.kind != "torn"
+    ]  # half a last line: a crash, mended at the next write
+    told = {"version": VERSION, "at": begun_s, "ok": not found, "last": report.last, "findings": len(found)}
     path = Path(home.state, FILE)
     fresh = path.with_name(f".{FILE}.{os.getpid()}")
     with contextlib.suppress(OSError):
