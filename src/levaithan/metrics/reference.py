@@ -80,8 +80,8 @@ def markdown() -> str:
     ]
     parts.append(
         "\n## OpenTelemetry\n\nWhere Claude Code's own telemetry has a name for it, that name is used; the rest is "
-        "called `levaithan.` and the name\nwithout its unit. The resource's `service.name`, `levaithan`, tells both apart."
-        "\n\n"
+        "called `levaithan.` and the name\nwithout its unit. The resource's `service.name`, `levaithan`, tells both "
+        "apart.\n\n"
         "| here | there | unit | attributes |\n|---|---|---|---|\n"
     )
     parts += _otel()

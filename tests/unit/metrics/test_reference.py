@@ -27,7 +27,7 @@ def test_no_name_stands_twice() -> None:
 
 
 def test_a_plain_command_loads_none_of_it(tmp_path: Path) -> None:
-    heavy = "psutil prometheus_client opentelemetry starlette uvicorn anthropic apprise drain3".split()
+    heavy = ["psutil", "prometheus_client", "opentelemetry", "starlette", "uvicorn", "anthropic", "apprise", "drain3"]
     code = (
         "import sys\nsys.argv = ['levaithan', *{arguments}]\nfrom levaithan.cli.main import run\n"
         "try:\n    run()\nexcept SystemExit:\n    pass\n"
