@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SHARE = 0.02
+
+
 class Found(NamedTuple):
     """What one look gave: its value, or what it raised; how long it took, seconds."""
 
@@ -23,7 +26,8 @@ class Found(NamedTuple):
 
 
 class Look:
-    """Does `work` every `every_s` seconds once it is started. A look that takes longer than `limit_s` is overdue.
+    """Does `work` every `every_s` seconds once it is started, less often where it takes more than SHARE of a processor.
+    A look that takes longer than `limit_s` is overdue.
 
     end: called in the thread when it is stopped, to let go of what `work` keeps open.
     """
@@ -75,8 +79,9 @@ class Look:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            begun = time.thread_time()
             self._look()
-            self._stop.wait(self._every_s)
+            self._stop.wait(max(self._every_s, (time.thread_time() - begun) / SHARE))
         if self._end is not None:
             self._end()
 

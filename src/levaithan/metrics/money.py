@@ -7,12 +7,15 @@ Prometheus like a counter that began anew, or all that was ever spent would seem
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.cost import calls as record
 from levaithan.cost import scan
 from levaithan.errors import LevaithanError
+from levaithan.hot import usage
 from levaithan.hot.prices import USD, Prices
 from levaithan.hot.usage import SYNTHETIC, Call
 from levaithan.metrics import names
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from levaithan.metrics.tally import Tally
 
 LOOK_S = 30.0
+ASK_S = 300.0
+"""How often the ledger is asked which sessions there are; the client's folder is looked at each time."""
+_DAY_NS = 86_400 * 10**9
 LIMIT_S = 600.0
 
 Sum = tuple[str, str | None, int, tuple[int, ...]]
@@ -38,19 +44,24 @@ class Money:
         self._home = home
         self._settings = settings
         self._transcripts = transcripts
+        self._sources = scan.Sources()
+        self._asked_s = -ASK_S
+        self._told: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        self._seen: dict[str, tuple[tuple[int, int], ...]] = {}
         self._stamp: object = None
 
     def look(self) -> list[Sum] | None:
         """The sums when something changed since the last look, else None. Raises CostFileProblem, StoreError."""
-        sources = scan.Sources()
-        problem = self._ask_ledger(sources)
+        problem = self._ask_ledger()
         if self._transcripts:
-            scan.of_folder(self._transcripts, sources)
+            scan.of_folder(self._transcripts, self._sources)
         path = Path(self._home.state, record.FILE)
-        if not sources.transcripts and not path.exists():
+        fresh = self._fresh()
+        if not fresh.transcripts and not path.exists():
             return None
         with record.opened(self._home) as calls:
-            scan.scan(calls, sources)
+            if fresh.transcripts or fresh.projects:
+                scan.scan(calls, fresh)
             prices = Prices.load(self._home)
             stamp = (path.stat().st_mtime_ns, prices.version)
             sums = sums_of(calls, prices) if stamp != self._stamp else None
@@ -59,18 +70,51 @@ class Money:
             raise problem
         return sums
 
-    def _ask_ledger(self, sources: scan.Sources) -> LevaithanError | None:
-        """Add what the ledger knows of sessions; why it did not say."""
+    def _ask_ledger(self) -> LevaithanError | None:
+        """Now and then: what the ledger knows of sessions. Why it did not say."""
+        now = time.monotonic()
+        if now - self._asked_s < ASK_S:
+            return None
+        self._asked_s = now
         try:
             ledger = registry.open_ledger(self._settings, self._home)
             try:
                 if ledger.current():
-                    scan.of_ledger(ledger, sources)
+                    self._sources = scan.Sources()
+                    scan.of_ledger(ledger, self._sources)
+                    self._told = (self._sources.projects, self._sources.agents)
             finally:
                 ledger.close()
         except LevaithanError as problem:
             return problem
         return None
+
+    def _fresh(self) -> scan.Sources:
+        """The transcripts that grew since the last look, and what the ledger has just said of projects and agents."""
+        projects, agents, self._told = *self._told, ({}, {})
+        grown = {}
+        for session, path in self._sources.transcripts.items():
+            seen = _stamps(path)
+            if self._seen.get(path) != seen:
+                self._seen[path] = seen
+                grown[session] = path
+        return scan.Sources(grown, projects, agents)
+
+
+def _stamps(transcript: str) -> tuple[tuple[int, int], ...]:
+    """What tells that a transcript grew; those of its subagents count as long as it is of the last day."""
+    own = _stamp(transcript)
+    if time.time_ns() - own[0] > _DAY_NS:
+        return (own,)
+    return tuple(_stamp(path) for path in usage.files(transcript))
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        seen = os.stat(path)  # noqa: PTH116 - thousands of them
+    except OSError:
+        return (0, 0)
+    return seen.st_mtime_ns, seen.st_size
 
 
 def sums_of(calls: Calls, prices: Prices) -> list[Sum]:

@@ -14,7 +14,8 @@ from levaithan.stores import poison
 if TYPE_CHECKING:
     from levaithan.journal.read import Position
 
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 16
+"""Small enough for what is parsed of it to stay in the processor's cache: with 1 MiB a record costs twice as much."""
 
 
 @dataclass(slots=True)

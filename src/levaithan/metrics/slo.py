@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from levaithan.metrics.tally import Tally
 
 TARGETS = {
-    "gate_availability": 0.999, "gate_latency": 0.99, "audit_freshness": 0.99, "task_success": 0.95,
-    "store_availability": 0.995,
+    "gate": 0.999, "latency": 0.99, "freshness": 0.99, "tasks": 0.95,
+    "store": 0.995,
 }  # fmt: skip
 HOURS = 30 * 24
 _EDGE_S = 0.05
@@ -67,11 +67,11 @@ class Objectives:
         done = sum(value for labels, value in tasks if labels[1] == "completed")
         events = sum(tally.table("levaithan_hook_events_total").values())
         return {
-            "gate_availability": (events, sum(tally.table("levaithan_hook_failures_total").values())),
-            "gate_latency": _beyond(hooks, bisect_right(HOOK_S, _EDGE_S)),
-            "audit_freshness": _beyond(projected, bisect_right(PROJECTION_S, _FRESH_S)),
-            "task_success": (ended, ended - done),
-            "store_availability": self._stores,
+            "gate": (events, sum(tally.table("levaithan_hook_failures_total").values())),
+            "latency": _beyond(hooks, bisect_right(HOOK_S, _EDGE_S)),
+            "freshness": _beyond(projected, bisect_right(PROJECTION_S, _FRESH_S)),
+            "tasks": (ended, ended - done),
+            "store": self._stores,
         }
 
     def dump(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Objectives:
             rows = dumped["hours"].get(slo, ())
             self._hours[slo] = {int(hour): [float(valid), float(bad)] for hour, valid, bad in rows}
         self._before = {slo: (float(one[0]), float(one[1])) for slo, one in dumped["before"].items() if slo in TARGETS}
-        self._stores = self._before.get("store_availability", (0.0, 0.0))
+        self._stores = self._before.get("store", (0.0, 0.0))
 
 
 def _beyond(histograms: Any, edge: int) -> tuple[float, float]:
