@@ -222,6 +222,10 @@ class Fold:
         self._denied_rules = {}
         self.at_s = 0.0
 
+    def missed(self, at: Any) -> None:
+        """Records up to the time `at` could not be read: calls until then may have been asked about all the same."""
+        self.calls.lost(self.moment(at))
+
     def damaged(self) -> None:
         """The journal has a line that does not follow from the one before it."""
         self._security("chain_broken")

@@ -13,7 +13,7 @@ from levaithan.metrics import kept_state
 from levaithan.metrics.exposition import Exposition
 from levaithan.metrics.gauges import Gauges, Outside
 from levaithan.metrics.labels import Labels
-from levaithan.metrics.reading import BATCH_BYTES, Batch, Reader, place, position_of
+from levaithan.metrics.reading import BATCH_BYTES, Batch, Reader
 from levaithan.metrics.records import Fold
 from levaithan.metrics.tally import Tally
 
@@ -48,7 +48,9 @@ class Watching:
         that is read from its start: everything that was folded before is forgotten. Raises OSError: try again."""
         batch = self.reader.batch(limit_bytes)
         if batch.anew:
-            self._begin_anew()
+            self._forget()
+        if batch.records and (batch.skipped or batch.damages):
+            self.fold.missed(batch.records[-1].get("at"))
         take = self.fold.take
         for record in batch.records:
             take(record)
@@ -65,6 +67,17 @@ class Watching:
             at_s = self.fold.moment(first.get("at"))
             self.gauges.lag.mark(at_s, self.reader.position.seq, len(batch.records), time.time())
         return batch
+
+    def begin_anew(self) -> None:
+        """Read the journal from its start again, and count all of it anew."""
+        self.reader = Reader(self.home.journal)
+        self.more = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was folded; what comes from elsewhere (the log, the stores, what models cost) stays counted."""
+        self.fold.forget()
+        self.since_s = time.time()
 
     def catching_up(self, now_s: float) -> bool:
         """Whether what is being read was recorded more than BEHIND_S seconds before now_s."""
@@ -92,7 +105,7 @@ class Watching:
         """Keep figures, cursor and `more` (as JSON takes it) together, for whoever `own`s the state. Raises OSError:
         what was kept before still is."""
         kept_state.write(self.home, {
-            "position": place(self.reader.position), "tally": self.tally.dump(), "fold": self.fold.dump(),
+            "place": self.reader.dump(), "tally": self.tally.dump(), "fold": self.fold.dump(),
             "objectives": self.gauges.objectives.dump(), "log": self.gauges.log.dump(),
             "since_s": self.since_s, "broken_s": self.gauges.verification.broken_s,
             "more": self.more if more is None else more,
@@ -111,9 +124,7 @@ class Watching:
             if kept is not None:
                 self._go_on(kept)
         except (ValueError, TypeError, KeyError, AttributeError) as problem:
-            self._begin_anew()
-            self.reader.position = None
-            self.more = {}
+            self.begin_anew()
             try:
                 aside = kept_state.set_aside(self.home)
                 self.found = f"{kept_state.path_of(self.home)} cannot be used ({problem}): it is kept as {aside.name}"
@@ -127,11 +138,6 @@ class Watching:
         self.gauges.objectives.load(kept["objectives"])
         self.gauges.log.load(kept["log"])
         self.gauges.verification.broken_s = float(kept["broken_s"])
-        self.reader.position = position_of(kept["position"])
+        self.reader.load(kept["place"])
         self.since_s = float(kept["since_s"])
         self.more = dict(kept["more"])
-
-    def _begin_anew(self) -> None:
-        """Forget what was folded; what comes from elsewhere (the log, the stores, what models cost) stays counted."""
-        self.fold.forget()
-        self.since_s = time.time()

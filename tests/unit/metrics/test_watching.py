@@ -174,6 +174,27 @@ def test_segments_that_were_pruned_after_they_were_read_change_nothing(bare: Hom
     assert one.tally.value("levaithan_journal_records_total") == 17
 
 
+def test_segments_that_were_pruned_before_they_were_read_are_no_reason_to_begin_anew(
+    bare: Home, files: JournalFiles
+) -> None:
+    files.events(10)
+    read(watching(bare)).save()
+    gone = []
+    for number in range(3):
+        gone.append(files.path)
+        files.segment()
+        files.events(5, first=11 + 5 * number)
+    for path in gone:
+        os.unlink(path)
+    one = watching(bare)
+    batch = one.step()
+    assert not batch.anew
+    assert batch.damages == []
+    assert one.tally.value("levaithan_journal_records_total") == 11 + 6  # two segments were lost to it
+    one.begin_anew()
+    assert read(one).tally.value("levaithan_journal_records_total") == 6
+
+
 def test_a_broken_chain_shows_at_once_and_until_a_verification_finds_none(bare: Home, files: JournalFiles) -> None:
     from levaithan.metrics import verification
 
