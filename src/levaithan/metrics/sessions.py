@@ -33,9 +33,10 @@ _HOUR_S = 3600.0
 
 class Session:
     """One session. project: its label; since: the first event that shows it from its begin on (s), 0 before; task:
-    when the task under way was begun (s), 0 for none; blocked: whether that met a halt."""
+    when the task under way was begun (s), 0 for none; blocked: whether that met a halt; grace: seconds by which the
+    clock was set forward meanwhile."""
 
-    __slots__ = ("agents", "blocked", "last", "project", "since", "task")
+    __slots__ = ("agents", "blocked", "grace", "last", "project", "since", "task")
 
     def __init__(self, project: str) -> None:
         self.project = project
@@ -43,6 +44,7 @@ class Session:
         self.since = 0.0
         self.task = 0.0
         self.blocked = False
+        self.grace = 0.0
         self.agents: dict[str, float] = {}
 
 
@@ -108,7 +110,8 @@ class Sessions:
         agents: dict[tuple[str, ...], float] = {}
         gone = []
         for key, one in self._known.items():
-            if one.task and now_s - one.task >= ABANDONED_S:
+            one.last = min(one.last, now_s)  # an event of a clock that was ahead is of now
+            if one.task and now_s - one.task - one.grace >= ABANDONED_S:
                 self._end(one, "abandoned", 0.0)
             quiet = now_s - one.last > QUIET_S
             if quiet and not one.task and now_s - one.last > _HOUR_S:
@@ -123,17 +126,22 @@ class Sessions:
         self._tally.replace("levaithan_agents_active", agents or {(names.NONE,): 0.0})
         self._worst(now_s)
 
+    def jumped(self, seconds: float) -> None:
+        """The clock was set forward by so many seconds (or the machine slept): no task is older for that."""
+        for one in self._known.values():
+            if one.task:
+                one.grace += seconds
+
     def _worst(self, now_s: float) -> None:
         """The session with the most refusals, a window and level."""
         longest = max(names.WINDOWS.values())
         worst = {(window, level): 0 for window in names.WINDOWS for level in names.LEVELS}
         for key in list(self._denies):
-            found = self._denies[key]
-            while found and now_s - found[0][0] >= longest:
-                found.popleft()
-            if not found:
+            kept = [(min(at, now_s), critical) for at, critical in self._denies[key] if now_s - at < longest]
+            if not kept:
                 del self._denies[key]
                 continue
+            found = self._denies[key] = deque(kept, maxlen=MOST_DENIES)
             for window, seconds in names.WINDOWS.items():
                 recent = [critical for at, critical in found if now_s - at < seconds]
                 worst[window, "any"] = max(worst[window, "any"], len(recent))
@@ -164,7 +172,7 @@ class Sessions:
         if decision in _REFUSED:
             self._tally.add("levaithan_tasks_total", (one.project, "blocked"))
         else:
-            one.task = at_s
+            one.task, one.grace = at_s, 0.0
 
     def _end(self, one: Session, outcome: str, at_s: float) -> None:
         if not one.task:
@@ -180,7 +188,7 @@ class Sessions:
     def dump(self) -> dict[str, Any]:
         """As JSON takes it."""
         known = {
-            key: [one.project, one.last, one.since, one.task, one.blocked, one.agents]
+            key: [one.project, one.last, one.since, one.task, one.blocked, one.grace, one.agents]
             for key, one in self._known.items()
         }
         return {"known": known, "denies": {key: list(found) for key, found in self._denies.items()}}
@@ -188,9 +196,10 @@ class Sessions:
     def load(self, dumped: dict[str, Any]) -> None:
         """Go on from a dump. Raises ValueError, TypeError and KeyError for what is none."""
         self._known, self._denies = {}, {}
-        for key, (project, last, since, task, blocked, agents) in list(dumped["known"].items())[:MOST_SESSIONS]:
+        for key, (project, last, since, task, blocked, grace, agents) in list(dumped["known"].items())[:MOST_SESSIONS]:
             one = self._known[key] = Session(str(project))
-            one.last, one.since, one.task, one.blocked = float(last), float(since), float(task), bool(blocked)
+            one.last, one.since, one.task, one.grace = float(last), float(since), float(task), float(grace)
+            one.blocked = bool(blocked)
             one.agents = {str(name): float(at) for name, at in list(agents.items())[:MOST_AGENTS]}
         for key, found in list(dumped["denies"].items())[:MOST_DENIED]:
             self._denies[key] = deque([(float(at), bool(critical)) for at, critical in found], maxlen=MOST_DENIES)

@@ -20,6 +20,8 @@ TARGETS = {
     "store": 0.995,
 }  # fmt: skip
 HOURS = 30 * 24
+_KEPT = 2 * HOURS
+"""Hours that are kept: those of a clock that is set right again count again."""
 _EDGE_S = 0.05
 _FRESH_S = 10.0
 
@@ -45,12 +47,13 @@ class Objectives:
                 one = hours.setdefault(hour, [0.0, 0.0])
                 one[0] += max(more[0], 0.0)
                 one[1] += max(more[1], 0.0)
-            for old in [one for one in hours if one <= hour - HOURS or one > hour + 24]:
+            for old in sorted(hours)[:-_KEPT]:
                 del hours[old]
-            total = sum(one[0] for one in hours.values())
+            recent = [one for at, one in hours.items() if hour - HOURS < at <= hour]
+            total = sum(one[0] for one in recent)
             if total:
                 allowed = total * (1 - TARGETS[slo])
-                left = 1 - sum(one[1] for one in hours.values()) / allowed
+                left = 1 - sum(one[1] for one in recent) / allowed
                 tally.set("levaithan_slo_error_budget_remaining_ratio", (slo,), left)
 
     def _looked(self, tally: Tally) -> None:

@@ -40,6 +40,7 @@ class Watching:
         self._exposition = Exposition(self.tally, time.monotonic, pid=lambda: self.gauges.journal.service_pid or 0)
         self._end = False
         self._lock: Any = None
+        self._clock: tuple[float, float] | None = None
         self.since_s = time.time()
         self._load()
 
@@ -85,12 +86,22 @@ class Watching:
 
     def collect(self, now_s: float) -> None:
         """Bring gauges and windows to now_s (seconds since 1970); while catching up, windows to what is being read."""
+        self._follow_clock(now_s)
         behind = self.catching_up(now_s)
         event_s = self.fold.at_s if behind else now_s
         self.tally.set("levaithan_metrics_catching_up", (), float(behind))
         self.fold.settle(event_s)
         seq = self.reader.position.seq if self.reader.position is not None and self._end else 0
         self.gauges.collect(now_s, head_seq=seq, event_s=event_s)
+
+    def _follow_clock(self, now_s: float) -> None:
+        """Notice a clock that was set, or a machine that slept: what is counted by its age did not age meanwhile."""
+        now = (now_s, time.monotonic())
+        if self._clock is not None:
+            jump = now[0] - self._clock[0] - (now[1] - self._clock[1])
+            if abs(jump) > BEHIND_S:
+                self.fold.sessions.jumped(jump)
+        self._clock = now
 
     def exposition(self) -> bytes:
         """The text format for a scrape, made once a second at most."""

@@ -208,6 +208,32 @@ def test_a_journal_that_cannot_be_written_is_an_emergency(
     assert value(tally, "journal_writable") == 0
 
 
+def test_a_disk_that_hangs_is_an_emergency_too(
+    home: Home, settings: Any, journal: JournalFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, inside = threading.Event(), threading.Event()
+
+    def hang(_home: Home) -> float:
+        inside.set()
+        gate.wait(20)
+        return 0.001
+
+    monkeypatch.setattr(journal_looks, "probe", hang)
+    monkeypatch.setattr(journal_looks, "LIMIT_S", 0.05)
+    looks, tally = journal_looks.JournalLooks(home), Tally()
+    assert inside.wait(20)
+    time.sleep(0.1)
+    looks.collect(tally)
+    assert value(tally, "journal_writable") == 0
+    gate.set()
+    until = time.monotonic() + 20
+    while not value(tally, "journal_writable") and time.monotonic() < until:
+        time.sleep(0.02)
+        looks.collect(tally)
+    assert value(tally, "journal_writable") == 1
+    looks.stop()
+
+
 def test_events_that_were_just_lost_say_so_too(home: Home, journal: JournalFiles) -> None:
     from levaithan.hot import gap
 

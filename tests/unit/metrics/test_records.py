@@ -256,6 +256,25 @@ def test_a_task_that_met_a_halt_was_blocked(fold: Fold) -> None:
     assert value(fold, "tasks_total", "/p", "completed") == 0
 
 
+def test_a_clock_that_jumps_ends_no_task_and_keeps_no_alarm(fold: Fold) -> None:
+    fold.take(record("UserPromptSubmit", 0, tool_use_id=None))
+    for n in range(15):
+        fold.take(denied("fs.delete-root", 3 * 86_400 + n))  # the clock is three days ahead
+    fold.sessions.jumped(3 * 86_400)
+    fold.settle(T0 + 3 * 86_400 + 20)
+    assert value(fold, "tasks_total", "/p", "abandoned") == 0
+    assert value(fold, "session_denies_max", "5m", "critical") == 15
+    fold.sessions.jumped(-3 * 86_400)
+    fold.settle(T0 + 40)  # and set right: what it said lies in the future
+    assert value(fold, "session_denies_max", "5m", "critical") == 15
+    fold.settle(T0 + 400)
+    assert value(fold, "session_denies_max", "5m", "critical") == 0
+    fold.settle(T0 + 2000)
+    assert value(fold, "sessions_active", "/p") == 0
+    fold.settle(T0 + 86_401)
+    assert value(fold, "tasks_total", "/p", "abandoned") == 1
+
+
 def test_a_session_lives_while_it_is_heard_of(fold: Fold) -> None:
     fold.take(record("SessionStart", 0, tool_use_id=None))
     fold.take(record("SubagentStart", 1, agent_id="a1", tool_use_id=None))

@@ -238,6 +238,19 @@ def test_the_replay_of_an_outage_is_said(bare: Home, files: JournalFiles) -> Non
     assert one.tally.value("levaithan_sessions_active", ("/p",)) == 0
 
 
+def test_a_clock_that_is_set_is_noticed(bare: Home, files: JournalFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.add(record("UserPromptSubmit", 0, tool_use_id=None))
+    one = read(watching(bare))
+    now = time.monotonic()
+    for passed, wall in ((0, T0 + 1), (5, T0 + 6), (10, T0 + 6 + 3 * 86_400), (15, T0 + 16)):
+        monkeypatch.setattr(time, "monotonic", lambda at=now + passed: at)
+        one.collect(wall)
+        assert one.tally.value("levaithan_tasks_total", ("/p", "abandoned")) == 0
+    monkeypatch.setattr(time, "monotonic", lambda: now + 86_500)
+    one.collect(T0 + 86_501)
+    assert one.tally.value("levaithan_tasks_total", ("/p", "abandoned")) == 1
+
+
 def test_only_one_process_may_keep_the_state(bare: Home, files: JournalFiles) -> None:
     one, other = watching(bare), watching(bare)
     assert one.own()
