@@ -13,6 +13,7 @@ from levaithan.metrics import kept_state
 from levaithan.metrics.exposition import Exposition
 from levaithan.metrics.gauges import Gauges, Outside
 from levaithan.metrics.labels import Labels
+from levaithan.metrics.projection_lag import LIVE_S
 from levaithan.metrics.reading import BATCH_BYTES, Batch, Reader
 from levaithan.metrics.records import Fold
 from levaithan.metrics.tally import Tally
@@ -63,11 +64,21 @@ class Watching:
         if odd:
             self.tally.add("levaithan_journal_odd_records_total", (), odd)
         self._end = batch.end
-        if batch.records and batch.end and self.reader.position is not None:
-            first = batch.records[0]
-            at_s = self.fold.moment(first.get("at"))
-            self.gauges.lag.mark(at_s, self.reader.position.seq, len(batch.records), time.time())
+        if batch.end:
+            self._mark(batch, time.time())
         return batch
+
+    def _mark(self, batch: Batch, now_s: float) -> None:
+        """Mark what was recorded a moment ago, to see when the stores have it."""
+        live = []
+        for record in reversed(batch.records):
+            at_s, seq = self.fold.moment(record.get("at")), record.get("seq")
+            if now_s - at_s > LIVE_S:
+                break
+            if record.get("kind") == "event" and type(seq) is int:
+                live.append((at_s, seq))
+        for at_s, seq in reversed(live):
+            self.gauges.lag.mark(at_s, seq, 1, now_s)
 
     def begin_anew(self) -> None:
         """Read the journal from its start again, and count all of it anew."""
