@@ -21,6 +21,7 @@ from levaithan.metrics.slo import Objectives
 from levaithan.metrics.store_looks import StoreLooks
 from levaithan.metrics.system import System
 from levaithan.metrics.verification import Verification
+from levaithan.stores import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ class Gauges:
     ) -> None:  # fmt: skip
         self.tally = tally
         self.labels = labels or Labels(home)
-        self.lag = ProjectionLag()
+        self.lag = ProjectionLag(role for role in registry.known() if registry.in_use(role, settings))
         self.objectives = Objectives()
         self.log = LogLines(home.logs)
         self.journal = JournalLooks(home, threads=threads)

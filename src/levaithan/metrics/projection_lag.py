@@ -23,8 +23,9 @@ MOST_MARKS = 8192
 class ProjectionLag:
     """The marks that each store has not reached yet: (time of the first record, number of the last, how many)."""
 
-    def __init__(self) -> None:
+    def __init__(self, stores: Iterable[str] = ()) -> None:
         self._waiting: dict[str, deque[tuple[float, int, int]]] = {}
+        self._know(stores)
         self._open: tuple[float, int, int] | None = None
 
     def mark(self, at_s: float, seq: int, count: int, now_s: float) -> None:

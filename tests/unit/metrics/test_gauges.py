@@ -156,7 +156,7 @@ def test_what_the_projector_tells_is_taken_up(home: Home, settings: Any, journal
     status.update(force=True)
     looks.collect(tally, 11, NOW)
     assert value(tally, "store_errors_total", "ledger", "timeout") == 3
-    looks.collect(tally, 500, NOW + 100)  # a projector that has fallen silent
+    looks.collect(tally, 500, time.time() + 100)  # a projector that has fallen silent
     assert value(tally, "store_lag_events", "ledger") == 489
     assert value(tally, "store_lag_seconds", "ledger") > 60
     for one in followers:
