@@ -148,6 +148,8 @@ BUSINESS = (
     _of("tasks_total", COUNTER, "Tasks (a prompt until the agent stops) that ended.", "project outcome"),
     _of("work_total", COUNTER, "What came of it, as the journal shows: lines of Edit and Write, commits and pull "
         "requests made by commands, seconds from prompts to stops.", "kind", _one(names.WORK)),
+    _of("time_saved_seconds_total", COUNTER, "Completed tasks times the minutes that the operator assumes.", _PROJECT,
+        needs="value_minutes_per_task set"),
     _of("value_usd_total", COUNTER, "Completed tasks times the minutes and the rate that the operator assumes.",
         _PROJECT, needs="value_minutes_per_task and value_usd_per_hour set"),
     _of("return_on_cost_ratio", GAUGE, "That value divided by what the models cost.", _PROJECT,

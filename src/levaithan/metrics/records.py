@@ -32,9 +32,9 @@ FOLDED = frozenset(
         "hook_events_total", "hook_duration_seconds", "hook_failures_total", "gate_decisions_total", "tool_calls_total",
         "tool_failures_total", "tool_duration_seconds", "loop_breaks_total", "rate_limited_total", "redactions_total",
         "security_events_total", "journal_records_total", "journal_bytes_total", "journal_odd_records_total",
-        "journal_dropped_total", "tasks_total", "work_total", "value_usd_total", "lease_conflicts_total",
+        "journal_dropped_total", "tasks_total", "work_total", "time_saved_seconds_total", "value_usd_total",
         "incident_detect_seconds", "incident_ack_seconds", "incident_mitigate_seconds", "incident_resolve_seconds",
-        "actions_total",
+        "actions_total", "lease_conflicts_total",
     )
 )  # fmt: skip
 """What is counted from the journal alone, so that it can be counted again."""

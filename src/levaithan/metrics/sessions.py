@@ -56,8 +56,8 @@ class Sessions:
         self._labels = labels
         self._known: dict[str, Session] = {}
         self._denies: dict[str, deque[tuple[float, bool]]] = {}
-        minutes = float(getattr(settings, "value_minutes_per_task", 0) or 0)
-        self._task_usd = minutes / 60 * float(getattr(settings, "value_usd_per_hour", 0) or 0)
+        self._task_s = 60.0 * float(getattr(settings, "value_minutes_per_task", 0) or 0)
+        self._hour_usd = float(getattr(settings, "value_usd_per_hour", 0) or 0)
 
     def heard(self, record: Mapping[str, Any], at_s: float) -> None:
         """Take up an event: who lives, which task begins or ends."""
@@ -181,8 +181,10 @@ class Sessions:
         if outcome != "abandoned":
             spent = min(max(at_s - one.task, 0.0), ABANDONED_S)
             self._tally.add("levaithan_work_total", ("active_seconds",), spent)
-        if outcome == "completed" and self._task_usd:
-            self._tally.add("levaithan_value_usd_total", (one.project,), self._task_usd)
+        if outcome == "completed" and self._task_s:
+            self._tally.add("levaithan_time_saved_seconds_total", (one.project,), self._task_s)
+            if self._hour_usd:
+                self._tally.add("levaithan_value_usd_total", (one.project,), self._task_s / 3600 * self._hour_usd)
         one.task, one.blocked = 0.0, False
 
     def dump(self) -> dict[str, Any]:

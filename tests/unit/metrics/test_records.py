@@ -315,6 +315,7 @@ def test_the_value_of_tasks_is_what_the_operator_assumes(made_home: str) -> None
     fold.take(record("UserPromptSubmit", 0, tool_use_id=None))
     fold.take(record("Stop", 1, tool_use_id=None))
     assert value(fold, "value_usd_total", "/p") == pytest.approx(40.0)
+    assert value(fold, "time_saved_seconds_total", "/p") == 1800
 
 
 def test_incidents_and_actions_are_measured_step_by_step(fold: Fold) -> None:

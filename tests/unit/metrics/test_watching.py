@@ -99,8 +99,9 @@ def test_a_restart_in_the_middle_equals_one_pass(bare: Home, files: JournalFiles
                 cut.fold.settle(T0 + number)
             cut.save()
             cut.stop()
-            cut = watching(bare)
+            before, cut = cut, watching(bare)
             assert cut.found == ""
+            assert json.dumps(cut.fold.dump()) == json.dumps(before.fold.dump())
     assert told(read(cut)) == pytest.approx(told(read(whole)))
     assert whole.tally.value("levaithan_journal_records_total") == 401  # the segment's header is a record
 
