@@ -19,6 +19,8 @@ from levaithan.metrics.records import Fold
 from levaithan.metrics.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from levaithan.hot.paths import Home
 
 BEHIND_S = 60.0
@@ -45,16 +47,27 @@ class Watching:
         self.since_s = time.time()
         self._load()
 
-    def step(self, limit_bytes: int = BATCH_BYTES) -> Batch:
-        """Fold about `limit_bytes` of what is new, and give it back. A batch that says `anew` is the first of a journal
-        that is read from its start: everything that was folded before is forgotten. Raises OSError: try again."""
+    def step(
+        self,
+        limit_bytes: int = BATCH_BYTES,
+        *,
+        each: Callable[[dict[str, Any], float], None] | None = None,
+        anew: Callable[[], None] | None = None,
+    ) -> Batch:
+        """Fold about `limit_bytes` of what is new, and give it back. each(record, its time in s since 1970) is called
+        before a record is folded. A journal that is read from its start (another one, a cut one) makes a batch that
+        says `anew`: everything folded before is forgotten, then `anew` is called. Raises OSError: try again."""
         batch = self.reader.batch(limit_bytes)
         if batch.anew:
             self._forget()
+            if anew is not None:
+                anew()
         if batch.records and (batch.skipped or batch.damages):
             self.fold.missed(batch.records[-1].get("at"))
         take = self.fold.take
         for record in batch.records:
+            if each is not None:
+                each(record, self.fold.moment(record.get("at")))
             take(record)
         for _ in batch.damages:
             self.fold.damaged()
@@ -90,6 +103,10 @@ class Watching:
         """Forget what was folded; what comes from elsewhere (the log, the stores, what models cost) stays counted."""
         self.fold.forget()
         self.since_s = time.time()
+
+    def settle(self, at_s: float) -> None:
+        """Bring what goes by its age alone to at_s (s since 1970): for a sample in the midst of a replay."""
+        self.fold.settle(at_s)
 
     def catching_up(self, now_s: float) -> bool:
         """Whether what is being read was recorded more than BEHIND_S seconds before now_s."""

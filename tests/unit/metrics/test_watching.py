@@ -164,6 +164,24 @@ def test_another_journal_in_its_place_is_counted_from_its_start(bare: Home, file
     assert one.since_s >= begun
 
 
+def test_who_follows_beside_sees_each_record_at_its_time_before_it_counts(bare: Home, files: JournalFiles) -> None:
+    files.events(30)
+    one, seen, told = watching(bare), [], []
+
+    def each(record: dict[str, Any], at_s: float) -> None:
+        seen.append((record["seq"], at_s, one.tally.value("levaithan_journal_records_total")))
+
+    while not one.step(4096, each=each, anew=lambda: told.append(len(seen))).end:
+        pass
+    assert seen == [(n + 1, T0 + n, n) for n in range(31)]
+    for name in os.listdir(bare.journal):
+        os.unlink(f"{bare.journal}/{name}")
+    JournalFiles(bare.journal, "k" * 32).events(2)
+    one.step(each=each, anew=lambda: told.append(len(seen)))
+    assert told == [31]  # before the first record of the other journal
+    assert seen[31] == (1, T0, 0)
+
+
 def test_segments_that_were_pruned_after_they_were_read_change_nothing(bare: Home, files: JournalFiles) -> None:
     files.events(10)
     one = read(watching(bare))
