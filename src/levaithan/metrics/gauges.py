@@ -68,6 +68,8 @@ class Gauges:
         self._threads = threads
         self._leases = holdings.Leases()
         self._projects: list[str] = []
+        self._sums: list[money.Sum] = []
+        self._again = False
         self._system = System(os.uname().nodename, home.root, lambda: self.journal.service_pid or os.getpid())
         known = outside or Outside()
         self._shows: list[tuple[Look, Callable[[Any], None]]] = [
@@ -102,6 +104,8 @@ class Gauges:
         self.stores.collect(self.tally, head_seq, now_s)
         self.lag.reached(self.tally, self.stores.stores, now_s)
         self.log.collect(self.tally)
+        if self._again:
+            self._again = money.show(self.tally, self.labels, self._sums)
         for look, show in self._shows:
             if not self._threads:
                 look.once()
@@ -123,7 +127,8 @@ class Gauges:
 
     def _money(self, sums: list[money.Sum] | None) -> None:
         if sums is not None:
-            money.show(self.tally, self.labels, sums)
+            self._sums = sums
+            self._again = money.show(self.tally, self.labels, sums)
 
     def _guards(self, found: Guards) -> None:
         expected: dict[tuple[str, ...], float] = {}

@@ -22,6 +22,8 @@ from levaithan.metrics import names
 from levaithan.stores import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from levaithan.cost.calls import Calls
     from levaithan.hot.paths import Home
     from levaithan.metrics.labels import Labels
@@ -144,8 +146,12 @@ def _cost(prices: Prices, kind: Call, counts: list[int], longest: int) -> int | 
     return round(pico / 1000)
 
 
-def show(tally: Tally, labels: Labels, sums: list[Sum]) -> None:
-    """Bring the counters up to the sums."""
+def show(tally: Tally, labels: Labels, sums: list[Sum]) -> bool:
+    """Bring the counters up to the sums; whether to do so once more at the next look.
+
+    A series that is new beside others begins at 0 and has its value the next time: Prometheus sees no increase in one
+    that is born with it. The first sums of all are no increase, they are what was spent before.
+    """
     usd: dict[tuple[str, ...], int] = {}
     tokens: dict[tuple[str, ...], int] = {}
     for model, project, nano, counts in sorted(sums, key=lambda one: -one[2]):
@@ -155,10 +161,19 @@ def show(tally: Tally, labels: Labels, sums: list[Sum]) -> None:
             if count:
                 key = (*pair, kind)
                 tokens[key] = tokens.get(key, 0) + count
-    for labels_of, nano in usd.items():
-        tally.raise_to("levaithan_cost_usd_total", labels_of, nano / USD)
-    for labels_of, count in tokens.items():
-        tally.raise_to("levaithan_tokens_total", labels_of, count)
+    spent = {labels_of: nano / USD for labels_of, nano in usd.items()}
+    born = [_raise(tally, "levaithan_cost_usd_total", spent), _raise(tally, "levaithan_tokens_total", tokens)]
+    return any(born)
+
+
+def _raise(tally: Tally, name: str, totals: Mapping[tuple[str, ...], float]) -> bool:
+    """Bring one counter up to its totals; whether some of its series begin now."""
+    known = tally.table(name)
+    first = not known
+    born = [] if first else [labels for labels in totals if labels not in known]
+    for labels, total in totals.items():
+        tally.raise_to(name, labels, 0.0 if labels in born else total)
+    return bool(born)
 
 
 def show_return(tally: Tally) -> None:

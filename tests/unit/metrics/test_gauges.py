@@ -365,8 +365,12 @@ def test_what_models_cost(home: Home, settings: Any, tmp_path: Path) -> None:
     assert value(tally, "cost_usd_total", "other", "/p") == 0  # no price is guessed
     assert value(tally, "tokens_total", "other", "/p", "output") == 50_000
     transcript.spend(0.5)
+    transcript.spend(0.5, model="claude-sonnet-5-5")
     gauges.collect(NOW)
     assert value(tally, "cost_usd_total", "claude-opus-5-5", "/p") == pytest.approx(3.5)
+    assert value(tally, "cost_usd_total", "claude-sonnet-5-5", "/p") == 0  # it begins at 0, so that its increase shows
+    gauges.collect(NOW)
+    assert value(tally, "cost_usd_total", "claude-sonnet-5-5", "/p") == pytest.approx(0.25)
     gauges.stop()
 
 
