@@ -73,6 +73,7 @@ HOOKS = (
         "tool", _one(names.TOOLS)),
     _of("tool_duration_seconds", HISTOGRAM, "How long tools ran, as the client says.", "tool", buckets=TOOL_S),
     _of("sessions_active", GAUGE, "Sessions heard of in the last 15 minutes and not ended.", _PROJECT),
+    _of("sessions_total", COUNTER, "Sessions that began, resumed ones included.", _PROJECT),
     _of("agents_active", GAUGE, "Subagents heard of in the last 15 minutes and not ended.", _PROJECT),
     _of("loop_breaks_total", COUNTER, "Calls refused because they only repeat.", "reason", _one(names.LOOPS)),
     _of("rate_limited_total", COUNTER, "Calls refused because they came too fast.", "reason", _one(names.LIMITS)),

@@ -136,6 +136,8 @@ def called(family: Family, labels: Labels) -> tuple[str, str, dict[str, str]]:
     if family.name == "levaithan_tokens_total":
         kind = named.pop("kind")
         return "claude_code.token.usage", "tokens", {**named, "type": _TOKEN_TYPES.get(kind, kind)}
+    if family.name == "levaithan_sessions_total":
+        return "claude_code.session.count", "count", named
     if family.name == "levaithan_work_total" and named["kind"] in _WORK:
         name, unit, attributes = _WORK[named["kind"]]
         return name, unit, dict(attributes)

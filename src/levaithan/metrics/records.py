@@ -34,7 +34,7 @@ FOLDED = frozenset(
         "security_events_total", "journal_records_total", "journal_bytes_total", "journal_odd_records_total",
         "journal_dropped_total", "tasks_total", "work_total", "time_saved_seconds_total", "value_usd_total",
         "incident_detect_seconds", "incident_ack_seconds", "incident_mitigate_seconds", "incident_resolve_seconds",
-        "actions_total", "lease_conflicts_total",
+        "actions_total", "lease_conflicts_total", "sessions_total",
     )
 )  # fmt: skip
 """What is counted from the journal alone, so that it can be counted again."""

@@ -74,10 +74,17 @@ class Sessions:
             self._agent(one, agent, name, at_s)
         if not one.since and name in _BEGINS:
             one.since = at_s
-        if name == "UserPromptSubmit":
+        self._turn(key, one, record, at_s)
+
+    def _turn(self, key: str, one: Session, record: Mapping[str, Any], at_s: float) -> None:
+        """What the event begins or ends."""
+        name = record["event"]
+        if name == "SessionStart":
+            self._tally.add("levaithan_sessions_total", (one.project,), _began(record))
+        elif name == "UserPromptSubmit":
             self._prompt(one, record["decision"], at_s)
         elif name in ("Stop", "StopFailure"):
-            if agent is None:
+            if record.get("agent_id") is None:
                 self._end(one, "blocked" if one.blocked else "completed" if name == "Stop" else "failed", at_s)
         elif record["decision"] == "halt":
             one.blocked = True
@@ -155,7 +162,8 @@ class Sessions:
             for one in oldest[: MOST_SESSIONS // 4]:
                 del self._known[one]
         made = self._known[key] = Session(self._labels.project(project))
-        self._tally.add("levaithan_lease_conflicts_total", (made.project,), 0.0)
+        for name in ("sessions_total", "lease_conflicts_total"):
+            self._tally.add("levaithan_" + name, (made.project,), 0.0)
         for outcome in names.OUTCOMES:
             self._tally.add("levaithan_tasks_total", (made.project, outcome), 0.0)
         return made
@@ -205,3 +213,9 @@ class Sessions:
             one.agents = {str(name): float(at) for name, at in list(agents.items())[:MOST_AGENTS]}
         for key, found in list(dumped["denies"].items())[:MOST_DENIED]:
             self._denies[key] = deque([(float(at), bool(critical)) for at, critical in found], maxlen=MOST_DENIES)
+
+
+def _began(record: Mapping[str, Any]) -> float:
+    """1 for the start of a session; one that was cleared or compacted only goes on."""
+    payload = record.get("payload")
+    return float(type(payload) is dict and payload.get("source") in ("startup", "resume"))

@@ -513,6 +513,7 @@ def test_every_name_there_is_is_fed(home: Home, journal: JournalFiles, tmp_path:
         record("PreToolUse", 2, hooks=[{"hook": "policy_check", "error": "x"}], call="c"),
         record("PostToolUse", 3, call="c", payload={"duration_ms": 5, "tool_input": {"command": "git commit"}}),
         record("PostToolUseFailure", 3, call="d"), record("SubagentStart", 4, agent_id="a", tool_use_id=None),
+        record("SessionStart", 0, tool_use_id=None, payload={"source": "startup"}),
         record("Stop", 5, tool_use_id=None), {"kind": "gap", "at": at(6), "dropped": 1}, {"kind": "event"},
         {"kind": "incident", "at": at(7), "incident": "i", "action": "open", "severity": "P1", "started_s": T0},
         *({"kind": "incident", "at": at(8), "incident": "i", "action": act} for act in ("ack", "mitigate", "resolve")),

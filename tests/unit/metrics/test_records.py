@@ -293,6 +293,12 @@ def test_a_session_lives_while_it_is_heard_of(fold: Fold) -> None:
     assert value(fold, "sessions_active", "/p") == 0
 
 
+def test_sessions_that_begin_are_counted(fold: Fold) -> None:
+    for source in ("startup", "resume", "clear", "compact"):
+        fold.take(record("SessionStart", payload={"source": source}, tool_use_id=None))
+    assert value(fold, "sessions_total", "/p") == 2
+
+
 def test_work_is_what_the_journal_shows(fold: Fold) -> None:
     recorded = [one for one in payloads.names("PostToolUse") if payloads.payload(one)["tool_name"] in ("Edit", "Write")]
     assert len(recorded) >= 2

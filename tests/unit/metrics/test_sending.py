@@ -75,6 +75,7 @@ def tally() -> Tally:
         made.add("levaithan_tokens_total", ("claude-opus-5-5", "/p", kind), count)
     made.add("levaithan_work_total", ("lines_added",), 7)
     made.add("levaithan_work_total", ("commits",), 2)
+    made.add("levaithan_sessions_total", ("/p",), 4)
     return made
 
 
@@ -162,6 +163,7 @@ def test_a_collector_gets_the_clients_own_names_where_it_has_them(tally: Tally, 
     assert points(found["claude_code.lines_of_code.count"])[("type", "added"),] == 7
     assert points(found["claude_code.commit.count"]) == {(): 2}
     assert found["claude_code.active_time.total"].unit == "s"
+    assert points(found["claude_code.session.count"]) == {(("project", "/p"),): 4}
     first = cost.sum.data_points[0]
     assert (first.start_time_unix_nano, first.time_unix_nano) == (int(T0 * 1e9), int((T0 + 60) * 1e9))
 
