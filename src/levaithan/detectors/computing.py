@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from levaithan.detectors.extrapolation import Dialect
     from levaithan.detectors.samples import Samples
 
+    Step = tuple[Callable[..., "Value"], tuple[Node, ...]]
+
 Vector = dict["Labels", float]
 Value = Vector | float
 _OPERATORS: dict[str, Callable[[float, float], float]] = {
@@ -91,41 +93,11 @@ class Program:
 
     def _add(self, node: Node) -> int:
         if node not in self._index:
-            step, below = _step(node)
+            step, below = _STEPS[type(node)](node)
             needs = tuple(self._add(one) for one in below)
             self._steps.append((step, needs))
             self._index[node] = len(self._steps) - 1
         return self._index[node]
-
-
-def _step(node: Node) -> tuple[Callable[..., Value], tuple[Node, ...]]:  # noqa: PLR0911 - one line a kind
-    match node:
-        case Number(value):
-            return lambda _moment: float(value), ()
-        case Now():
-            return lambda moment: moment.at_s, ()
-        case Always():
-            return lambda _moment: {(): 1.0}, ()
-        case Select():
-            return lambda moment: _newest(moment, node), ()
-        case AllSeries():
-            raise ValueError("series can be counted, and nothing else")
-        case Over():
-            return over(node), ()
-        case Absent(of):
-            return lambda _moment, found: {} if found else {_absent(of): 1.0}, (of,)
-        case Gather(_, _, AllSeries(prefix)):
-            return lambda moment: _count_all(moment, prefix), ()
-        case Gather(function, by, of):
-            return _gather(function, by), (of,)
-        case Quantile(q, of):
-            return lambda _moment, vector: _quantile(q, vector), (of,)
-        case AtLeast(of, least):
-            return lambda _moment, vector: {key: max(value, least) for key, value in vector.items()}, (of,)
-        case Recorded(_, of):
-            return lambda _moment, value: value, (of,)
-        case Both(how, left, right, on):
-            return _both(how, on), (left, right)
 
 
 def _newest(moment: Moment, select: Select) -> Vector:
@@ -248,3 +220,33 @@ def _applied(how: str, left: float, right: float) -> float | None:
     return (left if result else None) if isinstance(result, bool) else result
 
 
+def _gathered(node: Gather) -> Step:
+    if isinstance(node.of, AllSeries):
+        prefix = node.of.prefix
+        return lambda moment: _count_all(moment, prefix), ()
+    return _gather(node.function, node.by), (node.of,)
+
+
+def _not_alone(_node: AllSeries) -> Step:
+    raise ValueError("all series can be counted, and nothing else")
+
+
+def _clamped(node: AtLeast) -> Step:
+    return lambda _moment, vector: {key: max(value, node.least) for key, value in vector.items()}, (node.of,)
+
+
+_STEPS: dict[type, Callable[[Any], Step]] = {
+    Number: lambda node: (lambda _moment: float(node.value), ()),
+    Now: lambda _node: (lambda moment: moment.at_s, ()),
+    Always: lambda _node: (lambda _moment: {(): 1.0}, ()),
+    Select: lambda node: (lambda moment: _newest(moment, node), ()),
+    AllSeries: _not_alone,
+    Over: lambda node: (over(node), ()),
+    Gather: _gathered,
+    Quantile: lambda node: (lambda _moment, vector: _quantile(node.q, vector), (node.of,)),
+    AtLeast: _clamped,
+    Absent: lambda node: (lambda _moment, found: {} if found else {_absent(node.of): 1.0}, (node.of,)),
+    Recorded: lambda node: (lambda _moment, value: value, (node.of,)),
+    Both: lambda node: (_both(node.operator, node.on), (node.left, node.right)),
+}
+"""a kind of node -> what computes it, and the nodes whose values that is given"""

@@ -6,10 +6,10 @@ time and fakes no burst. Series that no rule reads are not kept. Nothing here re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from levaithan.detectors import keeping
+from levaithan.detectors.active import FIRING, PENDING, Active
 from levaithan.detectors.computing import MatchError, Program
 from levaithan.detectors.extrapolation import V3, Dialect
 from levaithan.detectors.rules import EVERYWHERE, Rule, Rules
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from levaithan.detectors.banks import Labels
     from levaithan.detectors.computing import Value
 
-PENDING, FIRING = "pending", "firing"
-
-
-@dataclass
-class Active:
-    """An alert that waits or fires. Times in milliseconds; keep_ms: since when its condition no longer holds, or -1."""
-
-    since_ms: int
-    value: float
-    state: str = PENDING
-    keep_ms: int = -1
-
 
 class Evaluator:
     """rules: those to evaluate; everywhere: also those for which this process has a better way.
@@ -42,9 +30,7 @@ class Evaluator:
     failed: alert -> why its expression could not be computed last time; its state then stays as it was.
     """
 
-    def __init__(
-        self, rules: Rules, *, everywhere: bool = False, guard: bool = False, dialect: Dialect = V3
-    ) -> None:
+    def __init__(self, rules: Rules, *, everywhere: bool = False, guard: bool = False, dialect: Dialect = V3) -> None:
         self.rules = tuple(rule for rule in rules.active if everywhere or rule.where == EVERYWHERE)
         nodes = [rule.guarded if guard else rule.expression for rule in self.rules]
         self.samples = Samples(nodes)
@@ -134,9 +120,7 @@ class Evaluator:
                 if one.keep_ms >= 0:
                     one.keep_ms += pause
 
-    def _signal(
-        self, rule: Rule, labels: Labels, one: Active, at_s: float, offset_s: float, *, firing: bool
-    ) -> Signal:
+    def _signal(self, rule: Rule, labels: Labels, one: Active, at_s: float, offset_s: float, *, firing: bool) -> Signal:
         named = dict(labels)
         return Signal(
             fingerprint=fingerprint_of(rule.detection, rule.alert, named), alert=rule.alert, detection=rule.detection,

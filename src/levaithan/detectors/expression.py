@@ -1,4 +1,4 @@
-"""The few things of PromQL that rules are made of, as a tree: written as PromQL for Prometheus, computed by the evaluator.
+"""The few things of PromQL that rules are made of, as a tree: written for Prometheus, computed by the evaluator.
 
 A tree has two readers, so that the rule that Prometheus runs and the rule that runs in this process cannot differ.
 `text` is the writer; `computing` is the other reader. Names and meaning are Prometheus'
@@ -8,8 +8,12 @@ A tree has two readers, so that the rule that Prometheus runs and the rule that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from levaithan.detectors.durations import promql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Matcher = tuple[str, str, str]  # label, one of = != =~ !~, value
 ARITHMETIC = ("+", "-", "*", "/")
@@ -116,32 +120,9 @@ class Recorded:
 Node = Number | Now | Always | Select | AllSeries | Over | Gather | Quantile | AtLeast | Absent | Both | Recorded
 
 
-def text(node: Node) -> str:  # noqa: PLR0911 - one line a kind
-    """The PromQL of a tree. Operands that are themselves operations stand in parentheses: nothing hangs on precedence."""
-    match node:
-        case Number(value):
-            return number(value)
-        case Now():
-            return "time()"
-        case Always():
-            return "vector(1)"
-        case Select() | AllSeries():
-            return selector(node)
-        case Over():
-            return _over(node)
-        case Gather(function, by, of):
-            return f"{function} by ({', '.join(by)}) ({text(of)})" if by else f"{function}({text(of)})"
-        case Quantile(q, of):
-            return f"histogram_quantile({number(q)}, {text(of)})"
-        case AtLeast(of, least):
-            return f"clamp_min({text(of)}, {number(least)})"
-        case Absent(of):
-            return f"absent({selector(of)})"
-        case Recorded(name, _of):
-            return name
-        case Both(operator, left, right, on):
-            matching = "" if on is None else f" on ({', '.join(on)})"
-            return f"{_operand(left)} {operator}{matching} {_operand(right)}"
+def text(node: Node) -> str:
+    """The PromQL of a tree. Operands that are operations stand in parentheses: nothing hangs on precedence."""
+    return _WRITERS[type(node)](node)
 
 
 def selector(of: Select | AllSeries) -> str:
@@ -182,3 +163,29 @@ def _over(node: Over) -> str:
     offset = f" offset {promql(node.offset)}" if node.offset else ""
     ahead = f", {number(node.ahead)}" if node.function == "predict_linear" else ""
     return f"{node.function}({selector(node.of)}[{promql(node.window)}]{offset}{ahead})"
+
+
+def _gather(node: Gather) -> str:
+    inner = text(node.of)
+    return f"{node.function} by ({', '.join(node.by)}) ({inner})" if node.by else f"{node.function}({inner})"
+
+
+def _both(node: Both) -> str:
+    matching = "" if node.on is None else f" on ({', '.join(node.on)})"
+    return f"{_operand(node.left)} {node.operator}{matching} {_operand(node.right)}"
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    Number: lambda node: number(node.value),
+    Now: lambda _node: "time()",
+    Always: lambda _node: "vector(1)",
+    Select: selector,
+    AllSeries: selector,
+    Over: _over,
+    Gather: _gather,
+    Quantile: lambda node: f"histogram_quantile({number(node.q)}, {text(node.of)})",
+    AtLeast: lambda node: f"clamp_min({text(node.of)}, {number(node.least)})",
+    Absent: lambda node: f"absent({selector(node.of)})",
+    Recorded: lambda node: str(node.name),
+    Both: _both,
+}

@@ -1,7 +1,7 @@
 """Prometheus' arithmetic over a range of samples: rate and increase, deriv and predict_linear, histogram_quantile.
 
 The formulas are those of Prometheus' promql/functions.go and quantile.go (extrapolatedRate, linearRegression,
-bucketQuantile), as its documentation describes them; the parity test holds them against promtool. Imports nothing of ours.
+bucketQuantile) as documented there; the parity test holds them against promtool. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Span(NamedTuple):
     last_ms: int
     last: float
     lost: float
-    count: int
+    samples: int
 
 
 def increase(span: Span, start_ms: int, end_ms: int, dialect: Dialect) -> float | None:
@@ -47,13 +47,13 @@ def increase(span: Span, start_ms: int, end_ms: int, dialect: Dialect) -> float 
 
     A counter is taken to have begun no earlier than where its slope meets zero.
     """
-    if span.count < 2:
+    if span.samples < 2:
         return None
     rise = span.last - span.first + span.lost
     if rise == 0:
         return 0.0
     sampled = (span.last_ms - span.first_ms) / 1000
-    between = sampled / (span.count - 1)
+    between = sampled / (span.samples - 1)
     threshold = between * 1.1
     to_start, to_end = (span.first_ms - start_ms) / 1000, (end_ms - span.last_ms) / 1000
     to_zero = sampled * (span.first / rise) if rise > 0 and span.first >= 0 else math.inf

@@ -14,6 +14,7 @@ import zlib
 from array import array
 from typing import TYPE_CHECKING, Any
 
+from levaithan.detectors.active import FIRING, PENDING, Active
 from levaithan.detectors.banks import BANKS, Column, Track
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ def dump(evaluator: Evaluator) -> dict[str, Any]:
 
 def load(evaluator: Evaluator, state: dict[str, Any]) -> bool:
     """See Evaluator.load."""
-    from levaithan.detectors.evaluator import FIRING, PENDING, Active
-
     samples = evaluator.samples
     try:
         if state["version"] != VERSION or state["order"] != sys.byteorder:
@@ -59,9 +58,7 @@ def load(evaluator: Evaluator, state: dict[str, Any]) -> bool:
             return False
         numbers = Numbers(state["samples"])
         times = [[int(time) for time in numbers.next(bank[2])] for bank in state["banks"]]
-        tracks = [
-            _read(row, numbers, samples) for row in json.loads(_unpacked(state["tracks"]))
-        ]
+        tracks = [_read(row, numbers, samples) for row in json.loads(_unpacked(state["tracks"]))]
         active = {rule.alert: dict[Any, Active]() for rule in evaluator.rules}
         for alert, pairs, since, value, word, keep in state["active"]:
             if word not in (PENDING, FIRING):
@@ -113,7 +110,7 @@ def _track(track: Track, arrays: list[array[float]]) -> list[Any]:
         if column.sums is not None and column.counts is not None:
             arrays += [column.sums, column.counts]
         columns.append([number, column.start, len(column.values), gathers, column.holes, column.total, column.count])
-    last = None if track.last != track.last else track.last  # noqa: PLR0124 - NaN
+    last = None if track.last != track.last else track.last
     return [track.name, track.labels, last, track.last_ms, track.resets, columns]
 
 

@@ -1,7 +1,7 @@
-"""Service level objectives as data, and the expressions of their burning: the bad share of a window against the target.
+"""Service level objectives as data, and the expressions of their burning: a bad share against the target.
 
-A burn pair (Google's SRE workbook, "Alerting on SLOs", multiwindow and multi-burn-rate) says that the error budget of 30
-days is being spent `factor` times too fast over a long window, and still is over a short one.
+A burn pair (Google's SRE workbook, "Alerting on SLOs", multiwindow and multi-burn-rate) says that the error budget of
+30 days is being spent `factor` times too fast over a long window, and still is over a short one.
 """
 
 from __future__ import annotations
@@ -88,5 +88,5 @@ def burn(slo: Slo, factor: float, long: float, short: float, floor: float) -> No
     most = round(factor * (1 - slo.target), 9)
     if most >= 1:
         raise ShapeError(f"{factor:g} times the error budget of {slo.title} is {most:.0%}: that can never burn")
-    over = Both("and", *(Both(">", slo.bad_share(window), Number(most)) for window in (long, short)))
-    return Both("and", over, slo.floor(long, floor))
+    over_long, over_short = (Both(">", slo.bad_share(window), Number(most)) for window in (long, short))
+    return Both("and", Both("and", over_long, over_short), slo.floor(long, floor))

@@ -169,12 +169,3 @@ def _burn(slo: Slo, pair: Mapping[str, Any]) -> Rule:
 def default() -> Rules:
     """The rules as delivered."""
     return build(delivered())
-
-
-def load(context: str) -> Rules:
-    """The rules with what alerts.toml of a home's context folder tunes. Never raises: see `problems`."""
-    from levaithan.detectors import tuning
-
-    return tuning.load(context)
-
-

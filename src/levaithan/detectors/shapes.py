@@ -165,7 +165,7 @@ def _quantile(table: Mapping[str, Any], _slos: Mapping[str, Slo]) -> Node:
 
 
 def _quantile_rise(table: Mapping[str, Any], _slos: Mapping[str, Slo]) -> Node:
-    """A quantile so many times what it was before, over a least value, with enough calls now and ten times as many then."""
+    """A quantile so many times what it was, over a least value, with enough calls now and ten times as many then."""
     metric, by, q, window = table["metric"], _labels(table), figure(table, "q"), _span(table)
     before, offset, floor = _span(table, "before"), _span(table, "offset"), figure(table, "floor")
     now, then = _quantile_of(metric, q, by, window), _quantile_of(metric, q, by, before, offset)

@@ -52,7 +52,8 @@ def load(context: str) -> Rules:
 def tuned(wishes: dict[str, Any], where: str = "alerts.toml") -> Rules:
     """The delivered rules with these wishes, one after the other; each that is not good is left out and told."""
     tables: dict[str, Any] = copy.deepcopy(rules_of.delivered())
-    problems = [f"{where}: there is no [{key}], only [alerts.NAME] and [slo.NAME]" for key in wishes if key not in _PARTS]
+    unknown = wishes.keys() - _PARTS.keys()
+    problems = [f"{where}: there is no [{key}], only [alerts.X] and [slo.X]" for key in sorted(unknown)]
     changed: dict[str, tuple[str, ...]] = {}
     off: set[str] = set()
     for part, apply in _PARTS.items():
@@ -77,14 +78,12 @@ def tuned(wishes: dict[str, Any], where: str = "alerts.toml") -> Rules:
 
 
 def _marked(built: Rules, changed: dict[str, tuple[str, ...]], off: set[str], problems: list[str]) -> Rules:
-    burns = {slo.alert: slo.name for slo in built.slos}
-    done = [
-        replace(
-            one, off=one.alert in off,
-            tuned=changed.get(one.alert) or changed.get(burns.get(one.alert.removesuffix("Fast").removesuffix("Slow"), ""), ()),
-        )
-        for one in built.rules
-    ]  # fmt: skip
+    """What was tuned is to be seen; a burn alert is tuned where its objective is."""
+    slo_of = {slo.alert + speed: slo.name for slo in built.slos for speed in ("Fast", "", "Slow")}
+    done = []
+    for one in built.rules:
+        tuned_by = changed.get(one.alert) or changed.get(slo_of.get(one.alert, ""), ())
+        done.append(replace(one, off=one.alert in off, tuned=tuned_by))
     return Rules(tuple(done), built.slos, tuple(problems))
 
 
@@ -122,7 +121,9 @@ def _threshold(first: dict[str, Any], wish: dict[str, Any]) -> None:
     value = figure(wish)
     share = first["shape"] == "ratio"
     if value < 0 or (share and not 0 < value < 1):
-        raise ShapeError(f"threshold must be {'a share between 0 and 1' if share else 'no negative number'}, not {value:g}")
+        raise ShapeError(
+            f"threshold must be {'a share between 0 and 1' if share else 'no negative number'}, not {value:g}"
+        )
     first["threshold"] = wish["threshold"]
 
 
