@@ -1,9 +1,9 @@
-"""The samples that rules look back at, in bounded memory: four banks, the longer the window the coarser the times.
+"""The samples that rules look back at, in bounded memory: banks, the longer the window the coarser the times.
 
 All series of one scrape share its time, so that a bank is one list of times and a column a series, and the samples of a
 window are found once for all. A bank keeps every sample of the last hour, one a minute of six hours, one in five
-minutes of three days, one in half an hour of a week: what a rule says of a long window may so begin and end by one
-such step earlier or later than in Prometheus, never more. Resets of counters are kept apart, and none is lost.
+minutes of three days and of a week: what a rule says of a long window may so begin and end by one such step earlier or
+later than in Prometheus, never more. Resets of counters are kept apart, and none is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from levaithan.detectors.extrapolation import NAN, Span
 
 Labels = tuple[tuple[str, str], ...]
-BANKS = ((0, 3_600_000), (60_000, 21_600_000), (300_000, 259_200_000), (1_800_000, 608_400_000))
+BANKS = ((0, 3_600_000), (60_000, 21_600_000), (300_000, 259_200_000), (300_000, 608_400_000))
 """(step, kept at most) in milliseconds; the last keeps seven days and the hour before which they end"""
 _SLACK_MS = 400_000
 _TRIM = 32
