@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.detectors import objectives, shapes
 from levaithan.detectors.durations import seconds
-from levaithan.detectors.expression import Both, Node, Recorded, text, walk
+from levaithan.detectors.expression import Always, Both, Node, Recorded, text, walk
 from levaithan.detectors.objectives import ShapeError, Slo
 from levaithan.detectors.signal import NO_SEVERITY, SEVERITIES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DETECTIONS = ("high_error_rate", "budget_exceeded", "resource_conflicts", "performance", "security", "meta")
 RUNBOOKS = "docs/how-to/runbooks.md"
-EVERYWHERE, PROMETHEUS = "everywhere", "prometheus"
+EVERYWHERE, PROMETHEUS, PROCESS = "everywhere", "prometheus", "process"
 BURN_FLOOR, BURN_FLOOR_SAMPLES = 10, 8
 _OWN_KEYS = {"alert", "detection", "severity", "for", "where", "summary", "fix", "any", "all", "on"}
 
@@ -33,7 +33,8 @@ class Rule:
     """One alert. Times in seconds.
 
     expression: without the guard against records that come late; `guarded` is with it, for Prometheus.
-    threshold: of its first condition, None where it has none. where: "prometheus" = this process has another way.
+    threshold: of its first condition, None where it has none. where: "prometheus" = this process has another way,
+    "process" = a detector here, which no rule could be; looks: what it looks for, in words.
     tuned: what of it an operator changed. off: switched off by the operator.
     """
 
@@ -47,6 +48,7 @@ class Rule:
     for_s: float = 0.0
     threshold: float | None = None
     where: str = EVERYWHERE
+    looks: str = ""
     tuned: tuple[str, ...] = ()
     off: bool = False
 
@@ -71,21 +73,23 @@ class Rule:
         return f"{RUNBOOKS}#{self.alert.lower()}"
 
     def promql(self, *, guard: bool = True) -> str:
-        """The expression as text."""
-        return text(self.guarded if guard else self.expression)
+        """The expression as text; of a detector what it looks for."""
+        return self.looks or text(self.guarded if guard else self.expression)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All of them, in the file's order. problems: what of the operator's tuning was not followed, in words."""
+    """All of them, in the file's order. detectors: those that are no rules, and have no expression. problems: what of
+    the operator's tuning was not followed, in words."""
 
     rules: tuple[Rule, ...]
     slos: tuple[Slo, ...]
+    detectors: tuple[Rule, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
     def active(self) -> tuple[Rule, ...]:
-        """Those that are not switched off."""
+        """The rules that are not switched off."""
         return tuple(rule for rule in self.rules if not rule.off)
 
     @property
@@ -97,8 +101,13 @@ class Rules:
         return tuple(found[name] for name in sorted(found))
 
     def get(self, alert: str) -> Rule | None:
-        """The rule of that name."""
-        return next((rule for rule in self.rules if rule.alert == alert), None)
+        """The rule or detector of that name."""
+        return next((rule for rule in self.all if rule.alert == alert), None)
+
+    @property
+    def all(self) -> tuple[Rule, ...]:
+        """Rules and detectors."""
+        return self.rules + self.detectors
 
 
 @cache
@@ -112,21 +121,18 @@ def build(tables: Mapping[str, Any]) -> Rules:
     slos = {one["name"]: _slo(one) for one in tables.get("slo", ())}
     rules = [_burn(slo, pair) for slo in slos.values() for pair in tables.get("burn", ())]
     rules += [rule(table, slos) for table in tables.get("rule", ())]
-    names = [one.alert for one in rules]
+    detectors = tuple(detector(table) for table in tables.get("detector", ()))
+    names = [one.alert for one in (*rules, *detectors)]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ShapeError(f"two rules are called {', '.join(sorted(twice))}")
-    return Rules(tuple(rules), tuple(slos.values()))
+    return Rules(tuple(rules), tuple(slos.values()), detectors)
 
 
 def rule(table: Mapping[str, Any], slos: Mapping[str, Slo]) -> Rule:
     """One [[rule]]. Raises ShapeError that names it."""
     name = str(table.get("alert", "?"))
     try:
-        for key in ("alert", "detection", "severity", "summary", "fix"):
-            if not isinstance(table.get(key), str) or not table[key]:
-                raise ShapeError(f"it needs {key}")
-        if table["severity"] not in (*SEVERITIES, NO_SEVERITY) or table["detection"] not in DETECTIONS:
-            raise ShapeError("severity is P0 to P3 (or none), detection one of " + ", ".join(DETECTIONS))
+        _named(table, "alert", "detection", "severity", "summary", "fix")
         conditions, node = _conditions(table, slos)
         return Rule(
             alert=name, detection=table["detection"], severity=table["severity"], expression=node,
@@ -136,6 +142,27 @@ def rule(table: Mapping[str, Any], slos: Mapping[str, Slo]) -> Rule:
         )  # fmt: skip
     except ValueError as problem:
         raise ShapeError(f"rule {name}: {problem}") from None
+
+
+def detector(table: Mapping[str, Any]) -> Rule:
+    """One [[detector]]. Raises ShapeError that names it."""
+    try:
+        _named(table, "alert", "detection", "severity", "summary", "fix", "looks")
+        return Rule(
+            alert=table["alert"], detection=table["detection"], severity=table["severity"], expression=Always(),
+            summary=table["summary"], fix=table["fix"], shape="detector", threshold=shapes.figure(table),
+            where=PROCESS, looks=table["looks"],
+        )  # fmt: skip
+    except ShapeError as problem:
+        raise ShapeError(f"detector {table.get('alert', '?')}: {problem}") from None
+
+
+def _named(table: Mapping[str, Any], *keys: str) -> None:
+    for key in keys:
+        if not isinstance(table.get(key), str) or not table[key]:
+            raise ShapeError(f"it needs {key}")
+    if table["severity"] not in (*SEVERITIES, NO_SEVERITY) or table["detection"] not in DETECTIONS:
+        raise ShapeError("severity is P0 to P3 (or none), detection one of " + ", ".join(DETECTIONS))
 
 
 def _conditions(table: Mapping[str, Any], slos: Mapping[str, Slo]) -> tuple[list[Mapping[str, Any]], Node]:

@@ -81,17 +81,18 @@ def _marked(built: Rules, changed: dict[str, tuple[str, ...]], off: set[str], pr
     """What was tuned is to be seen; a burn alert is tuned where its objective is."""
     slo_of = {slo.alert + speed: slo.name for slo in built.slos for speed in ("Fast", "", "Slow")}
     done = []
-    for one in built.rules:
+    for one in built.all:
         tuned_by = changed.get(one.alert) or changed.get(slo_of.get(one.alert, ""), ())
         done.append(replace(one, off=one.alert in off, tuned=tuned_by))
-    return Rules(tuple(done), built.slos, tuple(problems))
+    count = len(built.rules)
+    return Rules(tuple(done[:count]), built.slos, tuple(done[count:]), tuple(problems))
 
 
 def _alert(tables: dict[str, Any], name: str, wish: dict[str, Any]) -> None:
     _known(wish, _KEYS)
     if not isinstance(wish.get("off", False), bool):
         raise ShapeError("off must be true or false")
-    table = next((one for one in tables["rule"] if one["alert"] == name), None)
+    table = next((one for one in (*tables["rule"], *tables["detector"]) if one["alert"] == name), None)
     if table is None:
         _burn(tables, name, wish)
         return
@@ -103,6 +104,8 @@ def _alert(tables: dict[str, Any], name: str, wish: dict[str, Any]) -> None:
         if key is None or figure(wish, "floor") < 0:
             raise ShapeError("it has no floor" if key is None else "floor must not be negative")
         first[key] = wish["floor"]
+    if "for" in wish and "shape" not in first:
+        raise ShapeError("a detector does not wait")
     if "for" in wish:
         table["for"] = _waiting(wish["for"])
 
@@ -119,7 +122,7 @@ def _threshold(first: dict[str, Any], wish: dict[str, Any]) -> None:
     if "threshold" not in first:
         raise ShapeError("it has no threshold")
     value = figure(wish)
-    share = first["shape"] == "ratio"
+    share = first.get("shape") == "ratio"
     if value < 0 or (share and not 0 < value < 1):
         raise ShapeError(
             f"threshold must be {'a share between 0 and 1' if share else 'no negative number'}, not {value:g}"
