@@ -140,6 +140,7 @@ PLANTS: dict[str, list[Shown]] = {
         gauge("guards_expected", 5, 5, "project=b"),
     ],
     "SelfProtectionHit": [counter("security_events_total", 0, 1, "kind=self_protection")],
+    "GuardBypassed": [counter("security_events_total", 0, 1, "kind=guard_bypassed")],
     "SettingsChanged": [counter("security_events_total", 0, 1, "kind=settings_changed")],
     "NewCriticalDenial": [counter("security_events_total", 0, 1, "kind=new_deny")],
     "SecretInOutput": [counter("redactions_total", 0, 1, "kind=secret,where=tool_output")],

@@ -84,11 +84,12 @@ class Bank:
 class Track:
     """One series: its columns by bank, its newest value, and the counter's resets (time, value before)."""
 
-    __slots__ = ("columns", "gathering", "labels", "last", "last_ms", "name", "resets")
+    __slots__ = ("columns", "gathering", "given", "labels", "last", "last_ms", "name", "resets")
 
     def __init__(self, name: str, labels: Labels) -> None:
         self.name = name
-        self.labels = labels
+        self.given = labels
+        self.labels = tuple(pair for pair in labels if pair[1])  # a label without a value is none, as in Prometheus
         self.columns: dict[int, Column] = {}
         self.last = NAN
         self.last_ms = -1

@@ -111,7 +111,7 @@ def _track(track: Track, arrays: list[array[float]]) -> list[Any]:
             arrays += [column.sums, column.counts]
         columns.append([number, column.start, len(column.values), gathers, column.holes, column.total, column.count])
     last = None if track.last != track.last else track.last
-    return [track.name, track.labels, last, track.last_ms, track.resets, columns]
+    return [track.name, track.given, last, track.last_ms, track.resets, columns]
 
 
 def _read(row: list[Any], numbers: Numbers, samples: Samples) -> Track | None:

@@ -72,6 +72,11 @@ class Rule:
         """Where it says what to do."""
         return f"{RUNBOOKS}#{self.alert.lower()}"
 
+    @property
+    def guarded_text(self) -> str:
+        """That, as text."""
+        return text(self.guarded)
+
     def promql(self, *, guard: bool = True) -> str:
         """The expression as text; of a detector what it looks for."""
         return self.looks or text(self.guarded if guard else self.expression)

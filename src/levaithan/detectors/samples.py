@@ -82,7 +82,7 @@ class Samples:
 
     def adopt(self, track: Track) -> None:
         """A track that was kept before: its selectors find it again."""
-        self.tracks[track.name, track.labels] = track
+        self.tracks[track.name, track.given] = track
         for select in self._wanted[track.name]:
             if self._tests[select](track.labels):
                 self.found[select].append(track)
