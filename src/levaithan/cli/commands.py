@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "graph": ("levaithan.cli.graph", "Who touched what: touched | changes | blast | path | similar | kinds."),
     "memory": ("levaithan.cli.memory", "What was asked and came of it: search | show | add | forget."),
+    "alerts": ("levaithan.cli.alerts", "What is watched, and what fires now: list | check | compile."),
     "store": ("levaithan.cli.store", "The five stores: status | check | migrate | rebuild | lag | compare."),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
     "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "levaithan.yml"
 INTERVAL_S = 15
 _HEAD = """\
-# Made from src/levaithan/detectors/rules.toml by `levaithan alerts compile`; a test compares. Not to be edited:
+# Made from src/levaithan/detectors/rules.toml by `levaithan alerts compile`; a test compares. Not edited here:
 # thresholds are tuned in .claude/context/alerts.toml, and this file is made again.
 """
 _PLACE = re.compile(r"\{(\w+)\}")

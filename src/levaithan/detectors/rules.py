@@ -192,7 +192,7 @@ def _burn(slo: Slo, pair: Mapping[str, Any]) -> Rule:
     return Rule(
         alert=slo.alert + speed, detection=slo.detection, severity=pair["severity"],
         expression=objectives.burn(slo, factor, long, short, floor),
-        summary=f"{slo.summary} {factor:g} times too fast ({pair['long']} and {pair['short']})", fix=slo.fix,
+        summary=f"{slo.summary} at {factor:g} times the pace of 30 days ({pair['long']} and {pair['short']})", fix=slo.fix,
         shape="burn", for_s=seconds(pair["for"]), threshold=round(factor * (1 - slo.target), 9),
     )  # fmt: skip
 
