@@ -21,8 +21,8 @@ Made from `src/levaithan/detectors/rules.toml` by `python -m levaithan.detectors
 
 One table of rules is run in two places: by Prometheus, as `deploy/prometheus/rules/levaithan.yml`
 (`levaithan alerts compile --to DIR`), and by the monitor of the service, so that a machine without Prometheus has
-alerts, too. Both fire in the same minutes (a test gives both the same series). `levaithan alerts list` shows how each stands;
-the [runbooks](../how-to/runbooks.md) say what to do.
+alerts, too. Both fire in the same minutes (a test gives both the same series). `levaithan alerts list` shows how each
+stands; the [runbooks](../how-to/runbooks.md) say what to do.
 
 - **Severity**: P0 now, P1 within 15 minutes, P2 within an hour, P3 within a day.
 - **for**: how long it must hold. What fires goes on for twice that after it no longer holds (`keep_firing_for`), so
@@ -32,8 +32,8 @@ the [runbooks](../how-to/runbooks.md) say what to do.
   where only Prometheus can see it; `monitor` where no metric tells it.
 - After the service was away, records come late. The monitor judges them by their own time. Prometheus cannot, so
   rules over counters hold still there while `levaithan_metrics_catching_up` is 1 in their shortest window.
-- The monitor keeps every sample of the last hour, one a minute of six hours, one in five minutes of longer windows: what
-  looks back over an hour may begin and end there by one such step earlier or later.
+- The monitor keeps every sample of the last hour, one a minute of six hours, one in five minutes of longer windows:
+  what looks back over an hour may begin and end there by one such step earlier or later.
 - When nothing was evaluated for five minutes (the machine slept, the clock was set forward), what waits begins to wait
   anew. A clock that is set back does not stop the evaluation.
 

@@ -189,10 +189,11 @@ def _burn(slo: Slo, pair: Mapping[str, Any]) -> Rule:
     long, short, factor = seconds(pair["long"]), seconds(pair["short"]), float(pair["factor"])
     floor = BURN_FLOOR_SAMPLES if slo.up else BURN_FLOOR
     speed = {"P1": "Fast", "P2": "", "P3": "Slow"}[pair["severity"]]
+    pace = f"at {factor:g} times the pace of 30 days ({pair['long']} and {pair['short']})"
     return Rule(
         alert=slo.alert + speed, detection=slo.detection, severity=pair["severity"],
         expression=objectives.burn(slo, factor, long, short, floor),
-        summary=f"{slo.summary} at {factor:g} times the pace of 30 days ({pair['long']} and {pair['short']})", fix=slo.fix,
+        summary=f"{slo.summary} {pace}", fix=slo.fix,
         shape="burn", for_s=seconds(pair["for"]), threshold=round(factor * (1 - slo.target), 9),
     )  # fmt: skip
 
