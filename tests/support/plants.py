@@ -66,7 +66,7 @@ _TASKS = [
 ]
 _STORE = [gauge("store_up", 1, 0, "store=ledger"), gauge("store_up", 1, 1, "store=graph")]
 _TOOLS = [
-    counter("tool_failures_total", 0, 3, "tool=Bash"),
+    counter("tool_failures_total", 0, 4, "tool=Bash"),
     counter("tool_calls_total", 6, 6, "tool=Bash"),
     counter("tool_failures_total", 0, 0, "tool=Read"),
     counter("tool_calls_total", 20, 20, "tool=Read"),
@@ -142,7 +142,7 @@ PLANTS: dict[str, list[Shown]] = {
     "SelfProtectionHit": [counter("security_events_total", 0, 1, "kind=self_protection")],
     "GuardBypassed": [counter("security_events_total", 0, 1, "kind=guard_bypassed")],
     "SettingsChanged": [counter("security_events_total", 0, 1, "kind=settings_changed")],
-    "NewCriticalDenial": [counter("security_events_total", 0, 1, "kind=new_deny")],
+    "NewCriticalDenial": [counter("security_events_total", 0, 2, "kind=new_deny")],
     "SecretInOutput": [counter("redactions_total", 0, 1, "kind=secret,where=tool_output")],
     "CriticalDenialBurst": [gauge("session_denies_max", 0, 14, "window=5m,level=critical")],
     "DenialBurst": [gauge("session_denies_max", 3, 25, "window=10m,level=any")],
