@@ -40,7 +40,7 @@ BURST_S = 300.0
 BURST_TIMES = 10.0
 _SHOWN = 120
 _LOUD = ("warning", "error")
-_PLAIN = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*|(?:/[\w.@~+-]+)+/?|\d+(?:[.:,]\d+)*")
+_PLAIN = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*|(?<!\w)(?:/[\w.@~+-]+)+/?|\d+(?:[.:,]\d+)*")
 _QUOTED = re.compile(r"'[^']{0,400}'|\"[^\"]{0,400}\"")
 _BLANK = "<*>"
 

@@ -29,7 +29,7 @@ def record(name: str = "PreToolUse", **over: Any) -> dict[str, Any]:
 
 def denied(rule: str, **over: Any) -> dict[str, Any]:
     """The record of a call that a rule refused."""
-    return record(decision="deny", rule=rule, **over)
+    return record(**{"decision": "deny", "rule": rule, **over})
 
 
 @pytest.fixture(scope="session")
