@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import (
     all_stores,
+    evaluating,
     graph_helix,
     hooks,
     ledger_postgres,
@@ -104,6 +105,7 @@ _PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
     ),
     "elasticsearch": ("Elasticsearch", lambda folder, sizes: search_elastic.measure(folder, sizes.projected)),
     "helix": ("HelixDB", lambda folder, sizes: graph_helix.measure(folder, sizes.graph, sizes.starts)),
+    "evaluating": ("what the rules cost", lambda folder, sizes: evaluating.measure(folder, sizes.rounds * 3)),
     "watching": ("what watching costs", lambda folder, sizes: watching.measure(folder, sizes.watched, sizes.steady_s)),
     "memory": ("texts to remember", lambda folder, sizes: memory.measure(folder, sizes.texts)),
     "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.steady_s)),

@@ -1,9 +1,10 @@
 """The samples that rules look back at, in bounded memory: banks, the longer the window the coarser the times.
 
 All series of one scrape share its time, so that a bank is one list of times and a column a series, and the samples of a
-window are found once for all. A bank keeps every sample of the last hour, one a minute of six hours, one in five
-minutes of three days and of a week: what a rule says of a long window may so begin and end by one such step earlier or
-later than in Prometheus, never more. Resets of counters are kept apart, and none is lost.
+window are found once for all. Banks keep every sample of the last ten minutes, one in 15 seconds of an hour, one a
+minute of six hours, one in five minutes of three days and of a week: what a rule says of a long window may so begin
+and end by one such step earlier or later than in Prometheus, never more. Resets of counters are kept apart, and none
+is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from bisect import bisect_left, bisect_right
 from levaithan.detectors.extrapolation import NAN, Span
 
 Labels = tuple[tuple[str, str], ...]
-BANKS = ((0, 3_600_000), (60_000, 21_600_000), (300_000, 259_200_000), (300_000, 608_400_000))
+BANKS = (
+    (0, 600_000),
+    (15_000, 3_600_000),
+    (60_000, 21_600_000),
+    (300_000, 259_200_000),
+    (300_000, 608_400_000),
+)
 """(step, kept at most) in milliseconds; the last keeps seven days and the hour before which they end"""
 _SLACK_MS = 400_000
 _TRIM = 32
@@ -68,7 +75,7 @@ class Bank:
 
     def due(self, at_ms: int) -> bool:
         """Whether a sample belongs in here now."""
-        return not self.times or at_ms - self.times[-1] >= self.step
+        return not self.times or at_ms - self.times[-1] >= self.step * 0.9  # scrapes are never quite on time
 
     def within(self, start_ms: int, end_ms: int, *, left_open: bool) -> tuple[int, int]:
         """The indices from (or just after) start up to and with end: first, and one past the last."""

@@ -32,8 +32,8 @@ stands; the [runbooks](../how-to/runbooks.md) say what to do.
   where only Prometheus can see it; `monitor` where no metric tells it.
 - After the service was away, records come late. The monitor judges them by their own time. Prometheus cannot, so
   rules over counters hold still there while `levaithan_metrics_catching_up` is 1 in their shortest window.
-- The monitor keeps every sample of the last hour, one a minute of six hours, one in five minutes of longer windows:
-  what looks back over an hour may begin and end there by one such step earlier or later.
+- The monitor keeps every sample of ten minutes, one in 15 s of an hour, one a minute of six hours, one in five minutes
+  of longer windows: what looks back for long may begin and end there by one such step earlier or later.
 - When nothing was evaluated for five minutes (the machine slept, the clock was set forward), what waits begins to wait
   anew. A clock that is set back does not stop the evaluation.
 
