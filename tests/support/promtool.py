@@ -1,7 +1,8 @@
 """Runs promtool: what Prometheus itself says of a rule file and of series made up for a test.
 
-promtool comes with Prometheus (Debian: `prometheus`; `tests/servers/install --system` brings it). Where it is not there
-a test is skipped and says so, and LEVAITHAN_REQUIRE_PROMETHEUS=1 makes that a failure.
+promtool comes with Prometheus (Debian: `prometheus`; `tests/servers/install --system` brings it; that beside
+LEVAITHAN_TEST_PROMETHEUS_BIN is taken first). Where there is none a test is skipped and says so, and
+LEVAITHAN_REQUIRE_STORES=prometheus makes that a failure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,18 +20,18 @@ import pytest
 from levaithan.detectors.extrapolation import V2, V3
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from levaithan.detectors.extrapolation import Dialect
 
 
 def program() -> str:
     """The path of promtool; skips (or fails) the test without one."""
-    found = os.environ.get("LEVAITHAN_TEST_PROMTOOL") or shutil.which("promtool")
+    server = os.environ.get("LEVAITHAN_TEST_PROMETHEUS_BIN")
+    beside = str(Path(server).with_name("promtool")) if server else None
+    found = beside if beside and Path(beside).exists() else shutil.which("promtool")
     if found:
         return found
-    words = "there is no promtool: install the package `prometheus`, or name it in LEVAITHAN_TEST_PROMTOOL"
-    if os.environ.get("LEVAITHAN_REQUIRE_PROMETHEUS") == "1" or "all" in os.environ.get("LEVAITHAN_REQUIRE_STORES", ""):
+    words = "there is no promtool. next: tests/servers/install --system, or apt install prometheus"
+    if {"prometheus", "all"} & set(re.split(r"[,\s]+", os.environ.get("LEVAITHAN_REQUIRE_STORES", ""))):
         pytest.fail(words)
     pytest.skip(words)
 

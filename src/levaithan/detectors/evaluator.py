@@ -72,6 +72,15 @@ class Evaluator:
             found += [self._signal(rule, labels, one, at_s, offset_s, firing=False) for labels, one in ended]
         return found
 
+    def forget(self) -> None:
+        """Drop all samples, for a journal that is read anew from its start: time begins again. What fires goes on until
+        it no longer holds; what waits begins to wait anew."""
+        self.samples.forget()
+        self.evaluated_ms = -1
+        for active in self.active.values():
+            for labels in [key for key, one in active.items() if one.state == PENDING]:
+                del active[labels]
+
     def states(self) -> list[dict[str, Any]]:
         """Every alert that waits or fires now: alert, labels, state, since_s, value. For people."""
         return [
@@ -122,12 +131,12 @@ class Evaluator:
 
     def _signal(self, rule: Rule, labels: Labels, one: Active, at_s: float, offset_s: float, *, firing: bool) -> Signal:
         named = dict(labels)
+        started_s = min(one.since_ms / 1000 + offset_s, at_s)
         return Signal(
             fingerprint=fingerprint_of(rule.detection, rule.alert, named), alert=rule.alert, detection=rule.detection,
-            severity=rule.severity, firing=firing, started_s=one.since_ms / 1000 + offset_s, at_s=at_s, labels=named,
-            value=one.value, threshold=rule.threshold, expression=self._said[rule.alert], window_s=rule.window_s,
-            for_s=rule.for_s, summary=summary(rule.summary, named), fix=rule.fix, runbook=rule.runbook,
-            source="evaluator",
+            severity=rule.severity, firing=firing, started_s=started_s, at_s=at_s, labels=named, value=one.value,
+            threshold=rule.threshold, expression=self._said[rule.alert], window_s=rule.window_s, for_s=rule.for_s,
+            summary=summary(rule.summary, named), fix=rule.fix, runbook=rule.runbook, source="evaluator",
         )  # fmt: skip
 
 

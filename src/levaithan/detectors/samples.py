@@ -76,6 +76,14 @@ class Samples:
         self._tick(at_ms)
         return True
 
+    def forget(self) -> None:
+        """Drop them all."""
+        self.banks = [Bank(step, keep) for step, keep in BANKS]
+        self.tracks.clear()
+        for found in self.found.values():
+            found.clear()
+        self.shift_ms = 0
+
     def bank_for(self, span_ms: int) -> int:
         """The number of the finest bank that reaches back so far."""
         return next((number for number, bank in enumerate(self.banks) if bank.keep >= span_ms), len(self.banks) - 1)

@@ -290,3 +290,18 @@ def test_every_plant_is_quiet_when_all_is_well() -> None:
             continue
         evaluator = Evaluator(scenarios.rules_for(rule), everywhere=True)
         assert firing(run(evaluator, rule.alert, ["zero", *["good"] * 240], begin=0.0)) == [], rule.alert
+
+
+def test_a_journal_that_is_read_anew_begins_a_new_time() -> None:
+    """Years back, and counters at 0 again: nothing of before counts, what fires goes on until it no longer holds."""
+    evaluator = Evaluator(only("JournalUnwritable", "StoreDown", "HookErrors"))
+    run(evaluator, "StoreDown", ["bad"] * 30)
+    run(evaluator, "JournalUnwritable", ["bad"] * 3, begin=T0 + 30 * STEP)
+    evaluator.forget()
+    back = T0 - 1e8
+    seen = run(evaluator, "JournalUnwritable", ["bad"] * 2 + ["good"] * 3, begin=back)
+    assert [[(one.alert, one.firing) for one in signals] for signals in seen] == [
+        [("JournalUnwritable", True)], [("JournalUnwritable", True)], [("JournalUnwritable", False)], [], [],
+    ]  # fmt: skip
+    assert all(one.started_s <= one.at_s for signals in seen for one in signals)
+    assert firing(run(evaluator, "StoreDown", ["good"] * 5 + ["bad"] * 39, begin=back + 600)) == []
