@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from levaithan.detectors.telling import LONGEST_ID, said
+from levaithan.queries import signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from levaithan.detectors.rules import Rule, Rules
     from levaithan.detectors.signal import Signal
+    from levaithan.queries.asking import Answers
 
 ALERT = "GuardBypassed"
 HOLD_S = 900.0
@@ -97,3 +99,16 @@ def _seconds(at: Any, otherwise: float) -> float:
     except (TypeError, ValueError):
         return otherwise
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def asking(ledger: Answers) -> Callable[[float], list[dict[str, Any]]]:
+    """What a Bypass asks of a ledger: both kinds, since a time (s). What it gives raises StoreError."""
+
+    def ask(since_s: float) -> list[dict[str, Any]]:
+        since_us = int(since_s * 1_000_000)
+        return [
+            *signals.bypassed(ledger, since_us=since_us, limit=MOST),
+            *signals.ran_despite_denial(ledger, since_us=since_us, limit=MOST),
+        ]
+
+    return ask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,11 @@ from tests.unit.detectors.conftest import T0
 from levaithan.detectors import log_patterns, tuning
 from levaithan.detectors import rules as rules_of
 from levaithan.detectors.log_patterns import LogPatterns, worded
+from levaithan.detectors.log_tail import LogTail
 from levaithan.detectors.signal import Signal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RULES = rules_of.default()
 
@@ -169,3 +174,38 @@ def test_nothing_in_a_line_raises(lines: list[bytes]) -> None:
     miner.found(T0 + 1)
     again = LogPatterns(RULES)
     again.load(json.loads(json.dumps(miner.dump())))
+
+
+def test_the_log_is_read_on_past_its_being_set_aside_and_after_a_restart(tmp_path: Path) -> None:
+    tail, file = LogTail(str(tmp_path)), tmp_path / "service.log"
+    assert tail.lines() == []
+    file.write_bytes(b"one\ntwo\nhal")
+    assert tail.lines() == [b"one", b"two"]
+    assert tail.lines() == []
+    with file.open("ab") as more:
+        more.write(b"f\n")
+    again = LogTail(str(tmp_path))
+    again.load(json.loads(json.dumps(tail.dump())))
+    assert again.lines() == [b"half"]
+    with file.open("ab") as more:
+        more.write(b"last\n")
+    file.rename(tmp_path / "service.log.1")
+    file.write_bytes(b"anew\n")
+    assert again.lines() == [b"last", b"anew"]
+    file.write_bytes(b"x\n")
+    assert again.lines() == [b"x"]
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+    assert again.lines() == [], "a link is not followed"
+
+
+def test_a_long_log_is_read_from_its_end_and_a_long_line_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "service.log"
+    file.write_bytes(b"old\n" * 600_000 + b"new\n")
+    tail = LogTail(str(tmp_path))
+    assert tail.lines()[-1] == b"new"
+    with file.open("ab") as more:
+        more.write(b"y" * (3 << 20) + b"\nafter\n")
+    found = [line for _ in range(5) for line in tail.lines()]
+    assert found[-1] == b"after"
+    assert max(len(line) for line in found) < 1 << 20

@@ -11,6 +11,7 @@ from levaithan.detectors import durations, objectives, shapes, tuning
 from levaithan.detectors import rules as rules_of
 from levaithan.detectors.expression import Over, walk
 from levaithan.detectors.objectives import ShapeError
+from levaithan.metrics.slo import TARGETS
 
 RULES = rules_of.default()
 
@@ -21,6 +22,13 @@ def test_every_burn_pair_can_be_reached_by_every_objective() -> None:
         for pair in rules_of.delivered()["burn"]:
             assert pair["factor"] * (1 - slo.target) < 1, (slo.name, pair)
     assert len([rule for rule in RULES.rules if rule.shape == "burn"]) == 3 * len(RULES.slos) == 15
+
+
+def test_the_report_and_the_alerts_have_the_same_targets() -> None:
+    for slo in RULES.slos:
+        reported = [target for name, target in TARGETS.items() if name == slo.name or name.startswith(slo.name)]
+        assert reported, slo.name
+        assert set(reported) == {slo.target}
 
 
 def test_an_objective_that_could_never_burn_is_refused() -> None:

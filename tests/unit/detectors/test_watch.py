@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.journal_home import ledger as embedded
+from tests.support.ledger_records import at, cursor, delivery, event
 from tests.unit.detectors.conftest import T0, denied, record
 
 from levaithan.detectors import denials, hits, tuning, watch
 from levaithan.detectors import rules as rules_of
-from levaithan.detectors.bypass import Bypass
+from levaithan.detectors.bypass import Bypass, _seconds, asking
 from levaithan.detectors.signal import WATCHDOG, Signal
 from levaithan.detectors.watch import Watch, standing
 from levaithan.detectors.watchdog import Watchdog
 
+__all__ = ["embedded"]
 RULES = rules_of.default()
 CRITICAL = "fs.delete-root"
 
@@ -239,3 +242,19 @@ def test_nothing_in_a_record_raises(over: dict[str, Any], name: str) -> None:
 def test_detectors_have_names_of_their_own() -> None:
     names = [one.name for one in watch.standing(RULES, critical, None)]
     assert len(set(names)) == len(names) == 6
+
+
+def test_a_ledger_is_asked_for_both_kinds_since_a_time(embedded: Any) -> None:
+    records = [
+        event(1, "SessionStart", tool_use_id=None, tool_name=None, payload={"source": "startup"}),
+        event(2, call="denied", decision="deny", rule="rm", reason="no"),
+        event(3, "PostToolUse", call="denied", payload={"duration_ms": 5}),
+        event(4, "PostToolUse", call="unasked", payload={"duration_ms": 5}),
+    ]
+    embedded.apply([delivery(one) for one in records], cursor(4))
+    at_s = _seconds(at(4), 0.0)
+    detector = Bypass(RULES, asking(embedded))
+    (said,) = detector.found(at_s + 10)
+    assert (said.value, said.alert) == (2, "GuardBypassed")
+    assert detector.trouble == ""
+    assert Bypass(RULES, asking(embedded)).found(at_s + 5000) == []
