@@ -2,9 +2,9 @@
 
 All series of one scrape share its time, so that a bank is one list of times and a column a series, and the samples of a
 window are found once for all. Banks keep every sample of the last ten minutes, one in 15 seconds of an hour, one a
-minute of six hours, one in five minutes of three days and of a week: what a rule says of a long window may so begin
-and end by one such step earlier or later than in Prometheus, never more. Resets of counters are kept apart, and none
-is lost.
+minute of six hours, one in five minutes of three days, one in half an hour of a week: what a rule says of a long
+window may so begin and end by one such step earlier or later than in Prometheus, never more. Resets of counters are
+kept apart, and none is lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BANKS = (
     (15_000, 3_600_000),
     (60_000, 21_600_000),
     (300_000, 259_200_000),
-    (300_000, 608_400_000),
+    (1_800_000, 608_400_000),
 )
 """(step, kept at most) in milliseconds; the last keeps seven days and the hour before which they end"""
 _SLACK_MS = 400_000

@@ -29,15 +29,13 @@ _MOST_BYTES = 1 << 28
 def dump(evaluator: Evaluator) -> dict[str, Any]:
     """See Evaluator.dump."""
     samples = evaluator.samples
-    arrays: list[array[float]] = [array("d", bank.times) for bank in samples.banks]
-    tracks = [_track(track, arrays) for track in samples.tracks.values()]
-    blob = zlib.compress(b"".join(one.tobytes() for one in arrays), _LEVEL)
+    tracks = [_track(track) for track in samples.tracks.values()]
     return {
         "version": VERSION,
         "order": sys.byteorder,
         "banks": [[*shape, len(bank.times)] for shape, bank in zip(BANKS, samples.banks, strict=True)],
         "tracks": base64.b64encode(zlib.compress(json.dumps(tracks).encode(), _LEVEL)).decode(),
-        "samples": base64.b64encode(blob).decode(),
+        "samples": [_bank(samples, number) for number in range(len(BANKS))],
         "shift_ms": samples.shift_ms,
         "evaluated_ms": evaluator.evaluated_ms,
         "active": [
@@ -48,6 +46,24 @@ def dump(evaluator: Evaluator) -> dict[str, Any]:
     }
 
 
+def _bank(samples: Samples, number: int) -> str:
+    """The times and all columns of a bank as a text. A coarse one changes seldom, and is made again only then."""
+    bank = samples.banks[number]
+    state = (samples.births, bank.times[-1] if bank.times else 0, len(bank.times))
+    if number in samples.written and samples.written[number][0] == state:
+        return samples.written[number][1]
+    arrays: list[array[float]] = [array("d", bank.times)]
+    for track in samples.tracks.values():
+        column = track.columns.get(number)
+        if column is not None:
+            arrays.append(column.values)
+            if column.sums is not None and column.counts is not None:
+                arrays += [column.sums, column.counts]
+    blob = zlib.compress(b"".join(one.tobytes() for one in arrays), _LEVEL)
+    samples.written[number] = (state, base64.b64encode(blob).decode())
+    return samples.written[number][1]
+
+
 def load(evaluator: Evaluator, state: dict[str, Any]) -> bool:
     """See Evaluator.load."""
     samples = evaluator.samples
@@ -56,8 +72,8 @@ def load(evaluator: Evaluator, state: dict[str, Any]) -> bool:
             return False
         if [tuple(bank[:2]) for bank in state["banks"]] != list(BANKS):
             return False
-        numbers = Numbers(state["samples"])
-        times = [[int(time) for time in numbers.next(bank[2])] for bank in state["banks"]]
+        numbers = [Numbers(one) for one in state["samples"]]
+        times = [[int(t) for t in of.next(bank[2])] for bank, of in zip(state["banks"], numbers, strict=True)]
         tracks = [_read(row, numbers, samples) for row in json.loads(_unpacked(state["tracks"]))]
         active = {rule.alert: dict[Any, Active]() for rule in evaluator.rules}
         for alert, pairs, since, value, word, keep in state["active"]:
@@ -79,7 +95,7 @@ def load(evaluator: Evaluator, state: dict[str, Any]) -> bool:
 
 
 class Numbers:
-    """All arrays of a dump, one after the other."""
+    """All arrays of a bank, one after the other."""
 
     def __init__(self, words: str) -> None:
         self._every = array("d")
@@ -102,19 +118,16 @@ def _unpacked(words: str) -> bytes:
     return data
 
 
-def _track(track: Track, arrays: list[array[float]]) -> list[Any]:
-    columns = []
-    for number, column in track.columns.items():
-        gathers = column.sums is not None and column.counts is not None
-        arrays.append(column.values)
-        if column.sums is not None and column.counts is not None:
-            arrays += [column.sums, column.counts]
-        columns.append([number, column.start, len(column.values), gathers, column.holes, column.total, column.count])
+def _track(track: Track) -> list[Any]:
+    columns = [
+        [number, column.start, len(column.values), column.sums is not None, column.holes, column.total, column.count]
+        for number, column in track.columns.items()
+    ]
     last = None if track.last != track.last else track.last
     return [track.name, track.given, last, track.last_ms, track.resets, columns]
 
 
-def _read(row: list[Any], numbers: Numbers, samples: Samples) -> Track | None:
+def _read(row: list[Any], numbers: list[Numbers], samples: Samples) -> Track | None:
     """One series; None when no rule reads it any more, its numbers passed over."""
     name, pairs, last, last_ms, resets, columns = row
     track = Track(str(name), tuple((str(label), str(value)) for label, value in pairs))
@@ -123,9 +136,10 @@ def _read(row: list[Any], numbers: Numbers, samples: Samples) -> Track | None:
     needs = samples.needs(track.name)
     for number, start, length, gathers, holes, total, count in columns:
         column = Column(int(start), gathers=bool(gathers))
-        column.values, column.holes = numbers.next(length), bool(holes)
+        own = numbers[int(number)]
+        column.values, column.holes = own.next(length), bool(holes)
         if gathers:
-            column.sums, column.counts = numbers.next(length), numbers.next(length)
+            column.sums, column.counts = own.next(length), own.next(length)
         column.total, column.count = float(total), float(count)
         if needs.get(int(number)) == bool(gathers):
             track.add(int(number), column)

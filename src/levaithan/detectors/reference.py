@@ -33,7 +33,8 @@ stands; the [runbooks](../how-to/runbooks.md) say what to do.
 - After the service was away, records come late. The monitor judges them by their own time. Prometheus cannot, so
   rules over counters hold still there while `levaithan_metrics_catching_up` is 1 in their shortest window.
 - The monitor keeps every sample of ten minutes, one in 15 s of an hour, one a minute of six hours, one in five minutes
-  of longer windows: what looks back for long may begin and end there by one such step earlier or later.
+  of three days, one in half an hour of a week: what looks back for long may begin and end there by one such step
+  earlier or later.
 - When nothing was evaluated for five minutes (the machine slept, the clock was set forward), what waits begins to wait
   anew. A clock that is set back does not stop the evaluation.
 

@@ -30,6 +30,8 @@ class Samples:
         self.prefixes: dict[str, int] = {}
         self.dropped = 0
         self.shift_ms = 0
+        self.births = 0  # how often a series came or went
+        self.written: dict[int, tuple[tuple[int, int, int], str]] = {}
         self._wanted: dict[str, list[Select]] = {}
         self._tests: dict[Select, Callable[[Labels], bool]] = {}
         self._needs: dict[str, dict[int, bool]] = {}
@@ -79,6 +81,7 @@ class Samples:
     def forget(self) -> None:
         """Drop them all."""
         self.banks = [Bank(step, keep) for step, keep in BANKS]
+        self.births += 1
         self.tracks.clear()
         for found in self.found.values():
             found.clear()
@@ -90,6 +93,7 @@ class Samples:
 
     def adopt(self, track: Track) -> None:
         """A track that was kept before: its selectors find it again."""
+        self.births += 1
         self.tracks[track.name, track.given] = track
         for select in self._wanted[track.name]:
             if self._tests[select](track.labels):
@@ -153,6 +157,7 @@ class Samples:
         ]  # fmt: skip
         for key in ended:
             gone = self.tracks.pop(key)
+            self.births += 1
             for select in self._wanted[gone.name]:
                 if gone in self.found[select]:
                     self.found[select].remove(gone)
