@@ -108,6 +108,7 @@ PLANTS: dict[str, list[Shown]] = {
     **dict.fromkeys(("StoreBurnFast", "StoreBurn", "StoreBurnSlow", "StoreDown"), _STORE),
     **dict.fromkeys(("ToolFailures", "ToolFailuresHigh"), _TOOLS),
     "JournalUnwritable": [gauge("journal_writable", 1, 0)],
+    "DeadLetters": [gauge("store_dead_letters", 0, 2, "store=search")],
     "DetectorStale": [gauge("detector_last_run_timestamp_seconds", 1e9, 10.0)],
     "VerifyStale": [gauge("journal_verified_timestamp_seconds", 1e9, 10.0)],
     "BudgetSpentAll": _budget(9.8),
