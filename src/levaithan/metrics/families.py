@@ -132,7 +132,7 @@ JOURNAL = (
     _of("security_events_total", COUNTER, "What a person should hear of.", "kind", _one(names.SECURITY)),
     _of("log_messages_total", COUNTER, "Lines of the service's log.", "level component",
         _each(names.LEVELS_OF_LOG, names.COMPONENTS)),
-    _of("metrics_catching_up", GAUGE, "Whether the journal is being read from more than 60 s ago: rates are of then."),
+    _of("metrics_catching_up", GAUGE, "1 while old records are read, and a minute after: rates are of then."),
     _of("build_info", GAUGE, "1, with the version.", "version"),
 )  # fmt: skip
 

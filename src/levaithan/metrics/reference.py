@@ -28,7 +28,8 @@ exports them by OpenTelemetry's protocol (OTLP over HTTP).
 - There are at most 5,000 series, whatever agents invent.
 - Label sets that are known from the start are there with 0, for Prometheus sees no increase in a series that is born
   at 1.
-- While the journal is read from more than 60 s ago `levaithan_metrics_catching_up` is 1: rates are of then.
+- While records of more than 60 s ago are read, and a minute after, `levaithan_metrics_catching_up` is 1: rates are
+  of then.
 - "Needs" says what must be there for a metric to have a sample.
 """
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 BEHIND_S = 60.0
+SEEN_S = 60.0
+"""How long it is said that old records were read: a scrape or two must see it beside the counters that they moved."""
 
 
 class Watching:
@@ -42,6 +44,7 @@ class Watching:
         self.gauges = Gauges(self.tally, home, settings, labels=self.fold.labels, outside=outside, threads=threads)
         self._exposition = Exposition(self.tally, time.monotonic, pid=lambda: self.gauges.journal.service_pid or 0)
         self._end = False
+        self._old_until = 0.0  # monotonic
         self._lock: Any = None
         self._clock: tuple[float, float] | None = None
         self.since_s = time.time()
@@ -64,6 +67,8 @@ class Watching:
                 anew()
         if batch.records and (batch.skipped or batch.damages):
             self.fold.missed(batch.records[-1].get("at"))
+        if batch.records and time.time() - self.fold.moment(batch.records[0].get("at")) > BEHIND_S:
+            self._old_until = time.monotonic() + SEEN_S
         take = self.fold.take
         for record in batch.records:
             if each is not None:
@@ -117,7 +122,7 @@ class Watching:
         self._follow_clock(now_s)
         behind = self.catching_up(now_s)
         event_s = self.fold.at_s if behind else now_s
-        self.tally.set("levaithan_metrics_catching_up", (), float(behind))
+        self.tally.set("levaithan_metrics_catching_up", (), float(behind or time.monotonic() < self._old_until))
         self.fold.settle(event_s)
         seq = self.reader.position.seq if self.reader.position is not None and self._end else 0
         self.gauges.collect(now_s, head_seq=seq, event_s=event_s)
