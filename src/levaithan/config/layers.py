@@ -21,6 +21,8 @@ PREFIX = "LEVAITHAN_"
 STORES = ("ledger", "search", "graph", "memory", "counters")
 SECRETS = (
     "checkpoint_export",
+    "claude_api_key",
+    "claude_url",
     *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
 )
 """Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""

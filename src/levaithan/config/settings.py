@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from levaithan.config import layers as layers_of
+from levaithan.config.incident_settings import IncidentSettings
 from levaithan.config.store_settings import StoreSettings
 from levaithan.errors import NotConfigured
 from levaithan.hot import paths
@@ -42,7 +43,7 @@ class _LayerSource(PydanticBaseSettingsSource):
         return dict(self._layer.values)
 
 
-class Settings(StoreSettings):
+class Settings(StoreSettings, IncidentSettings):
     """The settings of one home; `origins` says for each setting where its value is from."""
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
