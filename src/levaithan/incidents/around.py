@@ -1,0 +1,217 @@
+"""What the ledger says of the time around an incident's start: the bad events, since when there are more of them, and
+what they have in common that they had not before. Every question goes by an index and is bounded by a number of rows:
+a ledger of a million events answers all of them within the second that a draft has."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from levaithan.queries.asking import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from levaithan.incidents.incident import Incident
+    from levaithan.queries.asking import Answers
+
+BEFORE_S, AFTER_S = 1800, 900
+"""The window around the start from which events are taken."""
+LONG_BEFORE_S = 3 * 3600
+WEEK_S = 7 * 86_400
+SHOWN = 40
+LEAST = 3
+LEAST_LIFT = 1.5
+_MOST = 1_000
+_MOST_COUNTED = 20_000
+_FAILURES = ("PostToolUseFailure", "StopFailure")
+_NAMES = ("seq", "journal", "at_us", "event", "tool", "decision", "rule", "reason", "session", "agent", "id", "project",
+          "hook", "agent_type")  # fmt: skip
+_COLUMNS = (
+    "e.seq, e.journal, e.at_us, e.event, e.tool_name, e.decision, e.rule, e.reason, e.session_id, e.agent_id, e.id, "
+    "e.project, e.hook, e.agent_type"
+)
+_REFUSED = "e.decision != 'allow' AND e.decision IN ('deny', 'halt', 'ask')"  # spelt as the partial index is
+_FAILED = "e.event IN ('PostToolUseFailure', 'StopFailure')"
+DIMENSIONS = ("tool", "project", "rule", "hook", "agent_type")
+
+
+@dataclass
+class Place:
+    """Where and when to look: start_us; conditions on `events e` and their values."""
+
+    start_us: int
+    said: str
+    values: dict[str, object] = field(default_factory=dict)
+
+    def over(self, low_us: int, high_us: int) -> dict[str, object]:
+        """The values with a window."""
+        return {**self.values, "low": low_us, "high": high_us}
+
+
+def place_of(incident: Incident) -> Place:
+    """Narrowed to the incident's session, else its project, else everything; without the guard's own tests."""
+    said, values = ["e.canary = 0"], dict[str, object]()
+    for column, value in (("session_id", incident.session_id), ("project", incident.project)):
+        if value:
+            said.append(f"e.{column} = :{column}")
+            values[column] = value
+            break
+    return Place(int(incident.started_s * 1e6), " AND ".join(said), values)
+
+
+def bad_events(ledger: Answers, place: Place) -> list[dict[str, Any]]:
+    """Refused and failed calls around the start, in order: at most 1000 of a kind on each side, the nearest."""
+    found: dict[str, dict[str, Any]] = {}
+    start = place.start_us
+    for what in (_REFUSED, _FAILED):
+        for low, high, way in (
+            (start - BEFORE_S * 1_000_000, start, "DESC"), (start, start + AFTER_S * 1_000_000, "ASC"),
+        ):  # fmt: skip
+            sql = (
+                f"SELECT {_COLUMNS} FROM events e WHERE {what} AND e.at_us >= :low AND e.at_us < :high "  # noqa: S608
+                f"AND {place.said} ORDER BY e.at_us {way} LIMIT :most"
+            )
+            for row in ledger.rows(sql, {**place.over(low, high), "most": _MOST}):
+                one = dict(zip(_NAMES, row, strict=True))
+                found[one["id"]] = one
+    return sorted(found.values(), key=lambda one: (one["at_us"], one["id"]))
+
+
+def nearest_to_start(events: list[dict[str, Any]], start_us: int, most: int = SHOWN) -> list[dict[str, Any]]:
+    """The `most` events nearest to the start, in order."""
+    chosen = sorted(events, key=lambda one: abs(one["at_us"] - start_us))[:most]
+    return sorted(chosen, key=lambda one: (one["at_us"], one["id"]))
+
+
+def by_minute(ledger: Answers, place: Place) -> dict[int, int]:
+    """minute since 1970 -> refused and failed calls, from three hours before the start to a quarter of an hour after;
+    the newest 20,000 of each."""
+    low, high = place.start_us - LONG_BEFORE_S * 1_000_000, place.start_us + AFTER_S * 1_000_000
+    counts: Counter[int] = Counter()
+    for what in (_REFUSED, _FAILED):
+        sql = (
+            "SELECT near.minute, count(*) FROM (SELECT e.at_us / 60000000 AS minute FROM events e "  # noqa: S608
+            f"WHERE {what} AND e.at_us >= :low AND e.at_us < :high AND {place.said} "
+            "ORDER BY e.at_us DESC LIMIT :most) AS near GROUP BY near.minute"
+        )
+        counts.update(dict(ledger.rows(sql, {**place.over(low, high), "most": _MOST_COUNTED})))
+    return dict(counts)
+
+
+def divergence(counts: dict[int, int], start_us: int) -> dict[str, Any] | None:
+    """The minute from which on there were more: the split of the series at which two Poisson rates explain it best.
+
+    None where that explains it no better than one rate (a likelihood ratio under 10, p about 1e-5). Twice the log of
+    the ratio is S. S. Wilks' statistic; the split is D. V. Hinkley's estimate of a change point (1970).
+    """
+    last = max([*counts, (start_us // 60_000_000)])
+    first = (start_us - LONG_BEFORE_S * 1_000_000) // 60_000_000
+    series = [counts.get(minute, 0) for minute in range(first, last + 1)]
+    total, best, at = sum(series), 0.0, 0
+    base = _likelihood(total, len(series))
+    before = 0
+    for split in range(1, len(series)):
+        before += series[split - 1]
+        after = total - before
+        if after * split <= before * (len(series) - split):
+            continue
+        gain = _likelihood(before, split) + _likelihood(after, len(series) - split) - base
+        if gain > best:
+            best, at = gain, split
+    if best < 10.0:
+        return None
+    low, high = sum(series[:at]) / at, sum(series[at:]) / (len(series) - at)
+    return {
+        "at": iso((first + at) * 60_000_000), "before_per_minute": round(low, 3), "after_per_minute": round(high, 3),
+        "log_likelihood_gain": round(best, 1),
+    }  # fmt: skip
+
+
+def _likelihood(count: int, minutes: int) -> float:
+    """The log likelihood of `count` events in `minutes` at their own mean rate, without what is common to all."""
+    return count * math.log(count / minutes) - count if count else 0.0
+
+
+def contributors(ledger: Answers, events: list[dict[str, Any]], place: Place) -> list[dict[str, Any]]:
+    """What the bad events have in common more than those of the week before: dimension, value, count, share now, share
+    before, lift (the quotient of the two, each with half a count added). The greatest lift first, ten at most."""
+    now = {name: Counter(one[name] for one in events if one.get(name)) for name in DIMENSIONS}
+    now["model"] = _models(ledger, events)
+    high = place.start_us - BEFORE_S * 1_000_000
+    week = _week(ledger, high - WEEK_S * 1_000_000, high)
+    found = []
+    for name, counts in now.items():
+        total, total_before = sum(counts.values()), sum(week.get(name, Counter()).values())
+        kinds = len(set(counts) | set(week.get(name, ()))) or 1
+        for value, count in counts.most_common(20):
+            before = week.get(name, Counter())[value]
+            share, share_before = count / total, before / total_before if total_before else 0.0
+            lift = ((count + 0.5) / (total + 0.5 * kinds)) / ((before + 0.5) / (total_before + 0.5 * kinds))
+            if count >= LEAST and lift >= LEAST_LIFT and total_before:
+                found.append(
+                    {"dimension": name, "value": str(value)[:300], "count": count, "share": round(share, 3),
+                     "share_before": round(share_before, 3), "lift": round(lift, 2)}
+                )  # fmt: skip
+    return sorted(found, key=lambda one: (-one["lift"], -one["count"], one["value"]))[:10]
+
+
+def _models(ledger: Answers, events: list[dict[str, Any]]) -> Counter[str]:
+    """The models of the sessions of the bad events, by event."""
+    by_session = Counter(one["session"] for one in events if one.get("session"))
+    chosen = {f"s{number}": one for number, (one, _) in enumerate(by_session.most_common(100))}
+    if not chosen:
+        return Counter()
+    names = ", ".join(f":{name}" for name in chosen)
+    sql = f"SELECT session_id, model FROM sessions WHERE model IS NOT NULL AND session_id IN ({names})"  # noqa: S608
+    found: Counter[str] = Counter()
+    for session, model in ledger.rows(sql, dict(chosen)):
+        found[model] += by_session[session]
+    return found
+
+
+def _week(ledger: Answers, low_us: int, high_us: int) -> dict[str, Counter[str]]:
+    """The bad events of the week before by dimension: by hourly sums where there are such, else the newest 20,000."""
+    found: dict[str, Counter[str]] = {}
+    bad = "sum(CASE WHEN event IN ('PostToolUseFailure', 'StopFailure') THEN events ELSE denials END)"
+    for name, column in (("tool", "tool_name"), ("project", "project"), ("model", "model")):
+        sql = (
+            f"SELECT {column}, {bad} FROM rollups WHERE hour_us >= :low AND hour_us < :high AND {column} != '' "  # noqa: S608
+            f"GROUP BY {column}"
+        )
+        rows = ledger.rows(sql, {"low": low_us, "high": high_us})
+        found[name] = Counter({value: int(count) for value, count in rows if count})
+    for name in ("rule", "hook", "agent_type"):
+        sql = (
+            f"SELECT near.value, count(*) FROM (SELECT e.{name} AS value FROM events e WHERE {_REFUSED} "  # noqa: S608
+            "AND e.at_us >= :low AND e.at_us < :high AND e.canary = 0 ORDER BY e.at_us DESC LIMIT :most) AS near "
+            "WHERE near.value IS NOT NULL GROUP BY near.value"
+        )
+        rows = ledger.rows(sql, {"low": low_us, "high": high_us, "most": _MOST_COUNTED})
+        found[name] = Counter({value: int(count) for value, count in rows})
+    return found
+
+
+def rates(ledger: Answers, place: Place, counts: dict[int, int]) -> dict[str, float]:
+    """Events and bad events a minute, in the hour before the start and in the quarter of an hour after it."""
+    start, found = place.start_us, dict[str, float]()
+    for name, low, high in (
+        ("before", start - 3_600_000_000, start), ("after", start, start + AFTER_S * 1_000_000),
+    ):  # fmt: skip
+        sql = (
+            "SELECT count(*) FROM (SELECT 1 AS one FROM events e WHERE e.at_us >= :low AND e.at_us < :high "  # noqa: S608
+            f"AND {place.said} LIMIT :most) AS near"
+        )
+        rows = ledger.rows(sql, {**place.over(low, high), "most": 10 * _MOST_COUNTED})
+        minutes = (high - low) / 60_000_000
+        bad = sum(count for minute, count in counts.items() if low <= minute * 60_000_000 < high)
+        found[f"events_per_minute_{name}"] = round(rows[0][0] / minutes, 3)
+        found[f"bad_per_minute_{name}"] = round(bad / minutes, 3)
+    return found
+
+
+def sessions_of(events: Iterable[dict[str, Any]], most: int = 3) -> list[str]:
+    """The sessions with the most of the events."""
+    return [one for one, _ in Counter(one["session"] for one in events if one.get("session")).most_common(most)]
