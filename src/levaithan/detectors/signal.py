@@ -60,12 +60,14 @@ class Signal:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Signal:
-        """The signal that `as_dict` gave; a newer version's fields are passed over. Raises TypeError for lacking ones."""
+        """The signal that `as_dict` gave; other fields are passed over. Raises TypeError when some lack."""
         known = {one.name for one in fields(cls)}
         return cls(**{key: value for key, value in values.items() if key in known})
 
 
-def fingerprint(detection: str, alert: str, scope: str = "", project: str = "", store: str = "", more: str = "") -> str:
+def fingerprint(  # noqa: PLR0917 - the places that make it, in their order
+    detection: str, alert: str, scope: str = "", project: str = "", store: str = "", more: str = ""
+) -> str:
     """The trouble's name: SHA-256, in hex, of what it is and where; `more` tells apart what the four places do not.
 
     Each part is preceded by its length, so that no two lists of parts give the same bytes.

@@ -102,7 +102,7 @@ def _signal(alert: _Alert, number: int, came_s: float) -> Signal:
 
 
 def _plain(value: str, longest: int = fields.LONGEST_NAME) -> str:
-    """A text on one line, without secrets and controls. Cut before it is looked at: what is longer is nobody's label."""
+    """A text on one line, without secrets and controls; cut before it is looked at, for no label is so long."""
     shown = "".join(char if char.isprintable() else " " for char in value[: longest * 2])
     return fields.text(redact_text(shown)[0], longest)
 

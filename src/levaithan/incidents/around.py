@@ -155,7 +155,11 @@ def contributors(ledger: Answers, events: list[dict[str, Any]], place: Place) ->
                     {"dimension": name, "value": str(value)[:300], "count": count, "share": round(share, 3),
                      "share_before": round(share_before, 3), "lift": round(lift, 2)}
                 )  # fmt: skip
-    return sorted(found, key=lambda one: (-one["lift"], -one["count"], one["value"]))[:10]
+    return sorted(found, key=_by_lift)[:10]
+
+
+def _by_lift(one: dict[str, Any]) -> tuple[float, int, str]:
+    return -one["lift"], -one["count"], one["value"]
 
 
 def _models(ledger: Answers, events: list[dict[str, Any]]) -> Counter[str]:

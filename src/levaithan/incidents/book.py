@@ -156,7 +156,7 @@ class Book:
     def _halt(self, record: dict[str, Any]) -> None:
         halt = record.get("halt")
         one = fields.text(halt.get("id")) if type(halt) is dict else ""
-        if one and record.get("action") == "set":
+        if one and type(halt) is dict and record.get("action") == "set":
             self.halts[one] = fields.text(halt.get("expires_at"))
         elif one:
             self.halts.pop(one, None)

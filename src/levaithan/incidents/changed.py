@@ -1,5 +1,7 @@
-"""What changed in the day before an incident began: most incidents are made by a change. Settings and rules (files of
-the home, Claude Code's own ConfigChange), what people did, versions, models, tools and rules that were never seen before.
+"""What changed in the day before an incident began: most incidents are made by a change.
+
+Settings and rules (files of the home, Claude Code's own ConfigChange), what people did, and versions, models, tools and
+rules that were never seen before.
 """
 
 from __future__ import annotations
@@ -19,8 +21,22 @@ if TYPE_CHECKING:
 
 DAY_US = 86_400_000_000
 _EACH = 20
+_TOLD = ("source", "file_path", "from_model", "to_model")
 _EVENTS = ("ConfigChange", "PostModelSwitch")
-_NOTES = ("budget", "halt", "prices", "approval", "lease", "repair", "gap", "prune", "note", "policy", "charter", "config")
+_NOTES = (
+    "budget",
+    "halt",
+    "prices",
+    "approval",
+    "lease",
+    "repair",
+    "gap",
+    "prune",
+    "note",
+    "policy",
+    "charter",
+    "config",
+)
 _FILES = ("context/*.toml", "context/policies/*.toml", "hooks/*.py", ".env", "state/hot.conf")
 
 
@@ -32,9 +48,7 @@ def changes(ledger: Answers, start_us: int, home: Home | None) -> list[dict[str,
     found += _first_seen(ledger, low, start_us)
     if home is not None:
         found += _of_files(home, low, start_us)
-    return [
-        {**one, "at": iso(one["at_us"])} for one in sorted(found, key=lambda one: (one["at_us"], one["what"]))
-    ]
+    return [{**one, "at": iso(one["at_us"])} for one in sorted(found, key=lambda one: (one["at_us"], one["what"]))]
 
 
 def _of_events(ledger: Answers, low: int, high: int) -> Iterator[dict[str, Any]]:
@@ -46,16 +60,17 @@ def _of_events(ledger: Answers, low: int, high: int) -> Iterator[dict[str, Any]]
         for seq, journal, at_us, body in ledger.rows(sql, {"event": event, "low": low, "high": high, "most": _EACH}):
             payload = json.loads(body).get("payload")
             told = payload if isinstance(payload, dict) else {}
-            words = [str(told[name])[:200] for name in ("source", "file_path", "from_model", "to_model") if told.get(name)]
-            yield _change(at_us, "settings" if event == "ConfigChange" else "model", f"{event} {' '.join(words)}", journal, seq)
+            words = [str(told[name])[:200] for name in _TOLD if told.get(name)]
+            kind = "settings" if event == "ConfigChange" else "model"
+            yield _change(at_us, kind, f"{event} {' '.join(words)}", journal, seq)
 
 
 def _of_people(ledger: Answers, low: int, high: int) -> Iterator[dict[str, Any]]:
     """What stands in the journal beside events: limits, halts, approvals, repairs."""
     for kind in _NOTES:
         sql = (
-            "SELECT seq, journal, at_us, body FROM journal_notes WHERE kind = :kind AND at_us >= :low AND at_us < :high "
-            "ORDER BY at_us DESC LIMIT :most"
+            "SELECT seq, journal, at_us, body FROM journal_notes WHERE kind = :kind AND at_us >= :low "
+            "AND at_us < :high ORDER BY at_us DESC LIMIT :most"
         )
         for seq, journal, at_us, body in ledger.rows(sql, {"kind": kind, "low": low, "high": high, "most": _EACH}):
             record = json.loads(body)

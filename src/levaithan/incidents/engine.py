@@ -85,7 +85,7 @@ class Engine:
         return self.book.active()
 
     def step(self, incident_id: str, action: str, now_s: float, **body: Any) -> Incident | None:
-        """Make a step of the monitor's own: write it, fold it. The incident that it moved, None where it was refused."""
+        """Make a step of the monitor's own: write it, fold it. The incident that it moved, None where it is refused."""
         told = {"action": action, "incident": incident_id, "by": MONITOR, **body}
         told |= {"ref": secrets.token_hex(8), "at": stamp(int(now_s * 1e6))}
         incident = self.book.take({"v": 1, "kind": KIND, **told})
@@ -93,6 +93,8 @@ class Engine:
             return None
         self.unwritten = [*self.unwritten, told][-MOST_UNWRITTEN:]
         self._write_again()
+        if action == "open":
+            self.written[incident.id] = progress.Written.now(incident)
         self._tell(incident, told)
         return incident
 

@@ -98,9 +98,7 @@ def _over(incident: Incident, signal: Signal, now_s: float) -> bool:
     return True
 
 
-def _goes_on(
-    engine: Engine, incident: Incident, signal: Signal, now_s: float, *, key: str, again: bool
-) -> None:
+def _goes_on(engine: Engine, incident: Incident, signal: Signal, now_s: float, *, key: str, again: bool) -> None:
     if again and incident.state == MITIGATED and incident.quiet_since_s is not None:
         _reopen(engine, incident, signal, now_s, key)
         return
@@ -130,7 +128,11 @@ def _resolved(incident: Incident, signal: Signal, now_s: float) -> None:
 def _reopen(engine: Engine, incident: Incident, signal: Signal, now_s: float, key: str) -> None:
     recent = [at_s for at_s in incident.reopenings if 0 <= now_s - at_s < timers.FLAPPING_S]
     frozen = not incident.frozen and len(recent) + 1 >= engine.limits.flapping
-    body = {"firing": {key: signal.started_s}, "frozen": incident.frozen or frozen, "why": f"{signal.alert} fires again"}
+    body = {
+        "firing": {key: signal.started_s},
+        "frozen": incident.frozen or frozen,
+        "why": f"{signal.alert} fires again",
+    }
     if engine.step(incident.id, "reopen", now_s, **body) is None:
         return
     if frozen:

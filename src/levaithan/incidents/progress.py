@@ -3,7 +3,7 @@ counters that are written down. Called for each incident at each tick; everythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from levaithan.incidents import correlate, intake, owed, timers
@@ -46,7 +46,11 @@ class Written:
     age_s: float = 0.0
     edge: tuple[Any, ...] = ()
     counts: tuple[Any, ...] = ()
-    known: bool = field(default=False)
+
+    @classmethod
+    def now(cls, incident: Incident) -> Written:
+        """All of it has just been written."""
+        return cls(0.0, _edge(incident), _counts(incident))
 
 
 def count(incident: Incident, passed_s: float) -> None:
@@ -137,12 +141,21 @@ def _write_down(engine: Engine, incident: Incident, now_s: float) -> None:
     if not incident.active:
         engine.written.pop(incident.id, None)
         return
-    edge = (tuple(sorted(incident.firing)[:100]), incident.quiet_since_s is None, len(incident.muted))
-    counts = (incident.signals, sum(incident.muted.values()), incident.needs_ack and incident.waited_s)
-    last = engine.written.setdefault(incident.id, Written())
-    if not last.known:
-        last.known, last.edge, last.counts = True, edge, (len(incident.firing), 0, False)
+    edge, counts = _edge(incident), _counts(incident)
+    last = engine.written.get(incident.id)
+    if last is None:  # of a monitor before this one: what has been waited since is not lost if this one ends soon, too
+        last = engine.written[incident.id] = Written(WRITTEN_S, edge, counts)
     due = last.age_s >= WRITTEN_S and (edge != last.edge or (incident.needs_ack and counts != last.counts))
     if due or (last.age_s >= COUNTED_S and counts != last.counts):
         last.age_s, last.edge, last.counts = 0.0, edge, counts
         engine.step(incident.id, "signal", now_s, **intake.counters(incident))
+
+
+def _edge(incident: Incident) -> tuple[Any, ...]:
+    """What is told within a minute when it changes."""
+    return (tuple(sorted(incident.firing)[:100]), incident.quiet_since_s is None, len(incident.muted))
+
+
+def _counts(incident: Incident) -> tuple[Any, ...]:
+    """What may wait, unless somebody is waited for."""
+    return (incident.signals, sum(incident.muted.values()), incident.needs_ack and incident.waited_s)

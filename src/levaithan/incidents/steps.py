@@ -98,13 +98,27 @@ _NEEDED = {
 }
 
 
-def refusal(incident: Incident, record: dict[str, Any], known: Collection[str], people: Collection[str]) -> Refusal | None:
+def refusal(
+    incident: Incident, record: dict[str, Any], known: Collection[str], people: Collection[str]
+) -> Refusal | None:
     """Why `record` may not move `incident` on; None when it may. known: ids of all incidents; people: who has ever
     acted on any, by whom it is judged whether a review can have a second pair of eyes."""
     action, by = fields.text(record.get("action")), fields.text(record.get("by"))
     step = STEPS.get(action)
     if step is None:
         return Refusal(f"There is no step {action!r} of an incident.", "`levaithan incident --help` lists them")
+    wrong = _whose(step, action, by, incident)
+    if wrong is not None:
+        return wrong
+    for name in step.needs:
+        if not fields.text(record.get(name), 4000):
+            return Refusal(f"{action} lacks {name}.", _NEEDED[name].format(id=incident.id))
+    special = _SPECIAL.get(action)
+    return special(incident, record, known, people) if special else None
+
+
+def _whose(step: Step, action: str, by: str, incident: Incident) -> Refusal | None:
+    """Why it is not this step's time, or not this one's step."""
     if not by:
         return Refusal(f"{action} says not who did it.", "make it with `levaithan incident`")
     if incident.state not in step.states:
@@ -113,11 +127,7 @@ def refusal(incident: Incident, record: dict[str, Any], known: Collection[str], 
         return Refusal(f"{action} is a person's step.", _out(incident))
     if step.who == MACHINE and by != MONITOR:
         return Refusal(f"{action} is the monitor's own step.", _out(incident))
-    for name in step.needs:
-        if not fields.text(record.get(name), 4000):
-            return Refusal(f"{action} lacks {name}.", _NEEDED[name].format(id=incident.id))
-    special = _SPECIAL.get(action)
-    return special(incident, record, known, people) if special else None
+    return None
 
 
 def _words(action: str, incident: Incident) -> str:
