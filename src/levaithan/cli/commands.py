@@ -28,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "graph": ("levaithan.cli.graph", "Who touched what: touched | changes | blast | path | similar | kinds."),
     "memory": ("levaithan.cli.memory", "What was asked and came of it: search | show | add | forget."),
     "store": ("levaithan.cli.store", "The five stores: status | check | migrate | rebuild | lag | compare."),
+    "incident": (
+        "levaithan.cli.incident",
+        "What is wrong: list | show | open | ack | assign | note | mitigate | resolve | review | close | draft.",
+    ),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
     "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),
     "budget": ("levaithan.cli.budget", "What may be spent: set | show | freeze | unfreeze | remove."),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
 from levaithan.incidents import around, changed, fields, similar
-from levaithan.incidents.incident import ENDED, Incident
+from levaithan.incidents.incident import ENDED, MONITOR, Incident
 from levaithan.queries.asking import iso
 from levaithan.stores.roles.graph import SESSION, Node
 from levaithan.stores.roles.memory import INCIDENT, MemoryFilters
@@ -153,7 +153,8 @@ def _rates(made: Evidence, ledger: Answers, place: around.Place) -> None:
 
 
 def _line(entry: dict[str, Any]) -> dict[str, Any]:
-    line = {"at": iso(int(entry["at_s"] * 1e6)), "action": entry["action"], "by": entry["by"], "words": entry["words"]}
+    by = "monitor" if entry["by"] == MONITOR else "a person"  # blameless: who it was stands in the journal
+    line = {"at": iso(int(entry["at_s"] * 1e6)), "action": entry["action"], "by": by, "words": entry["words"]}
     return line | ({"ref": str(entry["seq"])} if entry.get("seq") is not None else {})
 
 

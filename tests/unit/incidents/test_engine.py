@@ -154,7 +154,10 @@ MUTED: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"alert": "StoreDown", "severity": "P1", "labels": {"store": "graph"}},
         {"alert": "DeadLetters", "severity": "P2", "detection": "performance", "labels": {"store": "graph"}},
     ),
-    ({"alert": "JournalUnwritable", "severity": "P0"}, {"alert": "StoreLag", "severity": "P1", "detection": "performance"}),
+    (
+        {"alert": "JournalUnwritable", "severity": "P0"},
+        {"alert": "StoreLag", "severity": "P1", "detection": "performance"},
+    ),
     ({"alert": "ScrapeDown", "severity": "P1"}, {"alert": "Any", "severity": "P1", "source": "alertmanager"}),
 ]  # fmt: skip
 
