@@ -216,6 +216,16 @@ def _accepted(given: list[str] | None) -> dict[str, str] | None:
 
 
 @app.command()
+def reopen(
+    incident_id: Id,
+    why: Annotated[str, typer.Option("--why", help="What shows that it is not over.", metavar="TEXT")],
+    json: options.Json = False,
+) -> None:
+    """Say that a mitigated or resolved one is not over: its timer runs again."""
+    incident_steps.step(incident_id, "reopen", json, why=incident_steps.said(why, "--why"))
+
+
+@app.command()
 def duplicate(
     incident_id: Id,
     of: Annotated[str, typer.Option("--of", help="The incident that it is one of.", metavar="ID")],

@@ -36,7 +36,7 @@ class IncidentSettings(BaseSettings):
     claude_url: str | None = Field(
         default=None, description="Where the Claude API is, when it is not Anthropic's own address"
     )
-    claude_model: str = Field(default="claude-opus-4-5", description="The model that writes drafts")
+    claude_model: str = Field(default="claude-opus-5-5", description="The model that writes drafts")
     claude_incident_cents: int = Field(
         default=50, ge=0, le=10_000, description="US cents that the drafts of one incident may cost together"
     )

@@ -109,7 +109,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "way_out"), REFUSED, ids=lambda one: one[0] if isinstance(one, tuple) else "")
+@pytest.mark.parametrize(("words", "code", "way_out"), REFUSED)
 def test_a_step_out_of_turn_is_refused_with_the_way_out(
     opened: Any, words: tuple[str, ...], code: int, way_out: str
 ) -> None:
