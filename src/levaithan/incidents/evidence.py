@@ -16,7 +16,7 @@ from levaithan.errors import LevaithanError
 from levaithan.incidents import around, changed, fields, similar
 from levaithan.incidents.incident import ENDED, MONITOR, Incident
 from levaithan.queries.asking import iso
-from levaithan.stores.roles.graph import SESSION, Node
+from levaithan.stores.roles.graph import DECISION, SESSION, Node
 from levaithan.stores.roles.memory import INCIDENT, MemoryFilters
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ DEADLINE_S = 1.5
 MOST_NEIGHBOURS = 40
 MOST_NEAREST = 5
 _LONGEST = 300
+_REACHED = 400
+"""Nodes that the graph is asked for; those that say something new are kept."""
 
 
 @dataclass
@@ -187,7 +189,9 @@ def _rules(bad: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _neighbours(graph: Graph, sessions: list[str]) -> list[dict[str, Any]]:
     found: dict[Node, dict[str, Any]] = {}
     for session in sessions:
-        for one in graph.blast(Node(SESSION, session), 2, MOST_NEIGHBOURS):
+        for one in graph.blast(Node(SESSION, session), 2, _REACHED):
+            if one.node.kind == DECISION:  # the refused calls are among the events already
+                continue
             row = {"kind": one.node.kind, "key": one.node.key[:_LONGEST], "hops": one.hops, "edge": one.edge,
                    "via": one.via.key[:_LONGEST]}  # fmt: skip
             found.setdefault(one.node, row)
