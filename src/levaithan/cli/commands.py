@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "store": ("levaithan.cli.store", "The five stores: status | check | migrate | rebuild | lag | compare."),
     "incident": (
         "levaithan.cli.incident",
-        "What is wrong: list | show | open | ack | assign | note | mitigate | resolve | review | close | draft.",
+        "What is wrong: list | show | open | ack | mitigate | resolve | draft | review | close.",
     ),
     "halt": ("levaithan.cli.halt", "Stop agents: set | list | release."),
     "approval": ("levaithan.cli.approval", "What agents asked for: list | show | approve | deny."),
