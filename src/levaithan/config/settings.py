@@ -43,7 +43,7 @@ class _LayerSource(PydanticBaseSettingsSource):
         return dict(self._layer.values)
 
 
-class Settings(StoreSettings, IncidentSettings):
+class Settings(IncidentSettings, StoreSettings):
     """The settings of one home; `origins` says for each setting where its value is from."""
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
