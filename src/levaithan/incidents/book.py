@@ -12,7 +12,6 @@ from typing import Any
 
 from levaithan.incidents import effects, fields, steps
 from levaithan.incidents.incident import (
-    CLOSED,
     DUPLICATE,
     ENDED,
     MONITOR,
@@ -24,7 +23,8 @@ from levaithan.incidents.incident import (
 KIND = "incident"
 MOST_REFUSED = 100
 MOST_WAITING = 200
-MOST_ENDED = 2_000
+MOST_ENDED = 5_000
+MOST_ENDED_BRIEF = 300
 MOST_PEOPLE = 1_000
 MOST_RUNS = 1_000
 _QUIET_ACTIONS = ("signal",)
@@ -32,9 +32,14 @@ _QUIET_ACTIONS = ("signal",)
 
 
 class Book:
-    """incidents: by id. latest: fingerprint -> the incident that it last opened or joined. people: who ever acted."""
+    """incidents: by id. latest: fingerprint -> the incident that it last opened or joined. people: who ever acted.
 
-    def __init__(self) -> None:
+    brief: as the monitor keeps it, which saves all of it each few seconds: fewer of those that are over, and no
+    postmortem's text.
+    """
+
+    def __init__(self, *, brief: bool = False) -> None:
+        self.brief = brief
         self.incidents: dict[str, Incident] = {}
         self.latest: dict[str, str] = {}
         self.people: dict[str, None] = {}
@@ -89,6 +94,8 @@ class Book:
             self._refuse(one, action, wrong.reason)
             return None
         effects.act(incident, record, at_s)
+        if self.brief:
+            incident.postmortem.pop("text", None)
         self._note(incident, record, action, at_s)
         return incident
 
@@ -172,9 +179,10 @@ class Book:
     def _forget(self) -> None:
         """Keep the newest of those that are over: what is open is never forgotten."""
         over = [one for one in self.incidents.values() if one.state in ENDED]
-        if len(over) <= MOST_ENDED:
+        most = MOST_ENDED_BRIEF if self.brief else MOST_ENDED
+        if len(over) <= most:
             return
-        for one in sorted(over, key=lambda one: one.detected_s)[: len(over) - MOST_ENDED * 3 // 4]:
+        for one in sorted(over, key=lambda one: one.detected_s)[: len(over) - most * 3 // 4]:
             del self.incidents[one.id]
         self.latest = {name: one for name, one in self.latest.items() if one in self.incidents}
 
@@ -187,9 +195,9 @@ class Book:
         }  # fmt: skip
 
     @classmethod
-    def load(cls, values: dict[str, Any]) -> Book:
+    def load(cls, values: dict[str, Any], *, brief: bool = False) -> Book:
         """The book that `dump` gave. Raises TypeError, KeyError, AttributeError for what it never gave."""
-        made = cls()
+        made = cls(brief=brief)
         made.incidents = {one["id"]: Incident.of(one) for one in values["incidents"]}
         made.latest, made.people = dict(values["latest"]), dict.fromkeys(values["people"])
         made.halts, made.spend = dict(values["halts"]), dict(values["spend"])
@@ -218,9 +226,3 @@ def _words(record: dict[str, Any], action: str) -> str:
     }.get(action, "")  # fmt: skip
     words = fields.text(record.get(told), 500) if told else ""
     return f"level {int(fields.number(record.get('level')))}: {words}" if action == "page" else words
-
-
-def standing(book: Book) -> list[Incident]:
-    """All that is not closed for good, newest first."""
-    found = [one for one in book.incidents.values() if one.state not in ENDED and one.state != CLOSED]
-    return sorted(found, key=lambda one: one.detected_s, reverse=True)

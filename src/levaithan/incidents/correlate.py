@@ -20,7 +20,7 @@ WINDOW_S = 600.0
 
 class Mute(NamedTuple):
     """While an incident of the alert `source` stands, signals whose alert matches `target` open none, where the labels
-    in `equal` are the same; `by`: only those that this source reports ("" = any)."""
+    in `equal` are the same; `by`: only those that this source reports ("" = any). A P0 is muted by none of these."""
 
     source: str
     target: re.Pattern[str]
@@ -71,7 +71,9 @@ def covered(incident: Incident, standing: Iterable[Incident]) -> bool:
 
 
 def _mutes(rule: Mute, signal: Signal, incident: Incident) -> bool:
-    if incident.alert != rule.source or (rule.by and signal.source != rule.by) or signal.alert == rule.source:
+    if signal.severity == "P0" or signal.alert == rule.source:
+        return False
+    if incident.alert != rule.source or (rule.by and signal.source != rule.by):
         return False
     if not rule.target.search(signal.alert):
         return False

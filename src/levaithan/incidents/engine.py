@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from levaithan.detectors.signal import SEVERITIES
+from levaithan.errors import LevaithanError
 from levaithan.hot.halts import stamp
 from levaithan.incidents import correlate, intake, progress, timers
 from levaithan.incidents.book import KIND, Book
@@ -44,7 +45,7 @@ class Engine:
         mono: Callable[[], float] = time.monotonic,
         alike: Callable[[str], Collection[str]] | None = None,
     ) -> None:
-        self.book = Book()
+        self.book = Book(brief=True)
         self.limits = progress.Limits.of(settings)
         self.unwritten: list[dict[str, Any]] = []
         self.trouble = ""
@@ -106,6 +107,16 @@ class Engine:
         """What keeps `signal` from being an incident of its own; see correlate."""
         return correlate.muted_by(signal, self.book.active(), halted=self.book.halted(now_s))
 
+    def neighbours(self, session: str) -> Collection[str]:
+        """The sessions that touched the same files; none where nobody can say."""
+        if self.alike is None or not session:
+            return ()
+        try:
+            return self.alike(session)
+        except LevaithanError as problem:  # a graph that is down keeps no incident from opening
+            self.trouble = problem.message
+            return ()
+
     def dump(self) -> dict[str, Any]:
         """The whole state, JSON-able. Save it with the place in the journal up to which records were folded."""
         return {"format": _FORMAT, "book": self.book.dump(), "unwritten": self.unwritten}
@@ -116,7 +127,7 @@ class Engine:
         try:
             if values["format"] != _FORMAT:
                 return False
-            book, unwritten = Book.load(values["book"]), list(values["unwritten"])
+            book, unwritten = Book.load(values["book"], brief=True), list(values["unwritten"])
         except (TypeError, KeyError, AttributeError):
             return False
         self.book, self.unwritten = book, unwritten

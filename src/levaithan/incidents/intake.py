@@ -151,7 +151,7 @@ def _begin(engine: Engine, signal: Signal, now_s: float) -> None:
     if engine.storm.rages:
         _join(engine, signal, now_s)
         return
-    alike = engine.alike(signal.session_id) if engine.alike and signal.session_id else ()
+    alike = engine.neighbours(signal.session_id)
     parent = correlate.parent_of(signal, engine.book.active(), alike)
     body = opening(signal)
     if parent is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
 from levaithan.incidents.book import Book
+from levaithan.incidents.incident import MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,23 @@ def records(ledger: Answers, kind: str) -> Iterator[tuple[tuple[int, str, int], 
                 yield place, {**record, "seq": seq}
         if len(rows) < _STEP:
             return
+
+
+def elsewhere(ledger: Answers, place: tuple[int, str, int]) -> tuple[list[dict[str, Any]], tuple[int, str, int]]:
+    """(records, place to go on from): what people did to incidents on other machines since `place` (time, journal,
+    number), in a ledger that machines share, 5,000 at most. A monitor follows its own journal alone; it folds these
+    beside it, each once or again. A ledger of one machine has none. Raises StoreError."""
+    own = str(getattr(ledger, "journal", ""))
+    if not own:
+        return [], place
+    values: dict[str, object] = {
+        "kind": "incident", "at_us": place[0], "journal": place[1], "seq": place[2], "step": _STEP,
+    }  # fmt: skip
+    rows = ledger.rows(_SQL, values)
+    found = [json.loads(body) for _at_us, journal, _seq, body in rows if journal != own]
+    last = rows[-1][:3] if rows else place
+    steps = [one for one in found if type(one) is dict and one.get("by") != MONITOR and one.get("action") != "open"]
+    return steps, (last[0], last[1], last[2])
 
 
 def named(known: Book, name: str) -> Incident:

@@ -8,81 +8,16 @@ from typing import Any
 
 import pytest
 from tests.support import homes
+from tests.support.incident_records import START, START_S, records
 from tests.support.ledger_records import JOURNAL, START_US, at, cursor, delivery, event
 
 from levaithan.config import settings as settings_of
 from levaithan.errors import StoreError
 from levaithan.hot import paths
-from levaithan.incidents import around, draft, evidence, notes, offline
+from levaithan.incidents import around, draft, evidence, notes, offline, ready
 from levaithan.incidents.book import Book
 from levaithan.incidents.incident import Incident
 from levaithan.stores import registry
-
-DAY = 86_400
-START = 6 * DAY  # seconds after ledger_records.START
-START_S = START_US / 1e6 + START
-
-
-def records() -> list[dict[str, Any]]:
-    """Six quiet days, a change in the morning, and from START on refusals by a new rule in one session."""
-    found: list[dict[str, Any]] = []
-
-    def add(seconds: float, name: str = "PreToolUse", **over: Any) -> None:
-        found.append(event(0, name, at=at(seconds), **over))
-
-    for number in range(600):
-        tool = ("Bash", "Read", "Edit")[number % 3]
-        denied = (
-            {"decision": "deny", "rule": "old.rule", "reason": "no", "hook": "policy_check"} if number % 60 == 1 else {}
-        )
-        add(number * 840, tool_name=tool, session_id=f"old{number % 7}", project="/q", **denied)
-    add(
-        START - 7200,
-        "ConfigChange",
-        tool_name=None,
-        call=None,
-        payload={"source": "user_settings", "file_path": "/s.json"},
-    )
-    add(
-        START - 7100,
-        "SessionStart",
-        tool_name=None,
-        session_id="s9",
-        payload={"model": "claude-new"},
-        client_version="9.9.9",
-    )
-    add(START - 7000, "PreToolUse", tool_name="mcp__new__tool", session_id="s9", client_version="9.9.9")
-    add(START - 50, "PreToolUse", tool_name="Edit", session_id="s9", payload={"tool_input": {"file_path": "/p/a.py"}})
-    add(START - 49, "PostToolUse", tool_name="Edit", session_id="s9", payload={"tool_input": {"file_path": "/p/a.py"}})
-    for number in range(60):
-        add(
-            START + number * 10, decision="deny", rule="new.rule", reason=f"no {number}", hook="policy_check",
-            session_id="s9", client_version="9.9.9",
-        )  # fmt: skip
-    add(START + 400, "PreToolUse", decision="deny", rule="x", canary=True, session_id="canary")
-    budget = {
-        "v": 1,
-        "kind": "budget",
-        "at": at(START - 3600),
-        "id": "b" * 32,
-        "action": "set",
-        "by": "ada",
-        "budget": {},
-    }
-    before = {"v": 1, "kind": "incident", "at": at(DAY), "id": "c" * 32, "action": "open", "incident": "inc-before",
-              "by": "monitor", "title": "Refusals in a burst", "text": "many refusals", "alert": "DenyBurst",
-              "severity": "P2", "project": "/p"}  # fmt: skip
-    ended = {"v": 1, "kind": "incident", "at": at(DAY + 3600), "id": "d" * 32, "action": "resolve",
-             "incident": "inc-before",
-             "by": "ada", "fix": "the rule was mended", "title": "Refusals in a burst", "text": "What ended it: mended",
-             "verification": {"check": "detector", "result": "pass"}, "observed": "all is quiet"}  # fmt: skip
-    taken = {**ended, "at": at(DAY + 1800), "id": "e" * 32, "action": "ack"}
-    found += [budget, before, taken, ended]
-    found.sort(key=lambda one: one["at"])
-    return [
-        {**one, "seq": number, **({"id": f"{number:032x}"} if one["kind"] == "event" else {})}
-        for number, one in enumerate(found, 1)
-    ]
 
 
 class Room:
@@ -240,3 +175,26 @@ def test_a_change_point_is_found_where_it_is_and_not_where_there_is_none() -> No
     found = around.divergence(jumped, start)
     assert found is not None
     assert found["at"] == around.iso(9_950 * 60_000_000)
+
+
+def test_the_monitor_has_it_lie_ready(room: Room) -> None:
+    settings = settings_of.load(room.home.root, environ={})
+    path = Path(ready.prepare(room.home, settings, room.incident.as_dict()))
+    assert path == Path(room.home.logs, "incidents", "inc-now.md")
+    page = path.read_text()
+    assert "rule new.rule is in 100% of the bad calls" in page
+    assert "the rule was mended" in page
+
+
+def test_what_people_did_on_other_machines_is_told_to_a_monitor(room: Room) -> None:
+    assert notes.elsewhere(room.stores["ledger"], (0, "", 0)) == ([], (0, "", 0))
+
+    class Shared:
+        journal = "k" * 32
+
+        def rows(self, sql: str, values: dict[str, object]) -> Any:
+            return room.stores["ledger"].rows(sql, values)
+
+    told, place = notes.elsewhere(Shared(), (0, "", 0))  # type: ignore[arg-type]
+    assert [one["action"] for one in told] == ["ack", "resolve"]
+    assert notes.elsewhere(Shared(), place) == ([], place)  # type: ignore[arg-type]
