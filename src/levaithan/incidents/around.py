@@ -25,8 +25,9 @@ SHOWN = 40
 LEAST = 3
 LEAST_LIFT = 1.5
 _MOST = 1_000
-_MOST_COUNTED = 20_000
-_FAILURES = ("PostToolUseFailure", "StopFailure")
+_MOST_READ = 20_000
+"""Rows that one question looks at, whatever else is in its window: an hour may hold five million."""
+_MOST_COUNTED = 50_000
 _NAMES = ("seq", "journal", "at_us", "event", "tool", "decision", "rule", "reason", "session", "agent", "id", "project",
           "hook", "agent_type")  # fmt: skip
 _COLUMNS = (
@@ -34,46 +35,51 @@ _COLUMNS = (
     "e.project, e.hook, e.agent_type"
 )
 _REFUSED = "e.decision != 'allow' AND e.decision IN ('deny', 'halt', 'ask')"  # spelt as the partial index is
-_FAILED = "e.event IN ('PostToolUseFailure', 'StopFailure')"
+_BAD = (_REFUSED, "e.event = 'PostToolUseFailure'", "e.event = 'StopFailure'")
 DIMENSIONS = ("tool", "project", "rule", "hook", "agent_type")
 
 
 @dataclass
 class Place:
-    """Where and when to look: start_us; conditions on `events e` and their values."""
+    """Where and when to look: start_us; inner: a condition on `events e` that has an index, outer: what is left of them
+    to be looked at row by row; and the values of both."""
 
     start_us: int
-    said: str
+    inner: str
+    outer: str
     values: dict[str, object] = field(default_factory=dict)
 
     def over(self, low_us: int, high_us: int) -> dict[str, object]:
         """The values with a window."""
-        return {**self.values, "low": low_us, "high": high_us}
+        return {**self.values, "low": low_us, "high": high_us, "read": _MOST_READ}
+
+    def rows(self, what: str, columns: str, way: str) -> str:
+        """The newest (way DESC) or oldest events of `what` in the window, _MOST_READ at most, as a table `e`."""
+        return (
+            f"(SELECT {columns}, e.canary FROM events e WHERE {what} AND e.at_us >= :low AND e.at_us < :high "  # noqa: S608
+            f"AND {self.inner} ORDER BY e.at_us {way} LIMIT :read) AS e WHERE {self.outer}"
+        )
 
 
 def place_of(incident: Incident) -> Place:
     """Narrowed to the incident's session, else its project, else everything; without the guard's own tests."""
-    said, values = ["e.canary = 0"], dict[str, object]()
-    for column, value in (("session_id", incident.session_id), ("project", incident.project)):
-        if value:
-            said.append(f"e.{column} = :{column}")
-            values[column] = value
-            break
-    return Place(int(incident.started_s * 1e6), " AND ".join(said), values)
+    start_us, own = int(incident.started_s * 1e6), "e.canary = 0"
+    if incident.session_id:
+        return Place(start_us, "e.session_id = :session_id", own, {"session_id": incident.session_id})
+    if incident.project:
+        return Place(start_us, "1 = 1", f"{own} AND e.project = :project", {"project": incident.project})
+    return Place(start_us, "1 = 1", own)
 
 
 def bad_events(ledger: Answers, place: Place) -> list[dict[str, Any]]:
     """Refused and failed calls around the start, in order: at most 1000 of a kind on each side, the nearest."""
     found: dict[str, dict[str, Any]] = {}
     start = place.start_us
-    for what in (_REFUSED, _FAILED):
+    for what in _BAD:
         for low, high, way in (
             (start - BEFORE_S * 1_000_000, start, "DESC"), (start, start + AFTER_S * 1_000_000, "ASC"),
         ):  # fmt: skip
-            sql = (
-                f"SELECT {_COLUMNS} FROM events e WHERE {what} AND e.at_us >= :low AND e.at_us < :high "  # noqa: S608
-                f"AND {place.said} ORDER BY e.at_us {way} LIMIT :most"
-            )
+            sql = f"SELECT {_COLUMNS} FROM {place.rows(what, _COLUMNS, way)} ORDER BY e.at_us {way} LIMIT :most"  # noqa: S608
             for row in ledger.rows(sql, {**place.over(low, high), "most": _MOST}):
                 one = dict(zip(_NAMES, row, strict=True))
                 found[one["id"]] = one
@@ -86,32 +92,38 @@ def nearest_to_start(events: list[dict[str, Any]], start_us: int, most: int = SH
     return sorted(chosen, key=lambda one: (one["at_us"], one["id"]))
 
 
-def by_minute(ledger: Answers, place: Place) -> dict[int, int]:
-    """minute since 1970 -> refused and failed calls, from three hours before the start to a quarter of an hour after;
-    the newest 20,000 of each."""
+def by_minute(ledger: Answers, place: Place) -> tuple[dict[int, int], int]:
+    """(minute since 1970 -> refused and failed calls, the first minute that is whole): from three hours before the
+    start to a quarter of an hour after, or as far back as the newest 20,000 of each kind reach."""
     low, high = place.start_us - LONG_BEFORE_S * 1_000_000, place.start_us + AFTER_S * 1_000_000
     counts: Counter[int] = Counter()
-    for what in (_REFUSED, _FAILED):
+    first = low // 60_000_000
+    everything = Place(place.start_us, place.inner, "1 = 1", place.values)
+    for what in _BAD:
+        rows = everything.rows(what, "e.at_us / 60000000 AS minute, e.project", "DESC")
         sql = (
-            "SELECT near.minute, count(*) FROM (SELECT e.at_us / 60000000 AS minute FROM events e "  # noqa: S608
-            f"WHERE {what} AND e.at_us >= :low AND e.at_us < :high AND {place.said} "
-            "ORDER BY e.at_us DESC LIMIT :most) AS near GROUP BY near.minute"
+            f"SELECT e.minute, count(*), sum(CASE WHEN {place.outer} THEN 1 ELSE 0 END) FROM {rows} "  # noqa: S608
+            "GROUP BY e.minute"
         )
-        counts.update(dict(ledger.rows(sql, {**place.over(low, high), "most": _MOST_COUNTED})))
-    return dict(counts)
+        found = ledger.rows(sql, place.over(low, high))
+        counts.update({minute: int(mine) for minute, _all, mine in found if mine})
+        if sum(one[1] for one in found) >= _MOST_READ:
+            first = max(first, min(one[0] for one in found) + 1)
+    return dict(counts), first
 
 
-def divergence(counts: dict[int, int], start_us: int) -> dict[str, Any] | None:
+def divergence(counts: dict[int, int], start_us: int, first: int | None = None) -> dict[str, Any] | None:
     """The minute from which on there were more: the split of the series at which two Poisson rates explain it best.
 
     None where that explains it no better than one rate (a likelihood ratio under 10, p about 1e-5). Twice the log of
-    the ratio is S. S. Wilks' statistic; the split is D. V. Hinkley's estimate of a change point (1970).
+    the ratio is S. S. Wilks' statistic; the split is D. V. Hinkley's estimate of a change point (1970). first: the
+    minute from which on the counts are whole.
     """
     last = max([*counts, (start_us // 60_000_000)])
-    first = (start_us - LONG_BEFORE_S * 1_000_000) // 60_000_000
-    series = [counts.get(minute, 0) for minute in range(first, last + 1)]
+    begin = (start_us - LONG_BEFORE_S * 1_000_000) // 60_000_000 if first is None else first
+    series = [counts.get(minute, 0) for minute in range(begin, last + 1)]
     total, best, at = sum(series), 0.0, 0
-    base = _likelihood(total, len(series))
+    base = _likelihood(total, len(series)) if series else 0.0
     before = 0
     for split in range(1, len(series)):
         before += series[split - 1]
@@ -125,7 +137,7 @@ def divergence(counts: dict[int, int], start_us: int) -> dict[str, Any] | None:
         return None
     low, high = sum(series[:at]) / at, sum(series[at:]) / (len(series) - at)
     return {
-        "at": iso((first + at) * 60_000_000), "before_per_minute": round(low, 3), "after_per_minute": round(high, 3),
+        "at": iso((begin + at) * 60_000_000), "before_per_minute": round(low, 3), "after_per_minute": round(high, 3),
         "log_likelihood_gain": round(best, 1),
     }  # fmt: skip
 
@@ -193,26 +205,30 @@ def _week(ledger: Answers, low_us: int, high_us: int) -> dict[str, Counter[str]]
             "AND e.at_us >= :low AND e.at_us < :high AND e.canary = 0 ORDER BY e.at_us DESC LIMIT :most) AS near "
             "WHERE near.value IS NOT NULL GROUP BY near.value"
         )
-        rows = ledger.rows(sql, {"low": low_us, "high": high_us, "most": _MOST_COUNTED})
+        rows = ledger.rows(sql, {"low": low_us, "high": high_us, "most": _MOST_READ})
         found[name] = Counter({value: int(count) for value, count in rows})
     return found
 
 
-def rates(ledger: Answers, place: Place, counts: dict[int, int]) -> dict[str, float]:
-    """Events and bad events a minute, in the hour before the start and in the quarter of an hour after it."""
+def rates(ledger: Answers, place: Place, counts: dict[int, int], first: int) -> dict[str, float]:
+    """Events and bad events a minute, in the hour before the start and in the quarter of an hour after it. What is more
+    than can be counted in time, or before the `first` minute that is whole, is left out."""
     start, found = place.start_us, dict[str, float]()
     for name, low, high in (
         ("before", start - 3_600_000_000, start), ("after", start, start + AFTER_S * 1_000_000),
     ):  # fmt: skip
         sql = (
-            "SELECT count(*) FROM (SELECT 1 AS one FROM events e WHERE e.at_us >= :low AND e.at_us < :high "  # noqa: S608
-            f"AND {place.said} LIMIT :most) AS near"
+            f"SELECT count(*), sum(CASE WHEN {place.outer} THEN 1 ELSE 0 END) FROM (SELECT e.canary, e.project "  # noqa: S608
+            f"FROM events e WHERE e.at_us >= :low AND e.at_us < :high AND {place.inner} LIMIT :read) AS e"
         )
-        rows = ledger.rows(sql, {**place.over(low, high), "most": 10 * _MOST_COUNTED})
+        ((read, mine),) = ledger.rows(sql, {**place.over(low, high), "read": _MOST_COUNTED})
         minutes = (high - low) / 60_000_000
         bad = sum(count for minute, count in counts.items() if low <= minute * 60_000_000 < high)
-        found[f"events_per_minute_{name}"] = round(rows[0][0] / minutes, 3)
-        found[f"bad_per_minute_{name}"] = round(bad / minutes, 3)
+        if read < _MOST_COUNTED:
+            found[f"events_per_minute_{name}"] = round(int(mine or 0) / minutes, 3)
+        whole = (high - max(low, first * 60_000_000)) / 60_000_000
+        if whole >= 1:
+            found[f"bad_per_minute_{name}"] = round(bad / whole, 3)
     return found
 
 

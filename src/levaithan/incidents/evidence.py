@@ -149,9 +149,9 @@ def gather(
 
 
 def _rates(made: Evidence, ledger: Answers, place: around.Place) -> None:
-    counts = around.by_minute(ledger, place)
-    made.rates = around.rates(ledger, place, counts)
-    made.divergence = around.divergence(counts, place.start_us)
+    counts, first = around.by_minute(ledger, place)
+    made.rates = around.rates(ledger, place, counts, first)
+    made.divergence = around.divergence(counts, place.start_us, first)
 
 
 def _line(entry: dict[str, Any]) -> dict[str, Any]:

@@ -57,11 +57,9 @@ def _summary(incident: Incident, evidence: Evidence) -> str:
 def _impact(evidence: Evidence) -> str:
     rates, split = evidence.rates, evidence.divergence
     told = f"{evidence.bad_events} refused or failed calls around the start."
-    if rates:
-        told += (
-            f" Bad calls a minute: {rates.get('bad_per_minute_before', 0):g} in the hour before, "
-            f"{rates.get('bad_per_minute_after', 0):g} after."
-        )
+    before, after = rates.get("bad_per_minute_before"), rates.get("bad_per_minute_after")
+    if before is not None and after is not None:
+        told += f" Bad calls a minute: {before:g} in the hour before, {after:g} after."
     if split:
         told += (
             f" The rate changed at {split['at']}, from {split['before_per_minute']:g} to {split['after_per_minute']:g}."

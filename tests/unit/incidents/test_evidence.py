@@ -198,3 +198,25 @@ def test_what_people_did_on_other_machines_is_told_to_a_monitor(room: Room) -> N
     told, place = notes.elsewhere(Shared(), (0, "", 0))  # type: ignore[arg-type]
     assert [one["action"] for one in told] == ["ack", "resolve"]
     assert notes.elsewhere(Shared(), place) == ([], place)  # type: ignore[arg-type]
+
+
+def test_a_storm_of_refusals_elsewhere_is_read_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not read is neither counted as nothing nor taken for the moment of a change."""
+    from levaithan.stores.sqlite_ledger import SqliteLedger
+
+    monkeypatch.setattr(around, "_MOST_READ", 300)
+    monkeypatch.setattr(around, "_MOST_COUNTED", 300)
+    ledger = SqliteLedger(str(tmp_path / "ledger.sqlite3"))
+    ledger.migrate()
+    loud = {"decision": "deny", "rule": "r", "reason": "no", "project": "/loud"}
+    ledger.apply([delivery(event(number, at=at(number), **loud)) for number in range(3_600)], cursor(3_600))
+    for project in ("/loud", "/quiet"):
+        place = around.place_of(Incident("inc-x", started_s=START_US / 1e6 + 3_500, project=project))
+        counts, first = around.by_minute(ledger, place)
+        assert sum(counts.values()) == (300 if project == "/loud" else 0)
+        assert first == (START_US // 1_000_000 + 3_300) // 60 + 1
+        assert around.divergence(counts, place.start_us, first) is None
+        told = around.rates(ledger, place, counts, first)
+        assert "events_per_minute_before" not in told
+        assert ("bad_per_minute_before" in told) is (first * 60_000_000 < place.start_us - 60_000_000)
+    ledger.close()
