@@ -46,7 +46,8 @@ def whole(one: Incident) -> dict[str, Any]:
         "for_s": one.for_s, "command": one.command or None, "runbook": one.runbook or None,
         "session": one.session_id or None, "muted": one.muted, "measure": one.measure or None, "fix": one.fix or None,
         "regression": one.regression or None, "verification": one.verification or None,
-        "why": one.why or None, "quiet_s": round(one.quiet_s, 1), "waited_s": round(one.waited_s, 1),
+        "why": one.why or None, "quiet_s": round(one.quiet_s, 1), "quiet_left_s": quiet_left(one),
+        "waited_s": round(one.waited_s, 1),
         "reopenings": [_at(at_s) for at_s in one.reopenings], "actions": actions, "timeline": story,
         "postmortem": one.postmortem or None, "items": one.items, "drafts": one.drafts,
         "reviewer": one.reviewer or None,
@@ -58,6 +59,16 @@ def ack_left(one: Incident) -> float | None:
     from levaithan.incidents import timers
 
     return round(timers.ack_left_s(one.severity, one.waited_s, one.paged_s), 1) if one.needs_ack else None
+
+
+def quiet_left(one: Incident) -> float | None:
+    """Seconds until its detector has been quiet for long enough, as far as the monitor has counted; None while it
+    fires, and where it has been."""
+    from levaithan.incidents import timers
+
+    if not one.active or one.firing or one.quiet or not one.signals:
+        return None
+    return round(max(0.0, timers.quiet_needed_s(one.for_s) - one.quiet_s), 1)
 
 
 def review_by(one: Incident) -> str | None:

@@ -145,6 +145,9 @@ class Engine:
         if not self._live:
             self._live = True
             self._news = [Change("standing", one, now_s) for one in self.book.active()]
+            for incident in self.book.incidents.values():  # what passed before this monitor began, by the wall clock
+                if incident.resolved_s is not None:
+                    incident.settled_s = max(incident.settled_s, min(now_s - incident.resolved_s, timers.SETTLED_S))
 
     def _tell(self, incident: Incident, record: dict[str, Any]) -> None:
         kind = OF_ACTION.get(str(record.get("action")))

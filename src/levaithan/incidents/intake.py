@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 STORM_OPENS = 60
 """Incidents that may open within a minute; further fingerprints join one incident that is the storm."""
+STORM_P0 = 20
+"""P0 that may open in a storm on top: what stops everything must not be one of many."""
+MOST_ACTIVE = 500
+"""Incidents that may stand at once; with more, people read none of them."""
+MOST_RELATED, MOST_MUTED = 100, 100
 STORM_S = 60.0
 STORM = signal_of.fingerprint("alert storm", "AlertStorm")
 _SAID = 100
@@ -48,10 +53,10 @@ class Storm:
         """Count one that opened."""
         self._ages.append(self._now_s)
 
-    @property
-    def rages(self) -> bool:
-        """Whether no more may open by themselves now."""
-        return len(self._ages) >= STORM_OPENS
+    def rages(self, severity: str, active: int) -> bool:
+        """Whether no more of `severity` may open by themselves now, with `active` standing."""
+        more = STORM_P0 if severity == "P0" else 0
+        return len(self._ages) >= STORM_OPENS + more or active >= MOST_ACTIVE + more
 
 
 def take(engine: Engine, signal: Signal, now_s: float) -> None:
@@ -61,7 +66,7 @@ def take(engine: Engine, signal: Signal, now_s: float) -> None:
         if incident is not None:
             _resolved(incident, signal, now_s)
         return
-    if incident is None or _over(incident, signal, now_s):
+    if incident is None or _over(incident):
         _begin(engine, signal, now_s)
         return
     key = key_of(incident, signal)
@@ -87,14 +92,14 @@ def _mark(key: str, signal: Signal) -> str:
     return f"{key}@{signal.started_s:.3f}"
 
 
-def _over(incident: Incident, signal: Signal, now_s: float) -> bool:
-    """Whether `signal` is a new trouble, not the one of `incident`."""
+def _over(incident: Incident) -> bool:
+    """Whether a signal that fires now is a new trouble, not the one of `incident`."""
     if incident.active:
         return False
     if incident.state == FALSE_POSITIVE:  # as long as it has not stopped meanwhile it is the same false alarm
         return not incident.firing
-    if incident.state == RESOLVED and incident.resolved_s is not None:
-        return now_s - incident.resolved_s > timers.REOPEN_S
+    if incident.state == RESOLVED:
+        return incident.settled_s > timers.REOPEN_S
     return True
 
 
@@ -144,11 +149,12 @@ def _begin(engine: Engine, signal: Signal, now_s: float) -> None:
     """A trouble that no incident has yet."""
     muter = engine.mutes(signal, now_s)
     if isinstance(muter, Incident):
-        muter.muted[signal.alert] = muter.muted.get(signal.alert, 0) + 1
+        if signal.alert in muter.muted or len(muter.muted) < MOST_MUTED:
+            muter.muted[signal.alert] = muter.muted.get(signal.alert, 0) + 1
         return
     if muter is not None:
         return
-    if engine.storm.rages:
+    if engine.storm.rages(signal.severity, len(engine.open())):
         _join(engine, signal, now_s)
         return
     alike = engine.neighbours(signal.session_id)
@@ -159,7 +165,7 @@ def _begin(engine: Engine, signal: Signal, now_s: float) -> None:
         if rank(parent.severity) <= rank(signal.severity):
             body["parent"] = parent.id
     made = _open(engine, body, now_s)
-    if made is not None and parent is not None and made.id not in parent.related:
+    if made is not None and parent is not None and len(parent.related) < MOST_RELATED:
         parent.related.append(made.id)
 
 
@@ -183,7 +189,8 @@ def _join(engine: Engine, signal: Signal, now_s: float) -> None:
         if storm is None:
             return
     key = signal.fingerprint[:16]
-    engine.book.latest[signal.fingerprint] = storm.id
+    if len(storm.firing) < MOST_FIRING:
+        engine.book.latest[signal.fingerprint] = storm.id
     storm.signals += 1
     _goes_on(engine, storm, signal, now_s, key=key, again=False)
     storm.unheard_s[key] = 0.0

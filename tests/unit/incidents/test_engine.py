@@ -246,9 +246,46 @@ def test_a_storm_of_ten_thousand_fingerprints_is_few_incidents_and_ends(stage: S
 def test_a_worse_alert_in_a_storm_makes_the_storm_worse(stage: Stage) -> None:
     for number in range(intake.STORM_OPENS + 1):
         stage.fires("HookErrors", "P2", labels={"project": f"/p{number}"})
-    told = stage.fires("GateFailing", "P0", labels={"project": "/other"})
+    told = stage.fires("StoreDown", "P1", labels={"project": "/other"})
     assert kinds(told) == ["raised"]
-    assert told[0].incident.severity == "P0"
+    assert told[0].incident.severity == "P1"
+
+
+def test_a_p0_opens_its_own_incident_even_in_a_storm_and_that_has_an_end(stage: Stage) -> None:
+    for number in range(intake.STORM_OPENS + 1):
+        stage.fires("HookErrors", "P2", labels={"project": f"/p{number}"})
+    for number in range(intake.STORM_P0 - 1):
+        assert kinds(stage.fires("GateFailing", "P0", labels={"project": f"/q{number}"})) == ["opened"]
+    assert kinds(stage.fires("GateFailing", "P0", labels={"project": "/more"})) == ["raised"]
+
+
+def test_alerts_that_never_end_fill_no_journal(stage: Stage) -> None:
+    for number in range(3_000):
+        stage.fires("HookErrors", "P2", labels={"project": f"/p{number}"}, source="alertmanager")
+        if number % 50 == 49:
+            stage.pass_s(60)
+    assert len(stage.engine.open()) == intake.MOST_ACTIVE + 1
+    stage.engine.load(stage.engine.dump())
+
+
+def test_a_clock_that_jumps_makes_no_second_incident_of_what_comes_back(stage: Stage) -> None:
+    stage.fires("ToolFailures", "P3")
+    stage.ends("ToolFailures", "P3")
+    stage.pass_s(1800)
+    stage.now_s += 7200
+    stage.pass_s(60)
+    assert kinds(stage.fires("ToolFailures", "P3")) == ["reopened"]
+
+
+def test_what_was_resolved_long_before_the_monitor_began_is_not_reopened(stage: Stage) -> None:
+    stage.fires("ToolFailures", "P3")
+    stage.ends("ToolFailures", "P3")
+    stage.pass_s(1800)
+    stage.engine = stage.another()
+    for record in stage.journal:
+        stage.engine.fold(record)
+    stage.now_s += 7200
+    assert kinds(stage.fires("ToolFailures", "P3")) == ["opened"]
 
 
 def test_a_journal_that_cannot_be_written_keeps_no_incident_from_standing(stage: Stage) -> None:
