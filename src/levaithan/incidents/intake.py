@@ -46,7 +46,7 @@ class Storm:
     def count(self, passed_s: float) -> None:
         """Let time pass."""
         self._now_s += passed_s
-        while self._ages and self._now_s - self._ages[0] > STORM_S:
+        while self._ages and self._now_s - self._ages[0] >= STORM_S:
             self._ages.popleft()
 
     def opened(self) -> None:
