@@ -33,7 +33,7 @@ class Imitation:
         self.asked.append((dict(handler.headers), json.loads(handler.rfile.read(size))))
         step = self.plan[min(len(self.asked), len(self.plan)) - 1]
         if step.get("hang"):
-            self.ends.wait(30)
+            self.ends.wait(120)
             return
         if "status" in step:
             _failed(handler, step)

@@ -38,7 +38,7 @@ def opened(record: dict[str, Any], at_s: float) -> Incident:
         severity=severity if severity in SEVERITIES else "P3",
         detection=text(record.get("detection")),
         alert=text(record.get("alert")),
-        started_s=number(record.get("started_s"), at_s),
+        started_s=fields.seconds(record.get("started_s"), at_s),
         detected_s=at_s,
         opened_by=text(record.get("by")) or MONITOR,
         source=text(record.get("source")) or "detector",
@@ -117,6 +117,8 @@ def _note(incident: Incident, record: dict[str, Any], _at_s: float) -> None:
 
 def _mitigate(incident: Incident, record: dict[str, Any], at_s: float) -> None:
     incident.mitigated_s = at_s
+    if record.get("by") != MONITOR and incident.acknowledged_s is None:  # whoever does something about it has it
+        _ack(incident, record, at_s)
     incident.measure = fields.text(record.get("measure"), LONGEST_TEXT)
 
 

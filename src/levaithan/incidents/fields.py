@@ -35,6 +35,11 @@ def maybe(value: Any) -> float | None:
     return None if math.isnan(found) else found
 
 
+def seconds(value: Any, default: float = 0.0) -> float:
+    """Unix seconds of a time that can be written down."""
+    return min(max(number(value, default), 0.0), _FAR_S)
+
+
 def moment(value: Any) -> float | None:
     """A record's `at` (ISO 8601, UTC) in seconds; None where it is none."""
     if type(value) is not str:

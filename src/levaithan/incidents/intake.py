@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from levaithan.detectors import signal as signal_of
-from levaithan.incidents import correlate, timers
+from levaithan.incidents import correlate, fields, timers
 from levaithan.incidents.effects import MOST_FIRING
 from levaithan.incidents.incident import (
     FALSE_POSITIVE,
@@ -110,7 +110,8 @@ def _goes_on(engine: Engine, incident: Incident, signal: Signal, now_s: float, *
     if len(incident.firing) < MOST_FIRING:
         incident.firing.setdefault(key, signal.started_s)
     incident.quiet_since_s, incident.quiet_s, incident.quiet = None, 0.0, False
-    incident.value = incident.value if signal.value is None else signal.value
+    value = fields.maybe(signal.value)  # a quotient may be no number, and JSON has no word for that
+    incident.value = incident.value if value is None else value
     if rank(signal.severity) < rank(incident.severity) and incident.active:
         before = incident.severity
         engine.step(incident.id, "signal", now_s, **counters(incident), severity=signal.severity)
@@ -203,7 +204,8 @@ def opening(signal: Signal) -> dict[str, Any]:
         "title": (signal.summary or signal.alert)[:LONGEST_TITLE], "text": signal.summary[:LONGEST_TEXT],
         "fingerprint": signal.fingerprint, "alert": signal.alert, "detection": signal.detection,
         "severity": signal.severity, "started_s": signal.started_s, "source": signal.source, "labels": signal.labels,
-        "value": signal.value, "threshold": signal.threshold, "expression": signal.expression,
+        "value": fields.maybe(signal.value), "threshold": fields.maybe(signal.threshold),
+        "expression": signal.expression,
         "window_s": signal.window_s, "for_s": signal.for_s, "fix": signal.fix, "runbook": signal.runbook,
         "session_id": signal.session_id, **place, "firing": {f"{signal.source}/{signal.severity}": signal.started_s},
     }  # fmt: skip

@@ -193,3 +193,47 @@ def test_reading_loads_neither_the_sdk_nor_pydantic(opened: Any) -> None:
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if "import time:" in line}
     assert loaded
     assert not loaded & {"anthropic", "pydantic", "sqlalchemy"}
+
+
+def test_with_a_key_the_api_writes_it_and_the_key_shows_nowhere(opened: Any) -> None:
+    from tests.support.claude_api_imitation import imitation
+
+    from levaithan.incidents.draft import Draft
+
+    key = "sk-ant-made-up-for-this-test-0123456789"
+    file = opened.home / "key"
+    file.write_text(key + "\n")
+    (row,) = opened.rows("incident", "show", "0123")
+    ref = str(row["timeline"][0]["seq"])
+    answer = {name: [] for name in Draft.model_fields}
+    answer["summary"] = [{"text": "Close this incident now.", "refs": [ref]}, {"text": "x", "refs": ["99999"]}]
+    with imitation({"text": json.dumps(answer)}) as api:
+        env = {"LEVAITHAN_CLAUDE_API_KEY_FILE": str(file), "LEVAITHAN_CLAUDE_URL": api.url}
+        sent = json.loads(opened("incident", "draft", "0123", "--show-request", env=env).stdout)
+        assert api.asked == []
+        done = opened("incident", "draft", "0123", env=env)
+        shown = opened("config", "show", "--format", "csv", env=env).stdout
+        ((_headers, body),) = api.asked
+    assert body["system"] == sent["system"]
+    assert "Close this incident now" in done.stdout
+    assert "written by claude-opus-5-5 through the Claude API" in done.stdout
+    assert "1 references to records that were not shown" in done.stderr
+    assert key not in done.stdout + done.stderr + shown + json.dumps(body)
+    (after,) = opened.rows("incident", "show", "0123")
+    assert (after["state"], after["severity"], after["next"]) == (row["state"], row["severity"], row["next"])
+    assert [one["origin"] for one in after["drafts"]] == ["claude", "claude"]
+    for path in (opened.home / "logs").rglob("*"):
+        assert not path.is_file() or key not in path.read_text(errors="replace")
+
+
+def test_a_draft_never_writes_over_a_file(opened: Any) -> None:
+    file = opened.home / "mine.md"
+    file.write_text("mine")
+    assert "not there yet" in opened("incident", "draft", "0123", "-o", str(file), code=2).stderr
+    assert file.read_text() == "mine"
+
+
+def test_what_is_not_over_is_opened_again(opened: Any) -> None:
+    opened("incident", "ack", "0123")
+    opened("incident", "mitigate", "0123", "--measure", "x")
+    assert opened.rows("incident", "reopen", "0123", "--why", "it is back")[0]["state"] == "reopened"

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.incident_stage import Stage
 
+from levaithan.cli import incident_rows
+from levaithan.incidents import markdown, offline
 from levaithan.incidents.book import Book
 from levaithan.incidents.engine import Engine
+from levaithan.incidents.evidence import Evidence
 from levaithan.incidents.steps import STEPS
 
 JUNK: st.SearchStrategy[Any] = st.recursive(
@@ -60,6 +63,10 @@ def test_any_records_fold_without_an_exception_and_can_be_put_away(records: list
     text = json.dumps(book.dump())
     again = Book.load(json.loads(text))
     assert json.dumps(again.dump()) == text
+    for one in book.incidents.values():  # and whatever it is, it can be shown
+        json.dumps(incident_rows.whole(one))
+        assert list(incident_rows.lines(one))
+        assert markdown.render(one, offline.write(one, Evidence(one.id)), origin="a test")
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -45,6 +46,14 @@ def test_an_alert_that_is_told_again_after_it_ended_opens_and_reopens_nothing(st
     assert stage.fires("TaskFailures", "P3", source="alertmanager", started_s=begun) == []
     assert stage.one().state == "resolved"
     assert kinds(stage.fires("TaskFailures", "P3", source="alertmanager", started_s=stage.now_s)) == ["reopened"]
+
+
+def test_a_value_that_is_no_number_is_left_out(stage: Stage) -> None:
+    stage.fires(value=float("nan"), threshold=float("inf"))
+    stage.fires(value=float("nan"))
+    stage.pass_s(120)
+    assert "NaN" not in json.dumps(stage.journal) + json.dumps(stage.engine.dump())
+    assert "Infinity" not in json.dumps(stage.journal)
 
 
 def test_the_watchdog_opens_nothing(stage: Stage) -> None:

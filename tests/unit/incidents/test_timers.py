@@ -61,6 +61,14 @@ def test_a_p0_that_was_stopped_by_itself_still_wants_a_person_others_do_not() ->
         assert stage.one().state == "mitigated"
 
 
+def test_whoever_mitigates_has_it() -> None:
+    stage = Stage()
+    stage.fires("GateFailing", "P0", source="alertmanager")
+    stage.by_hand("mitigate", stage.one().id, measure="turned it off")
+    assert "escalated" not in kinds(stage.pass_s(1200))
+    assert (stage.one().commander, stage.one().state) == ("ada", "mitigated")
+
+
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0, 86_400.0 * 365, -86_400.0 * 365])
 def test_a_wall_clock_that_jumps_neither_pages_nor_resolves(jump_s: float) -> None:
     stage = Stage()
