@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from levaithan.cli import incident_draft, incident_rows, incident_steps, options, output
+from levaithan.cli.state import STATE
 from levaithan.errors import UsageProblem
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What is wrong.")
@@ -60,11 +61,15 @@ def show(incident_id: Id, json: options.Json = False) -> None:
     from levaithan.incidents import notes
 
     one = notes.named(incident_steps.book(), incident_id)
+    ready = f"{STATE.home().logs}/incidents/{one.id}.md"
+    ready = ready if os.path.isfile(ready) else ""  # noqa: PTH113
     if json:
-        output.out(output.envelope([incident_rows.whole(one)]))
+        output.out(output.envelope([incident_rows.whole(one) | {"draft_file": ready or None}]))
     else:
         for line in incident_rows.lines(one):
             output.out(line)
+        if ready:
+            output.say(f"a draft of its postmortem lies in {ready}")
     output.flush()
 
 

@@ -88,8 +88,9 @@ class _Part:
         except LevaithanError as problem:
             self.made.left_out.append(f"{name}: {problem.message}"[:_LONGEST])
 
-    def beside(self, name: str, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Ask in a thread of its own, for as long as there is time: a server may take seconds to fail."""
+    def beside(self, name: str, ask: Callable[[], list[dict[str, Any]]]) -> Callable[[], list[dict[str, Any]]]:
+        """Ask in a thread of its own, from now on: a server may take seconds to fail, a model seconds to load. What is
+        given back waits for the answer, for as long as there is time."""
         found: list[list[dict[str, Any]]] = []
         wrong: list[str] = []
 
@@ -101,11 +102,15 @@ class _Part:
 
         thread = threading.Thread(target=asked, name=f"evidence-{name}", daemon=True)
         thread.start()
-        thread.join(max(0.0, self.left_s))
-        if found:
-            return found[0]
-        self.made.left_out.append(f"{name}: {wrong[0] if wrong else 'no answer in time'}"[:_LONGEST])
-        return []
+
+        def answer() -> list[dict[str, Any]]:
+            thread.join(max(0.0, self.left_s))
+            if found:
+                return found[0]
+            self.made.left_out.append(f"{name}: {wrong[0] if wrong else 'no answer in time'}"[:_LONGEST])
+            return []
+
+        return answer
 
 
 def gather(
@@ -123,6 +128,7 @@ def gather(
     fails: that is in left_out."""
     made = Evidence(incident.id, iso(int((time.time() if now_s is None else now_s) * 1e6)) or "")
     part, own = _Part(made, deadline_s), str(getattr(ledger, "journal", ""))
+    remembered = part.beside("memory", lambda: _remembered(memory, incident, book)) if memory is not None else _nothing
     made.timeline = [_line(one) for one in incident.timeline]
     place = around.place_of(incident)
     made.window = {
@@ -141,11 +147,14 @@ def gather(
     part.run("contributors", lambda: made.contributors.extend(around.contributors(ledger, bad, place)))
     sessions = [incident.session_id] if incident.session_id else around.sessions_of(bad)
     if graph is not None and sessions:
-        made.neighbours = part.beside("graph", lambda: _neighbours(graph, sessions))
-    remembered = part.beside("memory", lambda: _remembered(memory, incident, book)) if memory is not None else []
-    made.nearest = similar.merged(remembered, similar.nearest(incident, book, MOST_NEAREST))[:MOST_NEAREST]
+        made.neighbours = part.beside("graph", lambda: _neighbours(graph, sessions))()
+    made.nearest = similar.merged(remembered(), similar.nearest(incident, book, MOST_NEAREST))[:MOST_NEAREST]
     made.took_s = round(time.monotonic() - part.begun, 3)
     return made
+
+
+def _nothing() -> list[dict[str, Any]]:
+    return []
 
 
 def _rates(made: Evidence, ledger: Answers, place: around.Place) -> None:

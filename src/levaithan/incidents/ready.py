@@ -17,6 +17,9 @@ from levaithan.stores import registry
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
+DEADLINE_S = 20.0
+"""Nobody waits for it."""
+
 
 def prepare(home: Home, settings: Any, incident: dict[str, Any]) -> str:
     """Gather evidence on `incident` (its `as_dict`: the engine's own goes on changing) and write logs/incidents/ID.md;
@@ -34,5 +37,5 @@ def prepare(home: Home, settings: Any, incident: dict[str, Any]) -> str:
                 if store is not None:
                     opened.callback(store.close)
                     beside[role] = store
-        found = evidence.gather(one, book, ledger, home=home, **beside)
+        found = evidence.gather(one, book, ledger, home=home, deadline_s=DEADLINE_S, **beside)
     return offline.prepare(home, one, found)

@@ -96,6 +96,11 @@ def test_show_tells_a_person_what_to_do_next(opened: Any) -> None:
     assert "Hooks fail" in shown
     assert "timeline" in shown
     assert shown.rstrip().endswith("next: levaithan incident ack inc-0123456789")
+    ready = opened.home / "logs" / "incidents" / "inc-0123456789.md"
+    ready.parent.mkdir()
+    ready.write_text("# begun")
+    assert str(ready) in opened("incident", "show", "0123").stderr
+    assert opened.rows("incident", "show", "0123")[0]["draft_file"] == str(ready)
 
 
 REFUSED = [
