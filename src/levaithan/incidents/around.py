@@ -213,7 +213,7 @@ def _week(ledger: Answers, low_us: int, high_us: int) -> dict[str, Counter[str]]
 def rates(ledger: Answers, place: Place, counts: dict[int, int], first: int) -> dict[str, float]:
     """Events and bad events a minute, in the hour before the start and in the quarter of an hour after it. What is more
     than can be counted in time, or before the `first` minute that is whole, is left out."""
-    start, found = place.start_us, dict[str, float]()
+    start, found = place.start_us - place.start_us % 60_000_000, dict[str, float]()  # whole minutes, as the counts are
     for name, low, high in (
         ("before", start - 3_600_000_000, start), ("after", start, start + AFTER_S * 1_000_000),
     ):  # fmt: skip

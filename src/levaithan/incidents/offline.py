@@ -3,8 +3,9 @@ blank. It is there when the incident opens, and it is what stands in when the Cl
 
 from __future__ import annotations
 
+import itertools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from levaithan.incidents.draft import ActionItem, Claim, Draft
 from levaithan.incidents.markdown import render
@@ -68,22 +69,30 @@ def _impact(evidence: Evidence) -> str:
 
 
 def _timeline(evidence: Evidence) -> list[Claim]:
-    lines: list[tuple[str, str, str]] = [
-        (
-            str(one["at"]),
-            f"{one['action'].replace('_', ' ')} by {one['by']}: {one['words']}".rstrip(": "),
-            one["ref"],
-        )
-        for one in evidence.timeline
-        if one.get("ref")
-    ]
+    """Steps, changes and bad events in one order; the same again and again is one line."""
+    lines: list[tuple[str, str, list[str]]] = []
+    for one in evidence.timeline:
+        if one.get("ref"):
+            words = f"{one['action'].replace('_', ' ')} by {one['by']}: {one['words']}".rstrip(": ")
+            lines.append((str(one["at"]), words, [one["ref"]]))
     lines += [
-        (str(one["at"]), f"{one['kind']}: {one['what']}", one["ref"]) for one in evidence.changes if one.get("ref")
+        (str(one["at"]), f"{one['kind']}: {one['what']}", [one["ref"]]) for one in evidence.changes if one.get("ref")
     ]
-    for one in evidence.events[:20]:
-        what = f"{one.get('event', '')} {one.get('tool', '')} {one.get('decision', '')}".strip()
-        lines.append((str(one["at"]), f"{what} ({one.get('rule') or 'no rule'})", one["ref"]))
-    return [Claim(text=f"{at} {words}"[:1500], refs=[ref]) for at, words, ref in sorted(lines)][:60]
+    for run in _runs(evidence.events):
+        first, last = run[0], run[-1]
+        times = f", {len(run)} times until {last['at']}" if len(run) > 1 else ""
+        lines.append((str(first["at"]), f"{_what(first)}{times}", [one["ref"] for one in run[:10]]))
+    return [Claim(text=f"{at} {words}"[:1500], refs=refs) for at, words, refs in sorted(lines)][:60]
+
+
+def _runs(events: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The events in order, those that say the same one after another together."""
+    return [list(run) for _, run in itertools.groupby(events, key=_what)]
+
+
+def _what(one: dict[str, Any]) -> str:
+    words = f"{one.get('event', '')} {one.get('tool', '')} {one.get('decision', '')}".strip()
+    return f"{words} ({one.get('rule') or 'no rule'})"
 
 
 def _detection(incident: Incident) -> str:
@@ -112,7 +121,7 @@ def _contributors(evidence: Evidence) -> list[Claim]:
 
 
 def _went_well(evidence: Evidence) -> list[Claim]:
-    good = [one for one in evidence.timeline if one.get("ref") and one["action"] in ("mitigate", "ack")]
+    good = [one for one in evidence.timeline if one.get("ref") and one["action"] == "mitigate"]
     return _claims([(f"{one['action']} at {one['at']}: {one['words']}".rstrip(": "), [one["ref"]]) for one in good[:5]])
 
 
