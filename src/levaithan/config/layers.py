@@ -23,6 +23,9 @@ SECRETS = (
     "checkpoint_export",
     "claude_api_key",
     "claude_url",
+    "notify_urls",
+    "notify_urls_next",
+    "notify_urls_last",
     *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
 )
 """Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from levaithan.config import layers as layers_of
+from levaithan.config.action_settings import ActionSettings
 from levaithan.config.incident_settings import IncidentSettings
 from levaithan.config.store_settings import StoreSettings
 from levaithan.errors import NotConfigured
@@ -43,7 +44,7 @@ class _LayerSource(PydanticBaseSettingsSource):
         return dict(self._layer.values)
 
 
-class Settings(IncidentSettings, StoreSettings):
+class Settings(ActionSettings, IncidentSettings, StoreSettings):
     """The settings of one home; `origins` says for each setting where its value is from."""
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

@@ -33,6 +33,7 @@ class Follower:
         self.known = False
         self.idle = False
         self.error: dict[str, str] | None = None
+        self.held = ""
         self.notes: list[str] = []
         self.last_at = ""
         self.delivered = 0
@@ -47,8 +48,8 @@ class Follower:
         self.known = False
 
     def ready(self, now: float) -> bool:
-        """Whether it is time for a step: not backing off."""
-        return now >= self.retry_at
+        """Whether it is time for a step: not backing off, and not held (see levaithan.hot.modes)."""
+        return now >= self.retry_at and not self.held
 
     def step(self) -> bool:
         """Put one batch into the store. True when there was something. Failures are kept in `error`, never raised."""

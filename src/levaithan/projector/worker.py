@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from levaithan.hot import modes
 from levaithan.projector.lock import lock_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Worker(threading.Thread):
 
     def __init__(self, home: Home, follower: Follower) -> None:
         super().__init__(name=f"projector-{follower.store.name}", daemon=True)
+        self.home = home
         self.follower = follower
         self.lock = lock_of(home, follower.store)
         self.news = threading.Event()
@@ -48,8 +50,9 @@ class Worker(threading.Thread):
     def _stretch(self) -> float:
         """Work until there is nothing to do or others may want a turn; how long to wait then, in seconds."""
         one = self.follower
+        one.held = modes.held(self.home, one.store.name, remote=True)
         if not one.ready(time.monotonic()):
-            return max(0.01, min(LOOK_S, one.retry_at - time.monotonic()))
+            return LOOK_S if one.held else max(0.01, min(LOOK_S, one.retry_at - time.monotonic()))
         try:
             if not self.lock.take(0.1):
                 return LOOK_S

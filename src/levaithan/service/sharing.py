@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
+from levaithan.hot import modes
 from levaithan.hot.halts import HaltError
 from levaithan.hot.paths import fnv1a64
 from levaithan.hot.state_file import StateFile
@@ -89,7 +90,7 @@ class _Sharer(threading.Thread):
         from levaithan.stores.redis_decisions import RedisDecisions  # noqa: PLC0415
 
         node = f"{machine}-{fnv1a64(home.root.encode())[:8]}"
-        self._say = say
+        self._say, self._home = say, home
         self._over = threading.Event()
         self._returned = threading.Event()
         self._known = StateFile(home.state + "/shared.json")
@@ -132,7 +133,9 @@ class _Sharer(threading.Thread):
         }  # fmt: skip
 
     def _look(self) -> None:
-        """One turn: wait for news, then do what is due."""
+        """One turn: wait for news, then do what is due. Halts are told and taken in every mode."""
+        off = modes.is_off(self._home, modes.SHARED_STATE)
+        self.decisions.prober.pause(f"the mode is {modes.LOCAL_ONLY}: this machine decides by itself" if off else "")
         news = self._others.listen(LISTEN_S)
         due = time.monotonic() - self._turned >= TURN_S or self._returned.is_set()
         if due or (not self._stuck and (news or self._halts.changed())):
