@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.faults.damage_ways import FILE_WAYS, FOLDER_WAYS, SPECIAL
 
-HOOKS = ("halt_check", "policy_check", "session_register", "audit_record")
+HOOKS = ("halt_check", "policy_check", "restraint_check", "session_register", "audit_record")
 GATE = ("context/workflows.toml", "context/policies/base.toml", *(f"hooks/{name}.py" for name in HOOKS))
 """What the gate is made of: while one of these is broken a guard may refuse, and nothing else may."""
 JOURNAL = ("segment:first", "segment:middle", "segment:last")

@@ -11,13 +11,11 @@ from levaithan.actions import readings
 from levaithan.actions.action import Action, Refused, Run, World
 from levaithan.hot import modes
 
-_LOWEST = modes.LEVELS[modes.LOCAL_ONLY]
-
 
 def plan(world: World, _run: Run) -> dict[str, Any]:
     """Raises Refused on the last rung but one."""
     level = int(modes.look(world.home)["level"])
-    if level >= _LOWEST:
+    if level >= modes.LOWEST:
         raise Refused(f"the mode is {modes.RUNGS[level].mode}: there is nothing left to switch off but the agents")
     return {"level": level}
 

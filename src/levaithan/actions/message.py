@@ -128,3 +128,12 @@ def _places(incident: Troubled) -> list[tuple[str, str]]:
         ("store", incident.store or labels.get("store", "")),
         ("session", incident.session_id[:8]),
     ]
+
+
+def test_message(by: str) -> Message:
+    """What `levaithan action alert` sends."""
+    return Message(
+        id="test", fingerprint="test", incident="", severity="P3", level=0, news="test",
+        happened=f"a test message, sent by {plain(by, 60)}", bad="nothing is wrong", done=[],
+        further="nothing: you are told when something happens", command="levaithan status",
+    )  # fmt: skip

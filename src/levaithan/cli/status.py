@@ -36,7 +36,7 @@ def looks(home: Home) -> Iterator[Row]:
     """A row an item: item, status (ok, warn, fail), value in words, remedy, data. A look that fails is a row too."""
     parts: list[tuple[str, Callable[[Home], Iterator[Row]]]] = [
         ("service", _service), ("journal", _journal), ("stores", _stores), ("hooks", _hooks), ("halts", _halts),
-        ("guard", _guard),
+        ("guard", _guard), ("mode", _mode), ("notifications", _notifications),
     ]  # fmt: skip
     yield row("home", "ok", home.root)
     for item, look in parts:
@@ -160,6 +160,39 @@ def _halts(home: Home) -> Iterator[Row]:
     for halt in active:
         words = f"{halt.scope} {halt.target}".strip() + f" by {halt.by}: {halt.reason}"
         yield row("halt", "warn", words, f"levaithan halt release {halt.id}", halt=halt.as_dict())
+
+
+def _mode(home: Home) -> Iterator[Row]:
+    from levaithan.cli import mode, restraint
+
+    now = mode.in_force(home)
+    words = f"{now['mode']}: {now['off']} off" if now["off"] else str(now["mode"])
+    back = 'levaithan mode set normal --reason "..." (it comes back by itself once all is well)'
+    yield row("mode", "warn" if now["rung"] else "ok", words, back if 0 < now["rung"] < 6 else "", mode=now)
+    held = restraint.in_force()
+    for one in held:
+        words = f"{one.kind} {one.scope} {one.target}".strip() + f" by {one.by}: {one.reason}"
+        yield row("restraint", "warn", words, f"levaithan restraint release {one.id}", restraint=one.as_dict())
+    if held and not restraint.checked(home):
+        yield row("restraint", "fail", "no workflow has restraint_check: nothing is held", "levaithan doctor --fix")
+
+
+def _notifications(home: Home) -> Iterator[Row]:
+    """Messages that wait, and those that no channel has taken."""
+    from levaithan.actions import fallback
+    from levaithan.actions.outbox import Outbox
+
+    outbox, fallen = Outbox(home), fallback.last(home)
+    waiting, lost = outbox.waiting(), int(outbox.look().get("lost") or 0)
+    if fallen:
+        words = f"{len(fallen)} messages were taken by no channel, the last: {fallen[-1].get('title')}"
+        yield row("notifications", "fail", words, "levaithan action seen", fallen=len(fallen))
+    if lost:
+        yield row("notifications", "warn", f"{lost} messages were one too many", "levaithan incident list", lost=lost)
+    if waiting:
+        yield row("notifications", "warn", f"{len(waiting)} wait to be sent", "levaithan action alert")
+    elif not fallen:
+        yield row("notifications", "ok", "none wait")
 
 
 def _guard(home: Home) -> Iterator[Row]:

@@ -30,7 +30,6 @@ STOPS = frozenset(
 _FIELDS = ("id", "scope", "target", "reason", "by", "set_at", "expires_at")
 MAX_BYTES = 4 << 20
 _MAX_REASON = 4000
-_KEPT_US = 30 * 86_400_000_000  # an expired halt stays so long: a clock that was ahead must not end it for good
 _LAST_US = 253_402_300_799_000_000  # the last second of the year 9999: a longer one would not compare as text
 _cache: dict[str, tuple[tuple[int, ...], list[Any] | Exception]] = {}
 _absent: dict[str, float] = {}
@@ -284,10 +283,7 @@ def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
     """Reads, edits and writes the halts as one step: two setters at once both count. Raises HaltError."""
     from levaithan.hot import standing  # where one is set or released only
 
-    long_ago = stamp(max(0, time.time_ns() // 1000 - _KEPT_US))
-    standing.change(
-        home.halts, _FORM, lambda there: [halt for halt in edit(there) if not halt.expired(long_ago)], _unwritable
-    )
+    standing.change(home.halts, _FORM, edit, _unwritable)
 
 
 def _read(path: str) -> list[Halt]:
@@ -295,6 +291,8 @@ def _read(path: str) -> list[Halt]:
 
 
 def _unwritable(path: str, why: str) -> HaltError:
+    if not why:
+        return HaltError(f"{path} holds too many halts: release some (`levaithan halt list`) first")
     return HaltError(f"{path} cannot be written ({why}): free space or mend its folder, then try again")
 
 

@@ -47,13 +47,15 @@ RUNGS = (
     Rung(DEGRADED, (LIVE_STREAM,), "the counters' live stream waits with its cursor"),
     Rung(DEGRADED, (CONTEXT,), "nothing from the memory is put into a model's context"),
     Rung(LOCAL_ONLY, (SERVER_STORES, SHARED_STATE), "stores on servers wait with their cursors; none asks others"),
-    Rung(HALTED, (AGENTS,), "every agent is stopped (`levaithan halt`)"),
+    Rung(HALTED, (AGENTS,), "every agent is stopped, by a halt of scope all"),
 )  # fmt: skip
 """In the order in which things go off; they come on again in the reverse order. The rules, the journal and redaction
 are in none of them."""
 TOP_DEGRADED = max(level for level, rung in enumerate(RUNGS) if rung.mode == DEGRADED)
 LEVELS = {mode: max(level for level, rung in enumerate(RUNGS) if rung.mode == mode) for mode in MODES}
 """Mode -> the rung that a person means by it: all of what it may switch off."""
+LOWEST = LEVELS[LOCAL_ONLY]
+"""The last rung that stops no agent."""
 MOST_WORKERS = 4
 _files: dict[str, StateFile] = {}
 
@@ -65,12 +67,16 @@ def _file(home: Home) -> StateFile:
     return known
 
 
+def _level(kept: dict[str, Any]) -> int:
+    level = kept.get("level")
+    return level if isinstance(level, int) and 0 <= level <= LOWEST else 0
+
+
 def look(home: Home) -> dict[str, Any]:
     """{level, mode, off, reason, by, set_at, workers, breakers} as it is now; one stat when nothing changed. Never
     raises."""
     kept = _file(home).look()
-    level = kept.get("level")
-    level = level if isinstance(level, int) and 0 <= level < len(RUNGS) else 0
+    level = _level(kept)
     workers = kept.get("workers")
     return {
         "level": level,
@@ -91,8 +97,8 @@ def off_at(level: int) -> tuple[str, ...]:
 
 def is_off(home: Home, what: str) -> bool:
     """Whether `what` (of RUNGS) is switched off now: one stat. Never raises."""
-    level = _file(home).look().get("level")
-    return isinstance(level, int) and 0 < level < len(RUNGS) and what in off_at(level)
+    level = _level(_file(home).look())
+    return level > 0 and what in off_at(level)
 
 
 def workers(home: Home) -> int:
@@ -127,14 +133,14 @@ def held(home: Home, store: str, *, remote: bool) -> str:
 def set_mode(home: Home, level: int, *, by: str, reason: str, expect: int | None = None) -> tuple[int, int]:
     """Go to the rung `level`; gives (before, after). With `expect` nothing changes where the rung is another by now.
 
-    Raises ValueError for a rung that there is not, OSError when it cannot be written.
+    The last rung is no matter of this file: that is a halt. Raises ValueError for a rung that there is not, OSError
+    when it cannot be written.
     """
-    if not 0 <= level < len(RUNGS):
-        raise ValueError(f"there is no rung {level}: 0 to {len(RUNGS) - 1}")
+    if not 0 <= level <= LOWEST:
+        raise ValueError(f"there is no rung {level} to set: 0 to {LOWEST}")
 
     def work(kept: dict[str, Any]) -> tuple[int, int]:
-        before = kept.get("level")
-        before = before if isinstance(before, int) and 0 <= before < len(RUNGS) else 0
+        before = _level(kept)
         if expect is not None and before != expect:
             return before, before
         kept.update(level=level, by=by, reason=reason[:1000], set_at=stamp(time.time_ns() // 1000))

@@ -29,7 +29,6 @@ MOST_A_MINUTE = 100_000
 _FIELDS = ("id", "kind", "scope", "target", "tool", "calls_per_minute", "reason", "by", "set_at", "expires_at")
 _TEXTS = ("id", "target", "tool", "reason", "by", "set_at")
 _MAX_REASON = 1000
-_KEPT_US = 30 * 86_400_000_000  # as halts keep theirs: a clock that was ahead must not end one for good
 _LAST_US = 253_402_300_799_000_000
 _ORDER = {BLOCK_TOOL: 0, READ_ONLY: 1, THROTTLE: 2}
 
@@ -195,10 +194,7 @@ def release_restraint(home: Home, restraint_id: str) -> list[Restraint]:
 def _change(home: Home, edit: Any) -> None:
     from levaithan.hot import standing  # where one is set or released only
 
-    long_ago = stamp(max(0, time.time_ns() // 1000 - _KEPT_US))
-    standing.change(
-        home.restraints, FORM, lambda there: [one for one in edit(there) if not one.expired(long_ago)], _unwritable
-    )
+    standing.change(home.restraints, FORM, edit, _unwritable)
 
 
 def _senseless(one: Restraint) -> str:
@@ -245,6 +241,8 @@ def _unreadable(path: str, why: str) -> RestraintError:
 
 
 def _unwritable(path: str, why: str) -> RestraintError:
+    if not why:
+        return RestraintError(f"{path} holds too many restraints: release some (`levaithan restraint list`) first")
     return RestraintError(f"{path} cannot be written ({why}): free space or mend its folder, then try again")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 from levaithan.hot import halts
 from levaithan.hot.lockfile import open_lock
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+_KEPT_US = 30 * 86_400_000_000  # what expired stays so long: a clock that was ahead must not end it for good
+
 
 def change(
     path: str,
@@ -27,7 +30,8 @@ def change(
 ) -> None:
     """Reads the file at `path`, edits what it holds and writes it, as one step; it is on the disk when this returns.
 
-    Raises what `form` makes of an unreadable file, and what `unwritable` makes of (path, why): nothing changed then.
+    What expired thirty days ago is left out. Raises what `form` makes of an unreadable file, and what `unwritable`
+    makes of (path, why), "" where it would be too large: nothing changed then.
     """
     temporary = f"{path}.{os.getpid()}.{os.urandom(3).hex()}.tmp"
     try:
@@ -36,11 +40,12 @@ def change(
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             halts._cache.pop(path, None)  # two writes within one tick of the clock could share a stat
-            kept = edit(halts.read(path, form))
+            long_ago = halts.stamp(max(0, time.time_ns() // 1000 - _KEPT_US))
+            kept = [one for one in edit(halts.read(path, form)) if not one.expired(long_ago)]
             text = dumps({"version": 1, form.key: [one.as_dict() for one in kept]})
             data = text.encode() if isinstance(text, str) else text
             if len(data) > halts.MAX_BYTES:
-                raise unwritable(path, f"it would hold too many {form.key}: take some back first")
+                raise unwritable(path, "")
             _write(temporary, data)
             os.rename(temporary, path)
             _sync_folder(os.path.dirname(path))
