@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from levaithan.actions.action import Action, Refused, Run, World
@@ -38,8 +39,9 @@ def plan(world: World, run: Run) -> dict[str, Any]:
 
 def do(world: World, run: Run) -> dict[str, Any]:
     """Breaks it, until the run's expiry and a little longer."""
-    until = (run.expires_s or world.now()) + _SPARE_S
-    modes.break_circuit(world.home, run.target["store"], int(until * 1e6), by=_by(run), reason=run.reason)
+    left_s = (run.expires_s or world.now()) - world.now() + _SPARE_S
+    until_us = int((time.time() + left_s) * 1_000_000)  # by the wall clock, as every expiry in a file
+    modes.break_circuit(world.home, run.target["store"], until_us, by=_by(run), reason=run.reason)
     return {"store": run.target["store"]}
 
 

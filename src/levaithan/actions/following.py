@@ -49,6 +49,8 @@ class Following:
         passed = self._clock.passed(now_s, self._mono())
         self.now = now_s if self.now is None else self.now + passed
         self._runner.write_down()
+        for action, run in self.owed():
+            self.take_back(action, run, by=MONITOR, why="it failed", phase="undone")
         self._collect()
         for run in self._runner.runs.open():
             action = ACTIONS.get(run.action)
@@ -72,14 +74,21 @@ class Following:
             self._runner.record(run, "verified", why="")
         elif holds is False or self._late(run):
             why = "" if holds is False or not run.why else f" ({run.why})"
-            self.failed(action, run, f"not verified: {action.verifies}{why}")
+            self.failed(run, f"not verified: {action.verifies}{why}")
 
-    def failed(self, action: Action, run: Run, why: str) -> None:
-        """Write that it failed, and undo it; a stop stays until a person lifts it. The incident's engine tells more
-        people when it reads that."""
+    def failed(self, run: Run, why: str) -> None:
+        """Write that it failed. It is undone at the next tick: between the two the incident's engine reads that it
+        failed, and tells more people; and a crash between the two is no other case."""
         self._runner.record(run, "failed", why)
-        if not action.person_undoes and action.undo is not nothing_to_undo:
-            self.take_back(action, run, by=MONITOR, why="it failed", phase="undone")
+
+    def owed(self) -> list[tuple[Action, Run]]:
+        """What failed and is to be undone; a stop stays until a person lifts it."""
+        found = [(ACTIONS.get(run.action), run) for run in self._runner.runs.failed()]
+        return [
+            (action, run)
+            for action, run in found
+            if action is not None and not action.person_undoes and action.undo is not nothing_to_undo
+        ]
 
     def take_back(self, action: Action, run: Run, *, by: str, why: str, phase: str) -> Run:
         """Undo `run`. By the monitor: what cannot be undone is tried again later; by a person: LevaithanError."""
@@ -106,7 +115,7 @@ class Following:
         if action.person_undoes or not self._late(run):
             self._runner.do(action, run, wait=False)
         else:
-            self.failed(action, run, "it was interrupted, and its time is over")
+            self.failed(run, "it was interrupted, and its time is over")
 
     def _collect(self) -> None:
         for one, future in list(self._runner.working.items()):
@@ -120,7 +129,7 @@ class Following:
             del self._runner.working[one]
             problem = future.exception()
             if problem is not None:
-                self.failed(action, run, records.said(problem))
+                self.failed(run, records.said(problem))
             else:
                 self._runner.record(run, "done", facts=future.result())
 

@@ -63,8 +63,10 @@ def check(world: World, run: Run) -> bool | None:
     return True if found <= max(inside, before * 0.8) else None
 
 
-def undo(world: World, _run: Run) -> str:
-    """Runs the command that scales down, where there is one."""
+def undo(world: World, run: Run) -> str:
+    """Runs the command that scales down, where there is one, and something was scaled up."""
+    if not run.facts:
+        return "nothing was scaled up"
     if not _command(world.settings.action_platform_down):
         return "LEVAITHAN_ACTION_PLATFORM_DOWN is not set: it stays scaled up"
     _started(world, world.settings.action_platform_down)

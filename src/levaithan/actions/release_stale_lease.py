@@ -87,6 +87,8 @@ def undo(world: World, run: Run) -> str:
 
     def back() -> str:
         held = book.of(lease["path"])
+        if held is not None and held["fence"] == lease["fence"]:
+            return "it was never ended"
         if held is not None and held["until_us"] > now_us:
             return f"session {held['session'][:8]} holds the file by now (fence {held['fence']}): it stays so"
         holder = {"session": lease["session"], "agent": lease["agent"], "project": lease["project"], "since_us": now_us}

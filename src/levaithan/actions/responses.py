@@ -100,6 +100,7 @@ RESPONSES: dict[tuple[str, str], tuple[Step, ...]] = {
     ("high_error_rate", "P1"): (Step("circuit_break_store", _store),),
     ("high_error_rate", "P2"): (Step("retry_dead_letters", _store),),
     ("budget_exceeded", "P1"): (Step("throttle_session", _session_or_project),),
+    ("budget_exceeded", "P2"): (Step("throttle_session", _session_or_project),),
     ("resource_conflicts", "P1"): (Step("release_stale_lease", _stale_lease),),
     ("resource_conflicts", "P2"): (Step("release_stale_lease", _stale_lease),),
     ("performance", "P1"): (Step("degrade", _nothing),),

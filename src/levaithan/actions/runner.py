@@ -197,7 +197,7 @@ class Runner:
         try:
             facts = action.do(self.world, run)
         except Exception as problem:  # whatever a deed meets: it has failed, which is recorded and undone
-            self.following.failed(action, run, records.said(problem))
+            self.following.failed(run, records.said(problem))
         else:
             self.record(run, "done", facts=facts)
             self.following.verify(action, run)

@@ -67,6 +67,10 @@ class Runs:
         """Every run that is under way or in effect, the oldest first."""
         return [run for run in self.by_id.values() if run.phase in OPEN]
 
+    def failed(self) -> list[Run]:
+        """The runs that have failed and were not undone, the oldest first."""
+        return [run for run in self.by_id.values() if run.phase == "failed"]
+
     def counted(self, now_s: float) -> list[Run]:
         """The monitor's runs of the last hour: what its bounds go by. A time to come counts as now."""
         return [

@@ -44,13 +44,13 @@ def check(world: World, run: Run) -> bool | None:
     return True if found <= max(inside, before * (1.0 - FALLS)) and there >= modes.workers(world.home) else None
 
 
-def undo(world: World, _run: Run) -> str:
-    """One process less."""
-    count = modes.workers(world.home)
-    if count <= 1:
-        return "one process projects"
-    modes.set_workers(world.home, count - 1)
-    return f"{count - 1} processes project"
+def undo(world: World, run: Run) -> str:
+    """As many as before, where nobody has changed it since."""
+    count, before = modes.workers(world.home), int(run.undo["workers"])
+    if count != before + 1:
+        return f"that was changed since: {count} project"
+    modes.set_workers(world.home, before)
+    return f"{before} project again"
 
 
 ACTION = Action(

@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 COLUMNS = ["run", "action", "target", "phase", "by", "incident", "at", "expires_at", "why"]
 KNOWN = ["action", "about", "needs", "stops_work", "bound", "verify", "lasts_s"]
-_TARGETS = ("session", "agent", "project", "store", "tool", "lease")
+_UNDO_S = 5.0
 
 
 @app.command("list")
@@ -209,7 +209,9 @@ def _verified(runner: Runner, run: Run, wait_s: float) -> Run:
     import time
 
     until = time.monotonic() + wait_s
-    while run.phase == "done" and time.monotonic() < until:
+    while (run.phase == "done" and time.monotonic() < until) or (
+        runner.following.owed() and time.monotonic() < until + _UNDO_S
+    ):
         time.sleep(0.1)
         runner.tick(time.time())
         run = runner.runs.by_id.get(run.id, run)
