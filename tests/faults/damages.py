@@ -24,7 +24,8 @@ FILES = (
     "state/ledger.sqlite3-wal", "state/search.sqlite3-wal", "state/projector.lock", "run/service.lock",
     "run/start.lock", "run/hook.sock", "run/service.json", "run/projector.json", "state/halts.json",
     "state/halts.json", "state/restraints.json", "state/hot.conf", "state/machine-id", "state/gap", "session",
-    "logs/journal/checkpoints.jsonl", "keys/journal.key", "keys/journal.pub", "state/installs.json", "state/cache/policy.json",
+    "logs/journal/checkpoints.jsonl", "keys/journal.key", "keys/journal.pub", "state/installs.json",
+    "state/cache/policy.json",
     "state/cache/workflows.json", "state/shipped.json", ".env", "logs/service.log", "logs/hook-errors.log",
 )  # fmt: skip
 FOLDERS = (

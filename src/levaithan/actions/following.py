@@ -49,8 +49,8 @@ class Following:
         passed = self._clock.passed(now_s, self._mono())
         self.now = now_s if self.now is None else self.now + passed
         self._runner.write_down()
-        for action, run in self.owed():
-            self.take_back(action, run, by=MONITOR, why="it failed", phase="undone")
+        for failed, run in self.owed():
+            self.take_back(failed, run, by=MONITOR, why="it failed", phase="undone")
         self._collect()
         for run in self._runner.runs.open():
             action = ACTIONS.get(run.action)

@@ -1,7 +1,7 @@
 """What is yet to be told, on the disk: a message leaves it when a channel has taken it, whatever happens meanwhile.
 
-Bounded: when it is full the least severe and oldest goes, and is counted; its incident stands in the journal all the
-same. One writer (the monitor, or a command without one), as a state file of the home.
+Bounded: when it is full the least severe goes, the newest of them, and is counted; its incident stands in the journal
+all the same. One writer (the monitor, or a command without one), as a state file of the home.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from levaithan.actions.message import Message
+from levaithan.hot.paths import fnv1a64
 from levaithan.hot.state_file import StateFile
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 MOST = 200
-_PAGED = 2000
+_PAGED = 1000
 PAGE_AGAIN_S = 900.0
 """One page a fingerprint and kind of news in so long."""
 
@@ -27,6 +28,7 @@ class Outbox:
 
     def __init__(self, home: Home) -> None:
         self._file = StateFile(home.state + "/outbox.json")
+        self._uncounted = 0
 
     def look(self) -> dict[str, Any]:
         """{waiting, paged, lost, digest, digested, delivered} as kept. Not to be changed."""
@@ -37,30 +39,38 @@ class Outbox:
         found = self._file.look().get("waiting")
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
+    @property
+    def lost(self) -> int:
+        """How many messages were one too many."""
+        return int(self._file.look().get("lost") or 0) + self._uncounted
+
     def post(self, message: Message, now_s: float) -> bool:
         """Keep `message` to be sent; False for one that was paged within PAGE_AGAIN_S already. Raises OSError."""
-
-        def work(kept: dict[str, Any]) -> bool:
-            paged = kept.setdefault("paged", {})
-            key = f"{message.fingerprint} {message.news}"
-            last = paged.get(key)
-            if isinstance(last, (int, float)) and 0 <= now_s - last < PAGE_AGAIN_S:
-                return False
-            for old in [name for name, at in paged.items() if not 0 <= now_s - at < PAGE_AGAIN_S]:
-                del paged[old]
-            for old in list(paged)[: max(0, len(paged) + 1 - _PAGED)]:
-                del paged[old]
-            paged[key] = now_s
-            entry = {"message": message.as_dict(), "posted_s": now_s, "channel": 0, "tries": 0, "next_s": now_s}
-            waiting = kept.setdefault("waiting", [])
-            waiting.append(entry)
-            while len(waiting) > MOST:
-                worst = max(waiting, key=lambda one: (one["message"]["severity"], -one["posted_s"]))
-                waiting.remove(worst)
-                kept["lost"] = int(kept.get("lost") or 0) + 1
+        key = fnv1a64(f"{message.fingerprint} {message.news}".encode("utf-8", "replace"))
+        kept = self._file.look()
+        if _paged(kept, key, now_s):
+            return False
+        waiting = self.waiting()
+        if len(waiting) >= MOST and message.severity >= max(one["message"]["severity"] for one in waiting):
+            self._uncounted += 1  # a storm: nothing is written for what is not kept
             return True
+        entry = {"message": message.as_dict(), "posted_s": now_s, "channel": 0, "tries": 0, "next_s": now_s}
+        self._file.change(lambda kept: self._put(kept, key, entry, now_s))
+        return True
 
-        return self._file.change(work)
+    def _put(self, kept: dict[str, Any], key: str, entry: dict[str, Any], now_s: float) -> bool:
+        paged = {name: at for name, at in (kept.get("paged") or {}).items() if 0 <= now_s - at < PAGE_AGAIN_S}
+        for old in list(paged)[: max(0, len(paged) + 1 - _PAGED)]:
+            del paged[old]
+        kept["paged"] = paged | {key: now_s}
+        waiting = kept.setdefault("waiting", [])
+        waiting.append(entry)
+        lost, self._uncounted = self._uncounted, 0
+        while len(waiting) > MOST:
+            waiting.remove(max(waiting, key=lambda one: (one["message"]["severity"], one["posted_s"])))
+            lost += 1
+        kept["lost"] = int(kept.get("lost") or 0) + lost
+        return True
 
     def add_to_digest(self, message: Message) -> None:
         """Keep a line for the daily digest. Raises OSError."""
@@ -101,3 +111,8 @@ class Outbox:
             return False
 
         self._file.change(work)
+
+
+def _paged(kept: dict[str, Any], key: str, now_s: float) -> bool:
+    last = (kept.get("paged") or {}).get(key)
+    return isinstance(last, (int, float)) and 0 <= now_s - last < PAGE_AGAIN_S

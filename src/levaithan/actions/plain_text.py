@@ -7,7 +7,8 @@ replaced by a look-alike that is none of them in any, rather than escaped for on
 
 from __future__ import annotations
 
-from levaithan.hot.bounded import short
+from levaithan.hot.bounded import head
+from levaithan.hot.redact import redact_text
 
 _LOOKALIKES = str.maketrans({
     "<": "‹", ">": "›", "&": "＆", "`": "'", "[": "(", "]": ")", "*": "∗", "~": "∼", "|": "¦", "@": "＠", "#": "＃",
@@ -19,7 +20,8 @@ _DEFANGED = "[:]//"
 
 def plain(text: str, longest: int = 300) -> str:
     """`text` as it may stand in a message: at most `longest` characters of one line."""
-    made = short(text, longest * 4).translate(_LOOKALIKES).replace(_LINK, _DEFANGED)
+    known = redact_text(text)[0] if len(text) <= longest * 4 else head(text, longest * 4)
+    made = known.translate(_LOOKALIKES).replace(_LINK, _DEFANGED)
     made = "".join(char if char.isprintable() else "?" for char in made)
     made = " ".join(made.split())
     return made if len(made) <= longest else made[: longest - 1] + "…"

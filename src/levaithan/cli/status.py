@@ -183,7 +183,7 @@ def _notifications(home: Home) -> Iterator[Row]:
     from levaithan.actions.outbox import Outbox
 
     outbox, fallen = Outbox(home), fallback.last(home)
-    waiting, lost = outbox.waiting(), int(outbox.look().get("lost") or 0)
+    waiting, lost = outbox.waiting(), outbox.lost
     if fallen:
         words = f"{len(fallen)} messages were taken by no channel, the last: {fallen[-1].get('title')}"
         yield row("notifications", "fail", words, "levaithan action seen", fallen=len(fallen))

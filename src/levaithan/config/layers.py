@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 PREFIX = "LEVAITHAN_"
 STORES = ("ledger", "search", "graph", "memory", "counters")
+OPAQUE = ("notify_urls", "notify_urls_next", "notify_urls_last")
+"""Secrets that are shown in no part: a webhook's path is as good as a password."""
 SECRETS = (
     "checkpoint_export",
     "claude_api_key",
     "claude_url",
-    "notify_urls",
-    "notify_urls_next",
-    "notify_urls_last",
+    *OPAQUE,
     *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
 )
 """Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""
