@@ -235,6 +235,7 @@ def test_ten_thousand_alerts_and_a_receiver_that_fails(place: Any) -> None:
         one.how = "takes"
         place.now += 10
         settled(made)
+        settled(made)
         assert "[P0]" in " ".join(taken["title"] for taken in one.taken[:2]), "one may be under way; then the worst"
 
 
