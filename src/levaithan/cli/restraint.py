@@ -24,34 +24,39 @@ SCOPES = ("all", "project", "session", "agent")
 COLUMNS = ["id", "kind", "scope", "target", "tool", "calls_per_minute", "reason", "by", "set_at", "expires_at"]
 
 
+_UNCHECKED = (
+    "warning: no workflow of this home has restraint_check, so nothing is held: run `levaithan doctor`, or add it to "
+    "`checks` of [workflow.PreToolUse] in context/workflows.toml"
+)
+Kind = Annotated[
+    str, typer.Argument(help="throttle, read_only or block_tool.", metavar="KIND", autocompletion=lambda: [*KINDS])
+]
+Scope = Annotated[
+    str,
+    typer.Option("--scope", help="all, project, session or agent.", metavar="SCOPE", autocompletion=lambda: [*SCOPES]),
+]
+Target = Annotated[
+    str | None, typer.Option("--target", help="The project's folder, or the session's or agent's id.", metavar="X")
+]
+Tool = Annotated[
+    str, typer.Option("--tool", help="Of block_tool: a name; `mcp__server__*` is a server's.", metavar="NAME")
+]
+Rate = Annotated[int, typer.Option("--per-minute", help="Of throttle: so many calls a minute pass.", metavar="N")]
+Expires = Annotated[
+    str | None, typer.Option("--expires", help="How long: 30m, 2h (default: until released).", metavar="TIME")
+]
+
+
 @app.command("set")
 def set_(
-    kind: Annotated[
-        str,
-        typer.Argument(help="throttle, read_only or block_tool.", metavar="KIND", autocompletion=lambda: [*KINDS]),
-    ],
+    kind: Kind,
     *,
-    scope: Annotated[
-        str,
-        typer.Option(
-            "--scope", help="all, project, session or agent.", metavar="SCOPE", autocompletion=lambda: [*SCOPES]
-        ),
-    ],
+    scope: Scope,
     reason: Annotated[str, typer.Option("--reason", help="Why; the agent is told.", metavar="TEXT")],
-    target: Annotated[
-        str | None,
-        typer.Option("--target", help="The project's folder, or the session's or agent's id.", metavar="X"),
-    ] = None,
-    tool: Annotated[
-        str,
-        typer.Option("--tool", help="Of block_tool: a name; `mcp__server__*` is a server's.", metavar="NAME"),
-    ] = "",
-    per_minute: Annotated[
-        int, typer.Option("--per-minute", help="Of throttle: so many calls a minute pass.", metavar="N")
-    ] = 0,
-    expires: Annotated[
-        str | None, typer.Option("--expires", help="How long: 30m, 2h (default: until released).", metavar="TIME")
-    ] = None,
+    target: Target = None,
+    tool: Tool = "",
+    per_minute: Rate = 0,
+    expires: Expires = None,
     json: options.Json = False,
 ) -> None:
     """Let only so many calls pass, or only what reads, or keep one tool from being used."""
@@ -74,10 +79,7 @@ def set_(
     output.emit([made.as_dict()], COLUMNS, output.pick(None, json))
     output.say(f"in force now; end it with `levaithan restraint release {made.id}`")
     if not checked(STATE.home()):
-        output.say(
-            "warning: no workflow of this home has restraint_check, so nothing is held: run `levaithan doctor`, or "
-            'add it to `checks` of [workflow.PreToolUse] in context/workflows.toml'
-        )  # fmt: skip
+        output.say(_UNCHECKED)
 
 
 @app.command("list")

@@ -140,28 +140,8 @@ def set_restraint(
 
     Raises ValueError for what makes no sense, RestraintError when the file cannot be changed.
     """
-    from levaithan.hot.bounded import head
-
-    if lasts_s is not None and lasts_s <= 0:
-        raise ValueError("a restraint must last longer than 0 seconds")
-
-    now = time.time_ns() // 1000 if now_us is None else now_us
-    if lasts_s is not None and now + lasts_s * 1_000_000 > _LAST_US:
-        raise ValueError("a restraint cannot end after the year 9999: set one that lasts until it is released")
-    made = Restraint(
-        {
-            "id": restraint_id or "t-" + os.urandom(4).hex(),
-            "kind": kind,
-            "scope": scope,
-            "target": os.path.realpath(target) if scope == "project" and target else target,
-            "tool": tool,
-            "calls_per_minute": calls_per_minute,
-            "reason": head(reason.strip(), _MAX_REASON),
-            "by": by,
-            "set_at": stamp(now),
-            "expires_at": None if lasts_s is None else stamp(now + int(lasts_s * 1_000_000)),
-        }
-    )
+    values = {"kind": kind, "scope": scope, "target": target, "tool": tool, "calls_per_minute": calls_per_minute}
+    made = _made({**values, "id": restraint_id, "reason": reason, "by": by}, lasts_s, now_us)
     problem = _senseless(made)
     if problem:
         raise ValueError(problem)
@@ -174,6 +154,24 @@ def set_restraint(
 
     _change(home, add)
     return found[0]
+
+
+def _made(values: dict[str, Any], lasts_s: float | None, now_us: int | None) -> Restraint:
+    from levaithan.hot.bounded import head
+
+    now = time.time_ns() // 1000 if now_us is None else now_us
+    if lasts_s is not None and lasts_s <= 0:
+        raise ValueError("a restraint must last longer than 0 seconds")
+    if lasts_s is not None and now + lasts_s * 1_000_000 > _LAST_US:
+        raise ValueError("a restraint cannot end after the year 9999: set one that lasts until it is released")
+    made = Restraint(values)
+    made.id = made.id or "t-" + os.urandom(4).hex()
+    if made.scope == "project" and made.target:
+        made.target = os.path.realpath(made.target)
+    made.reason = head(made.reason.strip(), _MAX_REASON)
+    made.set_at = stamp(now)
+    made.expires_at = None if lasts_s is None else stamp(now + int(lasts_s * 1_000_000))
+    return made
 
 
 def release_restraint(home: Home, restraint_id: str) -> list[Restraint]:
