@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def look(event: Event, context: Context) -> Opinion | None:
     """What the restraints in force say; without their file, which is nearly always, this is one look at its name."""
     try:
-        os.lstat(context.home.restraints)
+        os.lstat(context.home.state + "/restraints.json")
     except FileNotFoundError:
         return None
     except OSError:  # what is wrong with it is said where it is read

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from levaithan.actions import records
 from levaithan.actions.action import MONITOR, Run, nothing_to_undo
+from levaithan.actions.jobs import Jobs, attempt
 from levaithan.actions.message import of_run
 from levaithan.actions.recovery import STEPS_S, Recovery
 from levaithan.actions.registry import ACTIONS
@@ -35,6 +35,7 @@ class Following:
 
     def __init__(self, runner: Runner, mono: Callable[[], float]) -> None:
         self.recovery = Recovery()
+        self.jobs = Jobs()
         self.now: float | None = None
         self._runner = runner
         self._mono = mono
@@ -49,32 +50,45 @@ class Following:
         passed = self._clock.passed(now_s, self._mono())
         self.now = now_s if self.now is None else self.now + passed
         self._runner.write_down()
+        self.jobs.collect()
         for failed, run in self.owed():
-            self.take_back(failed, run, by=MONITOR, why="it failed", phase="undone")
-        self._collect()
+            if run.id not in self.jobs:
+                self.take_back(failed, run, by=MONITOR, why="it failed", phase="undone")
         for run in self._runner.runs.open():
             action = ACTIONS.get(run.action)
-            if action is None or run.id in self._runner.working:
-                continue
-            if run.phase == "intent":
-                self._resume(action, run)
-            elif run.phase == "done" and self._due(run):
-                self.verify(action, run)
-            if run.phase in ("done", "verified") and self._over(run):
-                self.take_back(action, run, by=MONITOR, why="its time is over", phase="expired")
+            if action is not None and run.id not in self.jobs:
+                self._go_on(action, run)
+            elif action is not None and run.phase in ("intent", "done") and self._late(run):
+                self.failed(run, "it did not end in time")
         self._give_back(passed)
 
-    def verify(self, action: Action, run: Run) -> None:
+    def _go_on(self, action: Action, run: Run) -> None:
+        if run.phase == "intent":
+            self._resume(action, run)
+        elif run.phase == "done" and self._due(run):
+            self.verify(action, run)
+        if run.phase in ("done", "verified") and self._over(run) and run.id not in self.jobs:
+            self.take_back(action, run, by=MONITOR, why="its time is over", phase="expired")
+
+    def verify(self, action: Action, run: Run, *, wait: bool = False) -> None:
         """Look whether the world is as meant; what it does not become in time has failed."""
-        try:
-            holds = action.check(self._runner.world, run)
-        except Exception as problem:  # it cannot be looked at now: that is no proof of anything
-            holds, run.why = None, records.said(problem)
+
+        def look() -> bool | None:
+            return action.check(self._runner.world, run)
+
+        if action.slow and not wait:
+            self.jobs.add(run.id, look, lambda holds, why: self._looked_at(action, run, holds, why))
+        else:
+            self._looked_at(action, run, *attempt(look))
+
+    def _looked_at(self, action: Action, run: Run, holds: bool | None, why: str) -> None:
+        """What cannot be looked at just now is no proof of anything."""
+        if run.phase != "done":
+            return
         if holds:
-            self._runner.record(run, "verified", why="")
+            self._runner.record(run, "verified")
         elif holds is False or self._late(run):
-            why = "" if holds is False or not run.why else f" ({run.why})"
-            self.failed(run, f"not verified: {action.verifies}{why}")
+            self.failed(run, f"not verified: {action.verifies}" + (f" ({why})" if why else ""))
 
     def failed(self, run: Run, why: str) -> None:
         """Write that it failed. It is undone at the next tick: between the two the incident's engine reads that it
@@ -92,20 +106,33 @@ class Following:
 
     def take_back(self, action: Action, run: Run, *, by: str, why: str, phase: str) -> Run:
         """Undo `run`. By the monitor: what cannot be undone is tried again later; by a person: LevaithanError."""
-        if by == MONITOR and not self._may_try(run):
-            return run
-        try:
-            words = action.undo(self._runner.world, run)
-        except Exception as problem:
-            if by != MONITOR:
-                raise LevaithanError(f"{run.label} cannot be undone: {records.said(problem)}") from problem
-            self._stuck(action, run, records.said(problem))
-            return run
+
+        def work() -> str:
+            return action.undo(self._runner.world, run)
+
+        def then(words: str | None, problem: str) -> None:
+            self._taken_back(action, run, words or "", problem, by=by, why=why, phase=phase)
+
+        if by != MONITOR:
+            words, problem = attempt(work)
+            if problem:
+                raise LevaithanError(f"{run.label} cannot be undone: {problem}.")
+            then(words, "")
+        elif self._may_try(run):
+            if action.slow:
+                self.jobs.add(run.id, work, then)
+            else:
+                then(*attempt(work))
+        return run
+
+    def _taken_back(self, action: Action, run: Run, words: str, problem: str, *, by: str, why: str, phase: str) -> None:
+        if problem:
+            self._stuck(action, run, problem)
+            return
         self._tries.pop(run.id, None)
         self._runner.record(run, phase, f"{why}: {words}", by=by)
         if by == MONITOR and action.stops_work and phase == "expired":
             self._runner.tell(of_run(run, "It has ended by itself; a person decides what comes next."))
-        return run
 
     def _resume(self, action: Action, run: Run) -> None:
         """An intent without a result: whoever made it is gone. Done again while there is time (a deed looks before it
@@ -116,22 +143,6 @@ class Following:
             self._runner.do(action, run, wait=False)
         else:
             self.failed(run, "it was interrupted, and its time is over")
-
-    def _collect(self) -> None:
-        for one, future in list(self._runner.working.items()):
-            run = self._runner.runs.by_id.get(one)
-            action = ACTIONS.get(run.action) if run is not None else None
-            if run is None or action is None:
-                del self._runner.working[one]
-                continue
-            if not future.done():
-                continue
-            del self._runner.working[one]
-            problem = future.exception()
-            if problem is not None:
-                self.failed(run, records.said(problem))
-            else:
-                self._runner.record(run, "done", facts=future.result())
 
     def _give_back(self, passed_s: float) -> None:
         """Scaling and degradation, a step at a time, once all has been well for a while."""

@@ -77,7 +77,10 @@ class Outbox:
 
         def work(kept: dict[str, Any]) -> bool:
             lines = kept.setdefault("digest", [])
-            lines.append(f"{message.title}; {message.command}"[:400])
+            line = f"{message.title}; {message.command}"[:400]
+            if line in lines:
+                return False
+            lines.append(line)
             if len(lines) > MOST:
                 del lines[0]
                 kept["digest_lost"] = int(kept.get("digest_lost") or 0) + 1

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from levaithan.actions import asking, bounds, readings, records, responses
 from levaithan.actions.action import MONITOR, Refused, Run, Target, World
 from levaithan.actions.following import Following
+from levaithan.actions.jobs import attempt
 from levaithan.actions.message import of_change
-from levaithan.actions.registry import ACTIONS
+from levaithan.actions.registry import ACTIONS, HUMAN_ALERT
 from levaithan.actions.runs import Runs
 from levaithan.errors import NotFound, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Future
 
     from levaithan.actions.action import Action
     from levaithan.actions.message import Message
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 MOST_UNWRITTEN = 1000
+MOST_TOLD = 5000
 _ACTS = ("opened", "reopened", "raised", "standing")
 _TELLS = ("opened", "reopened", "raised", "escalated", "flapping", "resolved", "standing")
 QUIET_S = 3600.0
@@ -61,17 +61,21 @@ class Runner:
             readings=look or (lambda: readings.look(home)),
         )
         self.write, self.tell = write, tell
-        self.working: dict[str, Future[dict[str, Any]]] = {}
         self.following = Following(self, mono)
-        self._pool: ThreadPoolExecutor | None = None
+        self._told: dict[str, None] = {}
         self._refused: dict[str, float] = {}
         self.unwritten: list[dict[str, Any]] = []
         self.trouble = ""
 
     def fold(self, record: dict[str, Any]) -> None:
         """Take one journal record of any kind; its own are known again. Never raises for what a record holds."""
-        if record.get("kind") == records.KIND:
-            self.runs.fold(record)
+        if record.get("kind") != records.KIND:
+            return
+        if record.get("action") == HUMAN_ALERT and isinstance(record.get("incident"), str):
+            self._told[record["incident"]] = None
+            if len(self._told) > MOST_TOLD:
+                del self._told[next(iter(self._told))]
+        self.runs.fold(record)
 
     def respond(self, changes: Iterable[Any], now_s: float) -> None:
         """Act on what happened to incidents, and let people know what was done. Never raises for an action."""
@@ -79,8 +83,8 @@ class Runner:
             if change.kind not in _TELLS:
                 continue
             known = self.runs.of_incident(change.incident.id)
-            if change.kind == "standing" and known:
-                continue
+            if change.kind == "standing" and (known or change.incident.id in self._told):
+                continue  # it was answered before this start
             done = self._answer(change, now_s) if change.kind in _ACTS else known[-5:]
             self.tell(of_change(change, done))
 
@@ -149,7 +153,8 @@ class Runner:
     def dump(self) -> dict[str, Any]:
         """The whole state, JSON-able. Save it with the place in the journal up to which records were folded."""
         well_s = dict(self.following.recovery.well_s)
-        return {"format": _FORMAT, "runs": self.runs.dump(), "well_s": well_s, "unwritten": self.unwritten}
+        return {"format": _FORMAT, "runs": self.runs.dump(), "well_s": well_s, "unwritten": self.unwritten,
+                "told": list(self._told)}  # fmt: skip
 
     def load(self, values: dict[str, Any]) -> bool:
         """Go on from what `dump` gave. False where that cannot be read: then the whole journal is to be folded."""
@@ -158,16 +163,14 @@ class Runner:
                 return False
             self.runs.load(values["runs"])
             self.following.recovery.well_s.update(values["well_s"])
-            self.unwritten = list(values["unwritten"])
+            self.unwritten, self._told = list(values["unwritten"]), dict.fromkeys(values["told"])
         except (TypeError, KeyError, AttributeError):
             return False
         return True
 
     def close(self) -> None:
-        """Let go of the thread; what is under way in it is gone on with at the next start."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        """Let go of the threads; what is under way in one is gone on with at the next start."""
+        self.following.jobs.close()
 
     def record(self, run: Run, phase: str, why: str = "", **more: Any) -> bool:
         """Write the run's next phase and fold it; False where the journal cannot be written: it follows later then."""
@@ -190,17 +193,21 @@ class Runner:
 
     def do(self, action: Action, run: Run, *, wait: bool) -> None:
         """Do it: here, or in a thread where it may wait for others."""
-        if action.slow and not wait:
-            self._pool = self._pool or ThreadPoolExecutor(2, "levaithan-action")
-            self.working[run.id] = self._pool.submit(action.do, self.world, run)
+        if wait or not action.slow:
+            self._did(action, run, *attempt(lambda: action.do(self.world, run)), wait=wait)
             return
-        try:
-            facts = action.do(self.world, run)
-        except Exception as problem:  # whatever a deed meets: it has failed, which is recorded and undone
-            self.following.failed(run, records.said(problem))
-        else:
-            self.record(run, "done", facts=facts)
-            self.following.verify(action, run)
+        self.following.jobs.add(
+            run.id, lambda: action.do(self.world, run), lambda facts, why: self._did(action, run, facts, why)
+        )
+
+    def _did(self, action: Action, run: Run, facts: dict[str, Any] | None, why: str, *, wait: bool = False) -> None:
+        if run.phase != "intent":  # it took too long, and has failed by now
+            return
+        if why:
+            self.following.failed(run, why)
+            return
+        self.record(run, "done", facts=facts)
+        self.following.verify(action, run, wait=wait)
 
     def _go(self, action: Action, run: Run, *, dry: bool, wait: bool = False) -> Run:
         try:

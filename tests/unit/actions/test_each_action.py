@@ -214,6 +214,7 @@ def test_circuit_break_store(place: Any) -> None:
     assert "circuit is broken" in modes.held(place.home, "search", remote=False)
     assert modes.held(place.home, "graph", remote=False) == ""
     place.passes(700, runner, step=30)
+    homes.until(lambda: runner.tick(place.now) or run.phase != "verified", 20)
     assert run.phase == "expired" and modes.held(place.home, "search", remote=False) == ""
 
 
@@ -315,7 +316,7 @@ def test_nothing_of_an_incident_reaches_the_command(place: Any, tmp_path: Path) 
     labels = {"store": "evil;ls"}
     place.opened(runner, place.incident("P2", "performance", "StoreBehind", title="$(touch x)", labels=labels))
     homes.until(lambda: runner.tick(place.now) or told.exists(), 20)
-    homes.until(lambda: runner.tick(place.now) or not runner.working, 20)
+    homes.until(lambda: runner.tick(place.now) or not runner.following.jobs, 20)
     assert "touch" not in told.read_text() and "evil" not in told.read_text()
 
 

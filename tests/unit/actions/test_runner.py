@@ -324,6 +324,44 @@ def test_what_cannot_be_undone_yet_is_tried_again_and_said_once(place: Any, monk
     assert run.phase == "expired"
 
 
+def test_what_hangs_holds_nobody_up_and_has_failed_at_its_deadline(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+    from dataclasses import replace
+    from types import MappingProxyType
+
+    let_go = threading.Event()
+
+    def hangs(_world: Any, _run: Any) -> dict[str, Any]:
+        let_go.wait(30)
+        return {}
+
+    slow = replace(registry.ACTIONS["restart_projector"], plan=lambda *_: {}, do=hangs)
+    for module in ("runner", "following"):
+        actions = dict(registry.ACTIONS) | {slow.name: slow}
+        monkeypatch.setattr(f"levaithan.actions.{module}.ACTIONS", MappingProxyType(actions))
+    runner = place.runner()
+    place.opened(runner, place.incident("P1", "performance", "StoreFarBehind"))
+    place.passes(119, runner, step=10)
+    assert place.phases() == ["intent"]
+    place.passes(10, runner, step=5)
+    assert place.phases() == ["intent", "failed"]
+    let_go.set()
+    place.passes(3, runner)
+    runner.close()
+    assert place.phases() == ["intent", "failed"]
+
+
+def test_a_restart_tells_again_only_what_nobody_was_told(place: Any) -> None:
+    place.write("action", {"phase": "done", "action": "human_alert", "run": "n-1", "by": "monitor", "incident": "told"})
+    runner = place.runner()
+    for one in ("told", "untold"):
+        place.opened(runner, place.incident("P2", "meta", "ScrapeDown", id=one), "standing")
+    assert [message.incident for message in place.told] == ["untold"]
+    again = place.runner()
+    again._told.clear()
+    assert again.load(json.loads(json.dumps(runner.dump()))) and list(again._told) == ["told"]
+
+
 # --- crashes, clocks, restarts ---------------------------------------------------------------------------------------
 
 
@@ -424,7 +462,7 @@ def test_a_saved_state_goes_on_where_it_was(place: Any) -> None:
     again = place.runner()
     again.runs.by_id.clear()
     assert again.load(kept) and again.runs.by_id[run.id] == run
-    for wrong in ({}, {"format": 2}, {"format": 1, "runs": [{"x": 1}], "well_s": {}, "unwritten": []}, []):
+    for wrong in ({}, {"format": 2}, {"format": 1, "runs": [{"x": 1}], "well_s": {}, "unwritten": [], "told": []}, []):
         assert place.runner().load(wrong) is False
 
 
