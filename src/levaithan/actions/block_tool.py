@@ -25,8 +25,8 @@ def check(world: World, run: Run) -> bool | None:
     if one is None:
         return None
     what = {"tool_name": one.tool.replace("*", "x"), "tool_input": {}}
-    said = probe.refused(world.home, probe.call_of(one.scope, one.target, what))
-    return True if probe.rule_of(said) == "restraint.block_tool" else None
+    said = probe.refused(world.home, probe.call_of(one.scope, one.target, what), without="halt_check")
+    return True if said is not None else None
 
 
 ACTION = Action(

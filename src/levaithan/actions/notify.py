@@ -56,8 +56,9 @@ class Notifier:
         """Have people told; at once in the outbox, sent at the next ticks. False for one that they were told just now,
         or that goes into the daily digest. Never raises."""
         try:
-            if message.severity == DIGEST and message.level == 0 and self.urls(0):
-                self.outbox.add_to_digest(message)
+            if message.severity == DIGEST and message.level == 0:
+                if self.urls(0):
+                    self.outbox.add_to_digest(message)
                 return False
             posted = self.outbox.post(message, self.now())
         except OSError as problem:
@@ -71,9 +72,11 @@ class Notifier:
 
     def urls(self, level: int) -> list[str]:
         """Who is told at a page level, in the order in which they are tried: those of the level first, then those
-        below it."""
-        chosen = [self.settings.notify_urls, self.settings.notify_urls_next, self.settings.notify_urls_last]
-        return [url for text in reversed(chosen[: level + 1]) for url in channels.urls_of(text)]
+        below it; whoever there is, where nobody is set for it."""
+        texts = (self.settings.notify_urls, self.settings.notify_urls_next, self.settings.notify_urls_last)
+        chosen = [channels.urls_of(text) for text in texts]
+        found = [url for urls in reversed(chosen[: level + 1]) for url in urls]
+        return found or [url for urls in chosen for url in urls]
 
     def tick(self) -> None:
         """Collect what was sent, and begin to send the next that is due. Each second or so; never waits or raises."""
@@ -157,8 +160,8 @@ class Notifier:
         self._record(message, where or "nowhere", None)
 
     def _digest(self) -> None:
-        now = time.gmtime(self.now())
-        if now.tm_hour < int(self.settings.notify_digest_hour):
+        now, kept = time.gmtime(self.now()), self.outbox.look()
+        if now.tm_hour < int(self.settings.notify_digest_hour) or not kept.get("digest"):
             return
         try:
             lines, missing = self.outbox.take_digest(time.strftime("%Y-%m-%d", now))

@@ -25,10 +25,13 @@ READS: dict[str, Any] = {"tool_name": "Bash", "tool_input": {"command": "echo le
 PROBE = "levaithan-probe"
 
 
-def refused(home: Home, payload: dict[str, Any], *, memory: dict[str, Any] | None = None) -> Opinion | None:
+def refused(
+    home: Home, payload: dict[str, Any], *, memory: dict[str, Any] | None = None, without: str = ""
+) -> Opinion | None:
     """The first opinion of the installed PreToolUse checks that refuses `payload`; None where all let it pass.
 
-    memory: what the checks find as the process's memory. Raises RuntimeError for a workflow or a hook that is unusable.
+    memory: what the checks find as the process's memory; without: a check that is left out. Raises RuntimeError for a
+    workflow or a hook that is unusable.
     """
     found, problem = flows.load(home)
     if found is None:
@@ -40,7 +43,7 @@ def refused(home: Home, payload: dict[str, Any], *, memory: dict[str, Any] | Non
     context = Context(home, hotconf.read(home.hot_conf), orjson.loads, orjson.dumps)
     context.now_us = time.time_ns() // 1000
     context.memory.update(memory or {})
-    for name in flow["checks"]:
+    for name in [one for one in flow["checks"] if one != without]:
         hook = load_hook(name, f"{home.hooks}/{name}.py", "hook")
         if hook.error:
             raise RuntimeError(f"the hook {name} cannot be used: {hook.error}")
@@ -60,6 +63,12 @@ def call_of(scope: str, target: str, what: dict[str, Any]) -> dict[str, Any]:
     elif scope == "project":
         call["cwd"] = target
     return call
+
+
+def restrained(home: Home, payload: dict[str, Any], *, memory: dict[str, Any] | None = None) -> str:
+    """The rule of the restraint that refuses `payload`, "" for none. A halt, which refuses all, is looked past."""
+    rule = rule_of(refused(home, payload, memory=memory, without="halt_check"))
+    return rule if rule.startswith("restraint.") else ""
 
 
 def rule_of(opinion: Opinion | None) -> str:

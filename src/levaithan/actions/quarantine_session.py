@@ -24,10 +24,9 @@ def check(world: World, run: Run) -> bool | None:
     one = restraining.there(world, run)
     if one is None:
         return None
-    writes = probe.refused(world.home, probe.call_of(one.scope, one.target, probe.WRITES))
-    reads = probe.refused(world.home, probe.call_of(one.scope, one.target, probe.READS))
-    held = probe.rule_of(writes) == "restraint.read_only" and probe.rule_of(reads) != "restraint.read_only"
-    return True if held else None
+    writes = probe.restrained(world.home, probe.call_of(one.scope, one.target, probe.WRITES))
+    reads = probe.restrained(world.home, probe.call_of(one.scope, one.target, probe.READS))
+    return True if writes and reads != "restraint.read_only" else None
 
 
 ACTION = Action(

@@ -28,8 +28,7 @@ def check(world: World, run: Run) -> bool | None:
         return None
     full = [one.calls_per_minute, [[int(time.time()), one.calls_per_minute]]]
     call = probe.call_of(one.scope, one.target, probe.READS)
-    said = probe.refused(world.home, call, memory={"throttles": {one.id: {"window": full}}})
-    return True if probe.rule_of(said) == "restraint.throttle" else None
+    return True if probe.restrained(world.home, call, memory={"throttles": {one.id: {"window": full}}}) else None
 
 
 ACTION = Action(

@@ -186,7 +186,8 @@ def _notifications(home: Home) -> Iterator[Row]:
     waiting, lost = outbox.waiting(), outbox.lost
     if fallen:
         words = f"{len(fallen)} messages were taken by no channel, the last: {fallen[-1].get('title')}"
-        yield row("notifications", "fail", words, "levaithan action seen", fallen=len(fallen))
+        bad = any(one.get("severity") in ("P0", "P1") for one in fallen)
+        yield row("notifications", "fail" if bad else "warn", words, "levaithan action seen", fallen=len(fallen))
     if lost:
         yield row("notifications", "warn", f"{lost} messages were one too many", "levaithan incident list", lost=lost)
     if waiting:

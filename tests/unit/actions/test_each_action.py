@@ -82,6 +82,15 @@ def test_block_tool(place: Any) -> None:
     assert probe.refused(place.home, call) is None
 
 
+def test_a_halt_in_force_does_not_hide_whether_a_restraint_holds(place: Any) -> None:
+    halts.set_halt(place.home, "all", "", "a stop came first", "ann")
+    for name, target in (
+        ("quarantine_session", {"session": "s1"}), ("throttle_session", {"session": "s1"}),
+        ("block_tool", {"tool": "Bash", "session": "s1"}),
+    ):  # fmt: skip
+        assert done(place, name, target)[1].phase == "verified", name
+
+
 # --- leases ----------------------------------------------------------------------------------------------------------
 
 

@@ -186,6 +186,17 @@ def test_with_no_channel_at_all_it_is_the_file_at_once(place: Any) -> None:
     assert len(fallback.last(place.home)) == 1 and made.outbox.waiting() == []
 
 
+def test_who_has_no_channel_is_not_alarmed_by_what_can_wait(place: Any) -> None:
+    made = notifier(place)
+    assert made.tell(message(place, severity="P3")) is False
+    assert fallback.last(place.home) == [] and made.outbox.waiting() == []
+
+
+def test_where_nobody_is_set_for_a_level_whoever_there_is_is_told(place: Any) -> None:
+    made = notifier(place, notify_urls_last="json://127.0.0.1/x")
+    assert made.urls(0) == made.urls(1) == made.urls(2) == ["json://127.0.0.1/x"]
+
+
 def test_what_fell_is_told_when_the_receiver_is_back_and_once(place: Any) -> None:
     with receiving() as one:
         one.how = "fails"
