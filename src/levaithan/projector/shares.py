@@ -79,6 +79,8 @@ class Shares:
         """End the others."""
         for child in self.children:
             _end(child)
+            with contextlib.suppress(OSError):
+                status_of.path_of(self.home, child.number).unlink()
         self.children = []
 
     def _arrange(self, count: int) -> None:
