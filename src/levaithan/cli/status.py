@@ -167,14 +167,16 @@ def _mode(home: Home) -> Iterator[Row]:
 
     now = mode.in_force(home)
     words = f"{now['mode']}: {now['off']} off" if now["off"] else str(now["mode"])
-    back = 'levaithan mode set normal --reason "..." (it comes back by itself once all is well)'
-    yield row("mode", "warn" if now["rung"] else "ok", words, back if 0 < now["rung"] < 6 else "", mode=now)
+    back = "levaithan mode set normal --reason TEXT (what went off by itself comes back by itself)"
+    halted = "levaithan halt list; levaithan doctor, where the halts cannot be read"
+    remedy = (halted if now["mode"] == "halted" else back) if now["rung"] else ""
+    yield row("mode", "warn" if now["rung"] else "ok", words, remedy, mode=now)
     held = restraint.in_force()
     for one in held:
         words = f"{one.kind} {one.scope} {one.target}".strip() + f" by {one.by}: {one.reason}"
         yield row("restraint", "warn", words, f"levaithan restraint release {one.id}", restraint=one.as_dict())
     if held and not restraint.checked(home):
-        yield row("restraint", "fail", "no workflow has restraint_check: nothing is held", "levaithan doctor --fix")
+        yield row("restraint", "fail", "no workflow has restraint_check: nothing is held", "levaithan doctor")
 
 
 def _notifications(home: Home) -> Iterator[Row]:
