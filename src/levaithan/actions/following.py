@@ -42,7 +42,6 @@ class Following:
         self._clock = Clock()
         self._checked: dict[str, float] = {}
         self._tries: dict[str, tuple[int, float]] = {}
-        self._looked = 0.0
         self._unlooked_s = 0.0
 
     def tick(self, now_s: float) -> None:

@@ -165,15 +165,21 @@ def row(run: Run) -> dict[str, Any]:
 
 
 def _known() -> list[dict[str, Any]]:
-    from levaithan.actions.registry import ACTIONS
+    from levaithan.actions.registry import ACTIONS, HUMAN_ALERT
 
-    return [
+    told: list[dict[str, Any]] = [
         {
             "action": one.name, "about": one.about, "needs": ", ".join(one.needs), "stops_work": one.stops_work,
             "bound": one.bound, "verify": one.verifies, "lasts_s": one.lasts_s,
         }
         for one in ACTIONS.values()
     ]  # fmt: skip
+    alert = {
+        "action": HUMAN_ALERT, "about": "tell people, by every incident (a test: `levaithan action alert`)",
+        "needs": "", "stops_work": False, "bound": "one page a trouble in 15 minutes",
+        "verify": "a receipt within LEVAITHAN_NOTIFY_RECEIPT_S, else the next channel, else a file", "lasts_s": None,
+    }  # fmt: skip
+    return [*told, alert]
 
 
 def _runs() -> Runs:
