@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from levaithan.cost import table
 from levaithan.hot import prices
-from levaithan.install import demo, home_files, home_folders, hooks, store_passwords, store_schemas
+from levaithan.install import (
+    alertmanager_token,
+    demo,
+    home_files,
+    home_folders,
+    hooks,
+    store_passwords,
+    store_schemas,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +65,12 @@ def plan(home: Home, options: Options) -> list[Step]:
             "make passwords for the servers of docker-compose.yml",
             store_passwords.missing,
             store_passwords.make,
+        ),
+        (
+            "token",
+            "make the token that Alertmanager shows to the monitor",
+            alertmanager_token.missing,
+            alertmanager_token.make,
         ),
         ("client", "build the native hook client", home_files.client_stale, home_files.make_client),
         ("prices", "compile the table of prices for budgets", prices_missing, make_prices),

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 NAMES = (
     "LEVAITHAN_LEDGER_PASSWORD",
+    "LEVAITHAN_LEDGER_READER_PASSWORD",
     "LEVAITHAN_SEARCH_PASSWORD",
     "LEVAITHAN_MEMORY_API_KEY",
     "LEVAITHAN_COUNTERS_PASSWORD",
     "GRAPH_OBJECTS_PASSWORD",
     "GRAFANA_PASSWORD",
+    "ALERTMANAGER_TOKEN",
 )
 """Every password that docker-compose.yml asks for; a test compares."""
 COMPOSE = "docker-compose.yml"
