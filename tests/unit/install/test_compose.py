@@ -79,12 +79,12 @@ def test_alertmanager_s_secrets_become_private_files_and_leave_its_environment(t
     shell, option, words, name = SERVICES["alertmanager"]["entrypoint"]
     into, program = tmp_path / "secrets", tmp_path / "program"
     into.mkdir()
-    program.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\necho \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nenv > {tmp_path}/env\necho "$@"\n')
     program.chmod(0o755)
     for old, new in {"$$": "$", "/etc/levaithan": str(into), "/bin/alertmanager": str(program)}.items():
         assert old in words
         words = words.replace(old, new)
-    secret = "it's \"$HOME\" %s\\n"
+    secret = 'it\'s "$HOME" %s\\n'
     given = {"PATH": os.environ["PATH"], "ALERTMANAGER_TOKEN": secret, "ALERTMANAGER_SLACK_URL": "https://s.test/x"}
     done = subprocess.run(
         [shell, option, words, name, "--a", "b c"], env=given, capture_output=True, text=True, check=True
