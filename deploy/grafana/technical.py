@@ -144,7 +144,8 @@ def hooks() -> Row:
             ],
         ),
         table(
-            "The slowest twenty calls", "`levaithan audit show ID` shows what each part took.", [sql(SLOWEST)], width=12,
+            "The slowest twenty calls", "`levaithan audit show ID` shows what each part took.",
+            [sql(SLOWEST)], width=12,
             overrides=[coloured("took", ((None, GREEN), (0.05, YELLOW), (0.5, RED)), "s")],
         ),
     ])  # fmt: skip

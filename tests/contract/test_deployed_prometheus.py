@@ -1,4 +1,4 @@
-"""deploy/prometheus/prometheus.yml: promtool takes it, and it asks and tells whom compose and Alertmanager's file name."""
+"""deploy/prometheus/prometheus.yml: promtool takes it, and it asks and tells what compose starts, and the monitor."""
 
 from __future__ import annotations
 
