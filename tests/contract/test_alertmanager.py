@@ -13,7 +13,7 @@ import pytest
 import yaml
 from tests.servers import asking
 from tests.servers.alertmanager import Alertmanager
-from tests.support.alert_config import FILE, FOLDER, deployed
+from tests.support.alert_config import FILE, FOLDER, MONITOR, deployed
 from tests.support.loopback import Receiver
 
 if TYPE_CHECKING:
@@ -184,11 +184,28 @@ def test_what_follows_from_a_cause_is_muted_and_the_rest_is_not(
 
 
 def test_each_alert_that_mutes_or_is_muted_exists() -> None:
+    from levaithan.detectors import rules
+
     named = re.findall(r'alertname !?=~? "([^"]+)"', FILE.read_text("utf-8"))
-    every = {one for pattern in named for one in re.sub(r"\((\w+)\|(\w+)\)\?", "", pattern).split("|")}
-    assert every - {"Watchdog"} == {
-        "ScrapeDown", "JournalUnwritable", "StoreDown", "StoreBehind", "StoreFarBehind", "FreshnessBurn", "StoreBurn",
-    }  # fmt: skip
+    assert len(named) >= 6
+    alerts = [one.alert for one in rules.default().rules]
+    for pattern in {part for one in named for part in re.split(r"\|(?![^(]*\))", one)}:
+        assert any(re.fullmatch(pattern, alert) for alert in alerts), pattern
+
+
+def test_the_rules_have_no_severity_or_detection_that_the_routes_were_not_tried_with() -> None:
+    from levaithan.detectors import rules
+
+    made = rules.default().rules
+    assert {one.severity for one in made} == {*SEVERITIES, "none"}
+    assert {one.detection for one in made} <= set(DETECTIONS)
+    assert [one.alert for one in made if one.severity == "none"] == ["Watchdog"]
+
+
+def test_it_tells_the_monitor_where_the_monitor_listens() -> None:
+    from levaithan.config.metrics_settings import LISTEN
+
+    assert f"http://{LISTEN}" == MONITOR
 
 
 def test_the_watchdog_s_beat_arrives_and_opens_nothing_for_people(own_server: OwnServer) -> None:

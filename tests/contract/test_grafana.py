@@ -199,6 +199,27 @@ def test_every_label_that_a_panel_goes_by_is_the_metric_s() -> None:
     assert wrong == []
 
 
+def test_every_command_that_a_panel_names_exists() -> None:
+    known = set(
+        re.findall(r"^#+ (levaithan [\w -]+)$", (TOP / "docs/reference/cli.md").read_text("utf-8"), re.MULTILINE)
+    )
+    named = {found for _, one in PANELS for found in re.findall(r"`(levaithan [^`]*)`", one["description"])}
+    assert len(named) > 10
+    assert [one for one in named if re.match(r"levaithan( [a-z-]+)+", one)[0] not in known] == []  # type: ignore[index]
+
+
+def test_every_runbook_that_a_panel_leads_to_is_of_a_rule_and_written() -> None:
+    from levaithan.detectors import rules
+
+    delivered = {one.alert for one in rules.default().rules}
+    text = (TOP / "docs" / "how-to" / "runbooks.md").read_text("utf-8")
+    written = {head.lower() for head in re.findall(r"^#+ (\w+)$", text, re.MULTILINE)}
+    led = {link["title"].removeprefix("Runbook: ") for _, one in PANELS for link in one["links"]}
+    assert len(led) > 15
+    assert led - delivered == set()
+    assert {one.lower() for one in led} - written == set()
+
+
 @pytest.fixture(scope="module")
 def prometheus(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Prometheus with a month of figures."""

@@ -7,7 +7,7 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "alertmanager"
 FILE = FOLDER / "alertmanager.yml"
-MONITOR = "http://127.0.0.1:9464"
+MONITOR = "http://127.0.0.1:9465"
 TOKEN_FILE = "/etc/levaithan/alertmanager.token"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from levaithan.metrics.families import Family
 
 DAYS = 31
-TARGET = {"job": "levaithan", "instance": "127.0.0.1:9464"}
+TARGET = {"job": "levaithan", "instance": "127.0.0.1:9465"}
 VALUES = {
     "project": ("/p/one", "/p/two"), "machine": ("m1",), "model": ("claude-opus-5-5", "other"), "tool": ("Bash", "mcp"),
     "scope": ("all", "project"), "period": ("month", "day"), "store": ("ledger", "search"), "version": ("0.1.0",),
