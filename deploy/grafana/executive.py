@@ -56,16 +56,22 @@ WILSON_HIGH = f"({_MIDDLE} + {_HALF}) / (1 + 3.8416 / {_N})"
 """Wilson's score interval at 95% (https://doi.org/10.1080/01621459.1927.10502953), z = 1.96."""
 
 AGENT_TYPES = f"""
-    SELECT coalesce(nullif(a.agent_type, ''), 'main') AS "agent type",
-      count(DISTINCT t.session_id || ':' || coalesce(t.agent_id, '')) AS "agents",
-      count(*) AS "calls",
-      avg(CASE WHEN t.outcome = 'failed' THEN 1.0 ELSE 0.0 END) AS "failed",
-      avg(CASE WHEN t.outcome = 'denied' THEN 1.0 ELSE 0.0 END) AS "denied",
+    SELECT coalesce(nullif(e.agent_type, ''), a.agent_type, CASE WHEN e.agent_id IS NULL THEN 'main' ELSE '?' END)
+        AS "agent type",
+      count(DISTINCT e.session_id || ':' || coalesce(e.agent_id, '')) AS "agents",
+      count(*) FILTER (WHERE e.event = 'PreToolUse') AS "calls",
+      count(*) FILTER (WHERE e.event = 'PostToolUseFailure')::float
+        / nullif(count(*) FILTER (WHERE e.event <> 'PreToolUse'), 0) AS "failed",
+      count(*) FILTER (WHERE e.event = 'PreToolUse' AND e.decision IN ('deny', 'halt'))::float
+        / nullif(count(*) FILTER (WHERE e.event = 'PreToolUse'), 0) AS "denied",
       percentile_cont(0.5) WITHIN GROUP (ORDER BY t.duration_us) / 1e6 AS "median call",
-      sum(t.duration_us) / 1e6 / count(DISTINCT t.session_id || ':' || coalesce(t.agent_id, '')) AS "tool time an agent"
-    FROM tool_calls t LEFT JOIN agents a ON a.session_id = t.session_id AND a.agent_id = t.agent_id
-    WHERE coalesce(t.pre_us, t.end_us) BETWEEN {FROM} AND {TO}
-    GROUP BY 1 ORDER BY count(*) DESC LIMIT 100
+      sum(t.duration_us) / 1e6
+        / count(DISTINCT e.session_id || ':' || coalesce(e.agent_id, '')) AS "tool time an agent"
+    FROM events e LEFT JOIN agents a ON a.session_id = e.session_id AND a.agent_id = e.agent_id
+    LEFT JOIN tool_calls t ON t.tool_use_id = e.tool_use_id AND t.end_event = e.id
+    WHERE e.event IN ('PreToolUse', 'PostToolUse', 'PostToolUseFailure') AND e.canary = 0
+      AND e.at_us BETWEEN {FROM} AND {TO}
+    GROUP BY 1 ORDER BY 3 DESC LIMIT 100
 """
 
 
@@ -166,10 +172,10 @@ def agents() -> Row:
     few: tuple[tuple[float | None, str], ...] = ((None, GREEN), (0.10, YELLOW), (0.25, RED))
     return Row("Agent performance", "which agent type earns its keep?", [
         table(
-            "Agents by type", """From the ledger, over the time shown: calls, the share that failed or was refused, and
+            "Agents by type", """From the ledger, over the last seven days: calls, the share that failed or was refused, and
             how long tools ran. Under 20 calls a share says little. What a type costs:
             `levaithan cost report --by agent`.""",
-            [sql(AGENT_TYPES)], width=24, height=9, runbook="ToolFailures",
+            [sql(AGENT_TYPES)], width=24, height=9, timeFrom="7d", runbook="ToolFailures",
             overrides=[
                 coloured("failed", few, "percentunit"), coloured("denied", few, "percentunit"),
                 coloured("calls", ((None, "text"), (20, GREEN))), measured("median call", "s"),

@@ -22,36 +22,42 @@ from panels import (
 
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
 
-RUNNING = """
-    WITH usual AS (
-      SELECT tool_name, percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_us) AS p95_us FROM tool_calls
-      WHERE end_us > (extract(epoch FROM now()) * 1e6)::bigint - 604800000000 AND duration_us IS NOT NULL
-      GROUP BY tool_name
-    ), age AS (
-      SELECT t.*, (extract(epoch FROM now()) * 1e6)::bigint - t.pre_us AS age_us FROM tool_calls t
-      WHERE t.end_us IS NULL AND coalesce(t.outcome, '') <> 'denied'
-        AND t.pre_us > (extract(epoch FROM now()) * 1e6)::bigint - 86400000000
+_NOW = "(extract(epoch FROM now()) * 1e6)::bigint"
+_CELLS = ", ".join(f"tool_h{cell:02d}" for cell in range(13))
+_MIDDLES = ", ".join(str(64 * 4**cell // 2) for cell in range(12)) + f", {64 * 4**11}"
+"""The ledger's histograms of how long tools took: a cell ends at 64 microseconds times a power of four, its middle is
+half of that, and the last one has no end (stores/rollups.py; a test compares)."""
+RUNNING = f"""
+    WITH cells AS (
+      SELECT tool_name, middle, sum(n) AS n
+      FROM rollups, unnest(ARRAY[{_CELLS}], ARRAY[{_MIDDLES}]) AS cell(n, middle)
+      WHERE hour_us > {_NOW} - 604800000000 GROUP BY tool_name, middle
+    ), summed AS (
+      SELECT tool_name, middle, sum(n) OVER (PARTITION BY tool_name ORDER BY middle) AS below,
+        sum(n) OVER (PARTITION BY tool_name) AS held FROM cells
+    ), usual AS (
+      SELECT tool_name, min(middle) FILTER (WHERE below >= 0.95 * held) AS p95_us FROM summed WHERE held > 0 GROUP BY 1
     )
-    SELECT age.age_us / 1e6 AS "age", age.age_us / nullif(usual.p95_us, 0) AS "times its p95", age.tool_name AS "tool",
-      coalesce(nullif(agents.agent_type, ''), 'main') AS "agent type", sessions.project AS "project",
-      sessions.machine AS "machine", age.session_id AS "session"
-    FROM age LEFT JOIN usual USING (tool_name)
-    LEFT JOIN agents ON agents.session_id = age.session_id AND agents.agent_id = age.agent_id
-    LEFT JOIN sessions ON sessions.session_id = age.session_id
-    WHERE coalesce(sessions.ended_us, 0) < age.pre_us AND coalesce(sessions.canary, 0) = 0
-    ORDER BY age.age_us DESC LIMIT 100
+    SELECT ({_NOW} - e.at_us) / 1e6 AS "age", ({_NOW} - e.at_us) / usual.p95_us::float AS "times its p95",
+      e.tool_name AS "tool", coalesce(nullif(e.agent_type, ''), 'main') AS "agent type", e.project AS "project",
+      e.machine AS "machine", e.session_id AS "session"
+    FROM events e JOIN tool_calls t ON t.tool_use_id = e.tool_use_id AND t.pre_event = e.id AND t.end_us IS NULL
+    LEFT JOIN usual ON usual.tool_name = e.tool_name LEFT JOIN sessions s ON s.session_id = e.session_id
+    WHERE e.event = 'PreToolUse' AND e.at_us > {_NOW} - 21600000000 AND e.canary = 0
+      AND coalesce(t.outcome, '') <> 'denied' AND coalesce(s.ended_us, 0) < e.at_us
+    ORDER BY e.at_us LIMIT 100
 """
-SILENT = """
-    SELECT ((extract(epoch FROM now()) * 1e6)::bigint - last_us) / 1e6 AS "silent for", project AS "project",
+SILENT = f"""
+    SELECT ({_NOW} - last_us) / 1e6 AS "silent for", project AS "project",
       model AS "model", machine AS "machine", session_id AS "session"
     FROM sessions WHERE canary = 0 AND coalesce(ended_us, 0) < last_us
-      AND last_us > (extract(epoch FROM now()) * 1e6)::bigint - 86400000000
+      AND last_us > {_NOW} - 86400000000
     ORDER BY last_us LIMIT 100
 """
 INCIDENTS = f"""
     WITH said AS (
       SELECT {SAFE_BODY} AS b, at_us FROM journal_notes WHERE kind = 'incident'
-        AND at_us > (extract(epoch FROM now()) * 1e6)::bigint - 2592000000000
+        AND at_us > {_NOW} - 2592000000000
     ), opened AS (
       SELECT coalesce(b->>'incident', b->>'id') AS id, b->>'severity' AS severity, b->>'title' AS title,
         b->>'project' AS project, at_us FROM said WHERE b->>'action' = 'open'
@@ -63,10 +69,10 @@ INCIDENTS = f"""
     SELECT opened.severity AS "severity", opened.title AS "what", opened.project AS "project",
       CASE coalesce(last.action, 'open') WHEN 'ack' THEN 'acknowledged' WHEN 'mitigate' THEN 'mitigated'
         WHEN 'reopen' THEN 'reopened' ELSE 'open' END AS "state", last.by AS "by",
-      ((extract(epoch FROM now()) * 1e6)::bigint - opened.at_us) / 1e6 AS "age",
+      ({_NOW} - opened.at_us) / 1e6 AS "age",
       CASE WHEN acked.id IS NULL THEN
         CASE opened.severity WHEN 'P0' THEN 300 WHEN 'P1' THEN 900 WHEN 'P2' THEN 3600 ELSE 86400 END
-        - ((extract(epoch FROM now()) * 1e6)::bigint - opened.at_us) / 1e6 END AS "left to answer",
+        - ({_NOW} - opened.at_us) / 1e6 END AS "left to answer",
       opened.id AS "incident"
     FROM opened LEFT JOIN last ON last.id = opened.id LEFT JOIN acked ON acked.id = opened.id
     WHERE coalesce(last.action, 'open') IN ('open', 'ack', 'mitigate', 'reopen')
@@ -94,8 +100,9 @@ def queue() -> Row:
         ),
         table(
             "Calls that run",
-            """Calls without an end, the oldest first, and how many times as long as nineteen of twenty
-            calls of that tool took in the last week. `levaithan session show ID` tells more.""",
+            """Calls of the last six hours without an end, the oldest first, and how many times as long as
+            nineteen of twenty calls of that tool took in the last week (within a factor of two).
+            `levaithan session show ID` tells more.""",
             [sql(RUNNING)], width=14, overrides=[measured("age", "s"), coloured("times its p95", QUEUE_AGE)],
         ),
         table(

@@ -220,6 +220,17 @@ def test_every_runbook_that_a_panel_leads_to_is_of_a_rule_and_written() -> None:
     assert {one.lower() for one in led} - written == set()
 
 
+def test_the_histogram_of_tools_is_read_as_the_ledger_writes_it() -> None:
+    from levaithan.stores import rollups
+
+    (panel,) = [one for _, one in PANELS if one["title"] == "Calls that run"]
+    cells, middles = re.findall(r"ARRAY\[([^\]]+)\]", panel["targets"][0]["rawSql"])
+    assert cells.split(", ") == [name for name in rollups.MEASURES if name.startswith("tool_h")]
+    assert [int(one) for one in middles.split(", ")] == [
+        *(bound // 2 for bound in rollups.BOUNDS_US), rollups.BOUNDS_US[-1],
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def prometheus(promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Prometheus with a month of figures."""
