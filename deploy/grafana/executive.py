@@ -172,7 +172,8 @@ def agents() -> Row:
     few: tuple[tuple[float | None, str], ...] = ((None, GREEN), (0.10, YELLOW), (0.25, RED))
     return Row("Agent performance", "which agent type earns its keep?", [
         table(
-            "Agents by type", """From the ledger, over the last seven days: calls, the share that failed or was refused, and
+            "Agents by type",
+            """From the ledger, over the last seven days: calls, the share that failed or was refused, and
             how long tools ran. Under 20 calls a share says little. What a type costs:
             `levaithan cost report --by agent`.""",
             [sql(AGENT_TYPES)], width=24, height=9, timeFrom="7d", runbook="ToolFailures",
