@@ -84,10 +84,10 @@ def _records(now_s: float) -> list[dict[str, Any]]:
 def _incidents(note: Any) -> None:
     for name, severity in {"open": "P1", "acked": "P2", "again": "P1", "over": "P0", "wrong": "P3"}.items():
         more = {"severity": severity, "detection": "performance", "project": "/p/one"}
-        note("incident", 600, action="open", incident=f"INC-{name}", title=f"{name} it is", **more)
-    note("incident", 500, action="ack", incident="INC-acked")
-    for step, back in (("ack", 550), ("resolve", 400), ("reopen", 300)):
+        note("incident", 300, action="open", incident=f"INC-{name}", title=f"{name} it is", **more)
+    note("incident", 250, action="ack", incident="INC-acked")
+    for step, back in (("ack", 250), ("resolve", 200), ("reopen", 150)):
         note("incident", back, action=step, incident="INC-again")
-    for step, back in (("ack", 550), ("resolve", 400), ("close", 300)):
+    for step, back in (("ack", 250), ("resolve", 200), ("close", 150)):
         note("incident", back, action=step, incident="INC-over")
-    note("incident", 300, action="false_positive", incident="INC-wrong", why="a drill")
+    note("incident", 150, action="false_positive", incident="INC-wrong", why="a drill")
