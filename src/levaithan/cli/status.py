@@ -97,6 +97,7 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         where = f"{first.get('place', '')}: {first.get('problem', 'it failed')}"
         yield row("canary", "fail", where, str(first.get("remedy") or "levaithan doctor"), at=canary.get("at"))
     yield from _sharing(told.get("sharing") or {})
+    yield from _monitor(told.get("monitor") or {})
 
 
 def _sharing(told: dict[str, Any]) -> Iterator[Row]:
@@ -108,6 +109,29 @@ def _sharing(told: dict[str, Any]) -> Iterator[Row]:
     else:
         words = f"decides by its own share: {told.get('error') or told.get('why')}"
         yield row("sharing", "warn", words, "levaithan store check counters", **told)
+
+
+def _monitor(told: dict[str, Any]) -> Iterator[Row]:
+    """What the monitor cannot do just now, and what it is that operators should look at."""
+    if not told.get("child"):
+        return  # switched off, or it has not begun yet; a loop that failed shows in `levaithan doctor`
+    for what, failure in (told.get("failures") or {}).items():
+        words = f"it cannot {what}: {failure.get('error')}"
+        yield row("monitor", "warn", words, "see logs/service.log; it tries again by itself", **failure)
+    waiting = (told.get("journal") or {}).get("waiting")
+    if waiting:
+        words = f"{waiting} of its records wait for the journal: {told['journal'].get('error')}"
+        yield row("monitor", "warn", words, "levaithan doctor")
+    open_ = told.get("incidents") or {}
+    for severity in ("P0", "P1", "P2", "P3"):
+        if count := open_.get(severity):
+            words = f"{count} open incident{'s' if count > 1 else ''} of severity {severity}"
+            yield row("incidents", "fail" if severity in ("P0", "P1") else "warn", words, "levaithan incident list")
+    mode = told.get("mode") or "normal"
+    if mode != "normal":
+        yield row("mode", "warn", f"the mode is {mode}", "levaithan mode show")
+    if not open_ and not told.get("failures"):
+        yield row("monitor", "ok", f"{told.get('doing')}, {told.get('firing', 0)} alerts firing")
 
 
 def _journal(home: Home) -> Iterator[Row]:

@@ -121,6 +121,7 @@ def status(app: App) -> dict[str, Any]:
             "problems": app.conf.problems, "restart_needed": app.restart_needed, "stores": places(app.settings),
         },
         "projector": projector,
+        "monitor": app.monitor.status(),
         "loops": app.supervisor.states(),
         "canary": app.chores.canary,
         "sharing": app.sharing.status(),

@@ -1,0 +1,18 @@
+"""The settings of the monitor's process (see settings)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from levaithan.config.store_settings import StoreSettings
+
+
+class MonitorSettings(StoreSettings):
+    """Whether a home is monitored, and how closely."""
+
+    monitor: bool = Field(
+        default=True, description="Count metrics, evaluate alerts, open incidents and act on them (on, off)"
+    )
+    monitor_interval_s: int = Field(
+        default=5, ge=1, le=300, description="Seconds between two looks of the monitor at metrics and alerts"
+    )
