@@ -16,3 +16,8 @@ class MonitorSettings(StoreSettings):
     monitor_interval_s: int = Field(
         default=5, ge=1, le=300, description="Seconds between two looks of the monitor at metrics and alerts"
     )
+    alert_evaluation: bool = Field(
+        default=True,
+        description="Evaluate the alert rules in the monitor too (on, off); off where Prometheus does and its "
+        "Alertmanager sends here",
+    )

@@ -174,7 +174,8 @@ class Protected:
         no service runs."""
         if full:
             python = self.python or "python3"
-            run = [f"{python} -P -m levaithan.{part} --home {self.home}" for part in ("service", "projector", "monitor")]
+            parts = ("service", "projector", "monitor")
+            run = [f"{python} -P -m levaithan.{part} --home {self.home}" for part in parts]
             return [*run, "levaithan serve", f"{self.home}/bin/levaithan-hook"] if self.service_pid() else _OUR_NAMES
         python = os.path.basename(self.python)
         return ["levaithan", "python", "python3", python] if self.service_pid() else ["levaithan"]

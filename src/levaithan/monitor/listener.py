@@ -103,7 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.UNAUTHORIZED, "the bearer token of keys/alertmanager.token is needed")
         else:
             code, words = self.server.take(self.rfile.read(int(length)))
-            self._answer(code, orjson.dumps({"ok": code < HTTPStatus.BAD_REQUEST, "message": words}), "application/json")
+            self._answer(
+                code, orjson.dumps({"ok": code < HTTPStatus.BAD_REQUEST, "message": words}), "application/json"
+            )
 
     def _known(self) -> bool:
         wanted = self.server.token()
@@ -113,7 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, code: HTTPStatus, words: str) -> None:
         """Without having read what was sent: the connection ends."""
         self.close_connection = True
-        self._answer(code, orjson.dumps({"ok": False, "message": words}), "application/json")
+        self._said(code, words)
+
+    def _said(self, code: HTTPStatus, words: str) -> None:
+        told = {"ok": code < HTTPStatus.BAD_REQUEST, "message": words}
+        self._answer(code, orjson.dumps(told), "application/json")
 
     def _answer(self, code: HTTPStatus, body: bytes, kind: str = _TEXT) -> None:
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """A child of the service: a Python process of ours, nudged through its stdin, never an orphan (the pipe's end ends it).
 
-Its memory, its drivers and its crashes are its own. The projector and the monitor are such children; what they tell is a
-file in the run folder.
+Its memory, its drivers and its crashes are its own. The projector and the monitor are such children; what they tell is
+a file in the run folder.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Child:
             self._pipe = -1
 
     def status(self) -> dict[str, Any]:
-        """What the child wrote about itself; {} when there is nothing to read. `child` is the pid of the one that runs."""
+        """What the child wrote about itself, {} when it wrote nothing; `child` is the pid of the one that runs."""
         try:
             with open(f"{self.home.run}/{self.name}.json", "rb") as file:  # noqa: PTH123 - several times a second
                 told = orjson.loads(file.read(1 << 20))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import pytest
 
 from levaithan.hot.journal import Journal
 from levaithan.monitor.following import Following
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def put(home: Home, first: int, last: int) -> None:
     """Events number `first` to `last`."""
+    Path(home.root).mkdir(exist_ok=True)
     journal = Journal(home.journal, fsync="never", segment_bytes=4096)
     for number in range(first, last + 1):
         body = {"v": 1, "kind": "event", "id": f"{number:032x}", "at": "2026-11-27T05:00:00.000000Z", "event": "Stop"}
@@ -74,6 +75,7 @@ def test_what_it_wrote_itself_is_not_taken_twice_even_over_a_restart(home: Home)
     written = writer.write("incident", {"action": "open", "incident": "INC-1"})
     told = following.dump()
     assert list(told["own"]) == [written["id"]]
+    assert writer.error == ""
     after = Following(home.journal)
     assert after.load(told)
     put(home, 3, 3)
