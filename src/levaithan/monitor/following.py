@@ -1,7 +1,4 @@
-"""The journal as the monitor reads it: every record once and in order, from a cursor that is kept with what came of it.
-
-Records that the monitor wrote itself were taken when they were written; they are not taken a second time.
-"""
+"""The journal as the monitor reads it: every record in order, from a cursor that is kept with what came of it."""
 
 from __future__ import annotations
 
@@ -17,12 +14,11 @@ BATCH_BYTES = 1 << 20
 
 
 class Following:
-    """Where in the journal of the folder `directory` we are. own: ids of records that we wrote and have not met yet."""
+    """Where in the journal of the folder `directory` we are. skipped: damaged lines that were passed over."""
 
     def __init__(self, directory: str) -> None:
         self._feed = Feed(directory)
         self.cursor: Cursor | None = None
-        self.own: dict[str, None] = {}
         self.skipped = 0
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -34,7 +30,7 @@ class Following:
         for one in batch:
             if one.record is None:
                 self.skipped += 1
-            elif self.own.pop(str(one.record.get("id")), 0) == 0:
+            else:
                 yield one.record
         self.cursor = after
 
@@ -42,16 +38,16 @@ class Following:
         """The place, JSON-able."""
         one = self.cursor
         place = None if one is None else [one.journal, one.segment, one.offset, one.seq, one.hash]
-        return {"cursor": place, "own": list(self.own), "skipped": self.skipped}
+        return {"cursor": place, "skipped": self.skipped}
 
     def load(self, told: dict[str, Any]) -> bool:
-        """Go on from what `dump` gave; False (and nothing is changed) when this journal has no such place."""
+        """Go on from what `dump` gave; False (and nothing is changed) when this journal has no such place. Raises
+        KeyError, TypeError and ValueError for what is no dump."""
         place = told["cursor"]
         if place is not None:
             cursor = Cursor(str(place[0]), str(place[1]), int(place[2]), int(place[3]), str(place[4]))
             if cursor.journal != self._feed.journal() or self._feed.doubt(cursor):
                 return False
             self.cursor = cursor
-        self.own = dict.fromkeys(map(str, told["own"]))
         self.skipped = int(told["skipped"])
         return True
