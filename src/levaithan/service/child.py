@@ -105,7 +105,7 @@ class Child:
                 return
             text = line.decode("utf-8", "replace").rstrip()[:2000]
             said.append(text)
-            self._say(f"{self.name} said", level="warning", text=text)
+            self._say(f"{self.name} said", level="warning", component=self.name, text=text)
 
     async def _end(self, child: asyncio.subprocess.Process) -> None:
         """The end of the pipe ends it; what does not end is killed."""
