@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import (
     all_stores,
+    evaluating,
     graph_helix,
     hooks,
     ledger_postgres,
@@ -27,6 +28,7 @@ from tests.bench import (
     sharing,
     store_faults,
     throughput,
+    watching,
 )
 from tests.e2e import real_client
 
@@ -50,12 +52,14 @@ class Sizes:
     steady_s: float = 60.0
     faults: int = 100_000
     pause_s: float = 60.0
+    watched: int = 500_000
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.bursts} bursts of 16, {self.events:,} events through the service, "
             f"{self.ledger:,} in the ledger, {self.starts} starts of each command, {self.projected:,} events into "
             f"PostgreSQL, {self.months:,} in it, {self.graph:,} into HelixDB, {self.texts:,} texts to remember, "
+            f"{self.watched:,} to watch, "
             f"{self.faults:,} past the faults of each server, one of which is stopped for {self.pause_s:g} s"
         )
 
@@ -64,6 +68,7 @@ FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=2
 QUICK = Sizes(
     rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000,
     texts=500, steady_s=10.0, faults=6_000, pause_s=3.0,
+    watched=40_000,
 )  # fmt: skip
 
 
@@ -100,6 +105,8 @@ _PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
     ),
     "elasticsearch": ("Elasticsearch", lambda folder, sizes: search_elastic.measure(folder, sizes.projected)),
     "helix": ("HelixDB", lambda folder, sizes: graph_helix.measure(folder, sizes.graph, sizes.starts)),
+    "evaluating": ("what the rules cost", lambda folder, sizes: evaluating.measure(folder, sizes.rounds * 3)),
+    "watching": ("what watching costs", lambda folder, sizes: watching.measure(folder, sizes.watched, sizes.steady_s)),
     "memory": ("texts to remember", lambda folder, sizes: memory.measure(folder, sizes.texts)),
     "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.steady_s)),
     "faults": (

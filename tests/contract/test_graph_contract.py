@@ -204,3 +204,17 @@ def test_drop_all_leaves_an_empty_graph(graph: Any) -> None:
     assert graph.cursor() is None
     assert graph.touched("/p/a.py") == []
     assert sum(graph.kinds().values()) == 0
+
+
+def test_an_incident_is_connected_to_its_session_and_to_what_that_touched(graph: Any) -> None:
+    opened = {"seq": 3, "v": 1, "kind": "incident", "id": "a" * 32, "at": event(2)["at"], "action": "open",
+              "by": "monitor",
+              "incident": "inc-0123456789", "title": "a burst", "severity": "P2", "session_id": "s1"}  # fmt: skip
+    later = {**opened, "seq": 4, "id": "b" * 32, "action": "ack", "by": "ada"}
+    elsewhere = {**opened, "seq": 5, "id": "c" * 32, "incident": "inc-none", "session_id": None}
+    put(graph, [call(1, "Write", file_path="/p/a.py"), opened, later, elsewhere])
+    found = {one.node for one in graph.blast(Node("Incident", "inc-0123456789"), 3)}
+    assert {Node(SESSION, "s1"), Node(FILE, "/p/a.py")} <= found
+    assert not graph.known(Node("Incident", "inc-none"))
+    assert graph.fingerprints(3, 5).keys() == {3}
+    assert graph.fingerprints(3, 3)[3] == graph.expected(delivery(opened))

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.contract.test_graph_contract import call, story
 from tests.support import helix_place, homes, payloads
+from tests.support.faulted_stores import small_disk
 from tests.support.ledger_records import cursor, delivery
+from tests.support.namespaces import fill
 
 from levaithan.stores.roles import StoreBusyError, StoreTimeoutError, StoreUnsupportedError
 
@@ -244,3 +246,24 @@ def test_commands_ask_the_service_that_owns_it_and_own_it_when_there_is_none(tmp
         assert made["dead_letters"] == 0
     assert homes.rows(root, "graph", "touched", "/p/a.py") == [row]
     assert homes.rows(root, "store", "compare", "graph")[0]["equal"]
+
+
+def test_a_full_disk_under_the_engine_is_named(tmp_path: Path) -> None:
+    with small_disk("64m") as disk:
+        if disk is None:
+            pytest.skip("this user may mount no small disk. next: run as root")
+        made = helix_place.graph(f"helix://{disk}/engine", tmp_path / "state", timeout_s=2.0)
+        made.migrate()
+        fill(disk)
+        with pytest.raises(StoreBusyError, match=f"no space left on the disk of {disk}") as caught:
+            made.apply([delivery(call(n, "Write", "s", file_path=f"/p/{n}")) for n in range(1, 50)], cursor(50))
+        assert "free disk space" in caught.value.fix
+        (disk / "filler").unlink()
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                made.apply([delivery(call(n, "Write", "s", file_path=f"/p/{n}")) for n in range(1, 50)], cursor(50))
+                break
+            except StoreBusyError:
+                assert time.monotonic() < limit, "it does not go on"
+        made.close()

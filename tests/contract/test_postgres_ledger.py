@@ -458,6 +458,17 @@ def test_who_may_not_make_the_schema_is_told_so(postgres_server: Any) -> None:
     ledger.close()
 
 
+def test_the_pool_is_told_for_the_metrics(ledger: Any) -> None:
+    ledger.close()
+    assert ledger.pool() is None
+    ledger.rows("SELECT 1")
+    used, most = ledger.pool()
+    assert used == 0
+    with ledger.links.reader():
+        assert ledger.pool() == (1, most)
+    assert most > 1
+
+
 def test_a_wrong_password_is_said_without_showing_it(url: str) -> None:
     password = "sword" + "fish"
     ledger = postgres_place.ledger(url, password=password)

@@ -110,6 +110,30 @@ def test_many_at_once_pass_no_more_than_the_limit(machines: Machines) -> None:
         assert sum(pool.map(ask, range(4))) == 50
 
 
+def test_a_window_that_is_looked_at_holds_and_does_not_count(machines: Machines) -> None:
+    one, two = machines.deciding("a"), machines.deciding("b")
+    for n in range(2):
+        assert one.admit(f"r{n}", [("refused", 1 << 50)], MINUTE_US) is None
+        assert two.admit(f"e{n}", [("project", 9)], MINUTE_US, [("refused", 3)]) is None
+    assert one.admit("r2", [("refused", 1 << 50)], MINUTE_US) is None
+    full = two.admit("e2", [("project", 9)], MINUTE_US, [("refused", 3)])
+    assert full is not None
+    assert full[:2] == ("refused", 3)
+    assert two.admit("e3", [("project", 3)], MINUTE_US) is None, "two were counted, and not the refused one"
+    assert two.admit("e4", [("project", 3)], MINUTE_US) is not None
+
+
+def test_what_machines_use_is_pooled_by_age_and_said_again_in_place_of_before(machines: Machines) -> None:
+    one, two, third = machines.deciding("a"), machines.deciding("b"), machines.deciding("c")
+    assert one.pool("tokens", [(3, 100), (50, 7)], MINUTE_US) == []
+    assert one.pool("tokens", [(3, 100), (50, 7)], MINUTE_US) == []
+    assert sorted(two.pool("tokens", [(0, 5)], MINUTE_US)) == [(3, 100), (50, 7)]
+    assert sorted(third.pool("tokens", [], MINUTE_US)) == [(0, 5), (3, 100), (50, 7)]
+    assert one.pool("tokens", [], MINUTE_US) == [(0, 5)]
+    assert third.pool("tokens", [], MINUTE_US) == [(0, 5)]
+    assert third.pool("tokens", [], 1) == [], "what is older does not count"
+
+
 # -- budgets --
 
 

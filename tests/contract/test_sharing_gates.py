@@ -117,6 +117,79 @@ def test_at_a_partition_a_quota_is_this_machine_s_share(pair: Any) -> None:
     assert one.ask("s1").decision.rule == "pace.project", "at least one"
 
 
+def refused(machine: Machine, times: int, session: str) -> list[str | None]:
+    return [machine.ask(session, command="rm -rf /").decision.rule for _ in range(times)]
+
+
+DENIALS = "[pace]\ndenials_per_minute = 0\ndenials_per_minute_by_project = 4\n" + QUIET
+
+
+def test_refusals_of_a_project_count_on_all_machines(pair: Any) -> None:
+    one, two = pair(DENIALS)
+    assert "pace.denials" not in refused(one, 2, "s1") + refused(two, 2, "s2")
+    for machine in (one, two):
+        said = machine.ask("s3").decision
+        assert (said.verdict, said.rule) == ("deny", "pace.denials")
+        why = said.reason or ""
+        assert "4 calls in this project were refused on all machines in the last minute, the limit is 4" in why
+    assert rules(one, 3, "s1") == ["pace.denials"] * 3
+    said = two.ask("s4").decision
+    assert "4 calls in this project were refused" in (said.reason or ""), "its own refusals do not count"
+    other = one.ask("s1", more={"cwd": "/srv/q"}).decision
+    assert other.rule == "pace.denials", "the project is the header's, whatever the folder"
+
+
+def test_a_call_that_is_only_looked_at_is_not_counted_as_refused(pair: Any) -> None:
+    one, two = pair(DENIALS + "calls_per_minute_by_project = 6\n")
+    assert rules(one, 5) == [None] * 5
+    assert refused(two, 1, "s2")[0] not in {"pace.denials", "pace.project"}
+    assert rules(two, 2, "s2") == [None, "pace.project"]
+
+
+def test_at_a_partition_refusals_are_held_against_this_machine_s_share(pair: Any) -> None:
+    one, _ = pair(DENIALS)
+    one.decisions.machines = 2
+    one.leave()
+    assert "pace.denials" not in refused(one, 2, "s1")
+    said = one.ask("s1").decision
+    assert said.rule == "pace.denials"
+    assert "on this machine, whose share of 4 it is" in (said.reason or "")
+    assert "the limit is 2" in (said.reason or "")
+
+
+TOKENS = "[pace]\ntokens_per_minute_by_project = 1000\n" + QUIET
+
+
+def used(machine: Machine, transcript: Transcript, tokens: int) -> Outcome:
+    transcript.line(f"msg_{secrets.token_hex(6)}", {"input_tokens": tokens, "output_tokens": 0}, at=at())
+    return machine.ask(transcript.session, more={"transcript_path": str(transcript.path)})
+
+
+def test_tokens_of_a_project_count_on_all_machines_once(pair: Any, tmp_path: Path) -> None:
+    one, two = pair(TOKENS)
+    mine, theirs = Transcript(tmp_path / "one", "s1"), Transcript(tmp_path / "two", "s2")
+    assert used(one, mine, 600).decision.verdict == "allow"
+    for _ in range(3):
+        assert one.ask("s1", more={"transcript_path": str(mine.path)}).decision.verdict == "allow", "said again"
+    said = used(two, theirs, 500).decision
+    assert (said.verdict, said.rule) == ("deny", "pace.tokens")
+    assert "1100 tokens of this project on all machines in the last minute, the limit is 1000" in (said.reason or "")
+    assert "wait " in (said.reason or "")
+    again = one.ask("s1", more={"transcript_path": str(mine.path)}).decision
+    assert again.rule == "pace.tokens", "the other's count here"
+
+
+def test_at_a_partition_tokens_are_held_against_this_machine_s_share(pair: Any, tmp_path: Path) -> None:
+    one, _ = pair(TOKENS)
+    one.decisions.machines = 2
+    one.leave()
+    mine = Transcript(tmp_path / "one", "s1")
+    assert used(one, mine, 400).decision.verdict == "allow"
+    said = used(one, mine, 100).decision
+    assert said.rule == "pace.tokens"
+    assert "on this machine, whose share of 1000 it is" in (said.reason or "")
+
+
 # -- budgets --
 
 DAY = '[[budgets.limit]]\nscope = "day"\nusd = 10\n[pace]\n' + QUIET

@@ -200,6 +200,11 @@ SPECIAL: dict[str, dict[str, Callable[[Path, Path, random.Random], None]]] = {
         "of another form": _text('{"version": 1, "halts": {"all": true}}\n'),
         "with a strange halt": _text('{"version": 1, "halts": [{"scope": "galaxy"}]}\n'),
     },
+    "state/restraints.json#version": {
+        "of another version": _text('{"version": 2, "restraints": []}\n'),
+        "of another form": _text('{"version": 1, "restraints": [1]}\n'),
+        "with a strange restraint": _text('{"version": 1, "restraints": [{"kind": "hold"}]}\n'),
+    },
     "state/hot.conf#version": {
         "of another version": _text("format=2\npython=\nsrc=\nfsync=perhaps\nsegment_bytes=-5\n"),
         "of another Python": _replaced(b"python=/", b"python=/nonexistent/"),

@@ -157,6 +157,8 @@ class Trial:
             one = Projector(paths.home_at(self.root), settings_of.load(self.root), None)
             for _ in range(40):
                 one.turn()
+                for worker in one.workers:  # the memory's, where a language model makes its vectors
+                    worker._stretch()
                 if all(follower.idle for follower in one.followers):
                     break
                 time.sleep(0.05)

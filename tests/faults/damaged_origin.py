@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.faults import damages
 from tests.support import forks, homes
 
-from levaithan.hot import paths
+from levaithan.hot import paths, restraints
 from levaithan.hot.journal import Journal
 from levaithan.install import home_files, hooks
 from levaithan.journal import seal
@@ -34,6 +34,7 @@ class Origin:
         halt = {"id": "h-1", "scope": "session", "target": "other", "reason": "r", "by": "b", "expires_at": None}
         halts = {"version": 1, "halts": [halt | {"set_at": "2026-01-01T00:00:00Z"}]}
         Path(self.home.halts).write_text(json.dumps(halts))
+        restraints.set_restraint(self.home, "read_only", "session", "another", reason="r", by="b")
         Path(self.home.state, "machine-id").write_text("machine-of-the-test\n")
         self.calls = self._live()
         self._others()

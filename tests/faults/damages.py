@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.faults.damage_ways import FILE_WAYS, FOLDER_WAYS, SPECIAL
 
-HOOKS = ("halt_check", "policy_check", "session_register", "audit_record")
+HOOKS = ("halt_check", "policy_check", "restraint_check", "session_register", "audit_record")
 GATE = ("context/workflows.toml", "context/policies/base.toml", *(f"hooks/{name}.py" for name in HOOKS))
 """What the gate is made of: while one of these is broken a guard may refuse, and nothing else may."""
 JOURNAL = ("segment:first", "segment:middle", "segment:last")
@@ -23,8 +23,9 @@ FILES = (
     *JOURNAL, *JOURNAL, *GATE, "state/ledger.sqlite3", "state/ledger.sqlite3", "state/search.sqlite3",
     "state/ledger.sqlite3-wal", "state/search.sqlite3-wal", "state/projector.lock", "run/service.lock",
     "run/start.lock", "run/hook.sock", "run/service.json", "run/projector.json", "state/halts.json",
-    "state/halts.json", "state/hot.conf", "state/machine-id", "state/gap", "session", "logs/journal/checkpoints.jsonl",
-    "keys/journal.key", "keys/journal.pub", "state/installs.json", "state/cache/policy.json",
+    "state/halts.json", "state/restraints.json", "state/hot.conf", "state/machine-id", "state/gap", "session",
+    "logs/journal/checkpoints.jsonl", "keys/journal.key", "keys/journal.pub", "state/installs.json",
+    "state/cache/policy.json",
     "state/cache/workflows.json", "state/shipped.json", ".env", "logs/service.log", "logs/hook-errors.log",
 )  # fmt: skip
 FOLDERS = (

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tests.faults.damages import Damage
 
 LOOKED_AT = (
-    "home", "files", "settings", "hot.conf", "key", "socket", "halts", "installs", "logs", "rules", "gate", "journal",
-    "chain", "lost", "stores", "hooks",
+    "home", "files", "settings", "hot.conf", "key", "socket", "halts", "restraints", "installs", "logs",
+    "rules", "gate", "journal", "chain", "lost", "stores", "hooks",
 )  # fmt: skip
 """The checks of doctor that look at the home itself; the others start processes, or look at Claude Code."""
-GATE_PATHS = ("context", "hooks", "state/halts", "state/cache", "state")
+GATE_PATHS = ("context", "hooks", "state/halts", "state/restraints", "state/cache", "state")
 """While one of these is damaged a guard may refuse what is harmless."""
 WAY_OUT = r"levaithan doctor|setup\.sh"
 RECORDS_GONE = (
@@ -32,6 +32,8 @@ _MISPLACED = ("between", "beyond", "another record", "another segment", "a path"
 _SAID: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("state/halts.json", (*_UNUSABLE, "empty", "closed"), "emergency stop cannot be read"),
     ("state/halts.json#", (), "emergency stop cannot be read"),
+    ("state/restraints.json", (*_UNUSABLE, "empty", "closed"), "restraints cannot be read"),
+    ("state/restraints.json#", (), "restraints cannot be read"),
     ("state/installs.json", (*_UNUSABLE[:4], "empty", "closed"), "not readable as a list of installs"),
     ("state/installs.json#", (), "not readable as a list of installs"),
     ("keys/journal.key", (*_UNUSABLE, "empty", "closed", "open to all"), r"signing key|journal\.key cannot be used"),

@@ -90,6 +90,7 @@ CUT = {
     "context/workflows.toml": 1,
     "hooks/policy_check.py": 3,
     "hooks/halt_check.py": 3,
+    "hooks/restraint_check.py": 3,
     "context/policies/base.toml": 40,
 }
 """A file of the gate, and every how many bytes it is cut; a cut at the end of each line comes with it."""

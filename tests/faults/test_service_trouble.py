@@ -98,7 +98,7 @@ def test_a_hook_that_hangs_is_interrupted(tmp_path: Path, body: str) -> None:
     home = paths.home_at(homes.make_home(tmp_path / "h", native=False, deadline_ms=300))
     Path(home.hooks, "hanging.py").write_text(f"def hook(event, context):\n    {body}\n")
     flows = Path(home.context, "workflows.toml")
-    flows.write_text(flows.read_text().replace('["halt_check", "policy_check"]', '["hanging"]', 1))
+    flows.write_text(flows.read_text().replace('["halt_check", "policy_check", "restraint_check"]', '["hanging"]', 1))
     with homes.serving(home.root):
         begun = time.monotonic()
         with Client(home) as other:
@@ -123,7 +123,7 @@ def test_changed_rules_are_taken_up_while_it_runs(tmp_path: Path) -> None:
             "def hook(event, context):\n    return Opinion('deny', 'never', 'never')\n"
         )
         flows = Path(home.context, "workflows.toml")
-        flows.write_text(flows.read_text().replace('["halt_check", "policy_check"]', '["never"]', 1))
+        flows.write_text(flows.read_text().replace('["halt_check", "policy_check", "restraint_check"]', '["never"]', 1))
         homes.until(lambda: b"never" in ask(home, event())[1], 10)
         conf = Path(home.hot_conf)
         text = conf.read_text()

@@ -15,7 +15,7 @@ from hook_process import PYTHON, ROOT, run, sound
 from levaithan.hot import halts, paths
 
 DATA = ROOT / "tests" / "data" / "payloads"
-HOOKS = ("halt_check", "policy_check", "session_register", "audit_record")
+HOOKS = ("halt_check", "policy_check", "restraint_check", "session_register", "audit_record")
 Payload = Callable[..., dict[str, Any]]
 
 

@@ -20,7 +20,10 @@ Payload = Callable[..., dict[str, Any]]
 
 HARMLESS = ("state/machine-id", "state/cache/workflows.json", "state/cache/policy.json", "state/installs.json")
 """Without them the gate decides as ever."""
-NEEDED = ("state/halts.json", "hooks/policy_check.py", "hooks/halt_check.py")
+NEEDED = (
+    "state/halts.json", "state/restraints.json", "hooks/policy_check.py", "hooks/halt_check.py",
+    "hooks/restraint_check.py",
+)  # fmt: skip
 """Without them nothing guarded may pass."""
 
 

@@ -45,6 +45,16 @@ def weaviate(url: str) -> str:
         return ""
 
 
+def prometheus(url: str) -> str:
+    fetched(f"{url}/-/ready")
+    return str(json.loads(fetched(f"{url}/api/v1/status/buildinfo"))["data"]["version"])
+
+
+def alertmanager(url: str) -> str:
+    fetched(f"{url}/-/ready")
+    return str(json.loads(fetched(f"{url}/api/v2/status"))["versionInfo"]["version"])
+
+
 def fetched(
     url: str,
     authority: str = "",

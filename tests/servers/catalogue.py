@@ -1,4 +1,4 @@
-"""The stores whose servers tests can have, and how each is made here. Adding one is a line in each table."""
+"""The servers that tests can have, stores and what watches them, and how each is made here: a line in each table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ LOCAL = {
     "redis": "tests.servers.redis:Redis",
     "elasticsearch": "tests.servers.elasticsearch:Elasticsearch",
     "helix": "tests.servers.helix:Helix",
+    "prometheus": "tests.servers.prometheus:Prometheus",
+    "alertmanager": "tests.servers.alertmanager:Alertmanager",
 }
 STORES = (*LOCAL, "weaviate")
 NOT_LOCAL = {

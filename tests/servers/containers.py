@@ -135,5 +135,7 @@ MADE: dict[str, Callable[[], Contained]] = {
         "--host 0.0.0.0 --port 8080 --scheme http",
         also={"grpc": 50051},
     ),
+    "prometheus": lambda: Contained("prometheus", 9090, "http://{host}:{port}", asking.prometheus),
+    "alertmanager": lambda: Contained("alertmanager", 9093, "http://{host}:{port}", asking.alertmanager),
 }  # fmt: skip
 """HelixDB is always a process of this machine: its engine comes in a wheel."""

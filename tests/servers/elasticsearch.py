@@ -32,7 +32,10 @@ SHA512 = (
     "4defcfa2849948eea3b0b47c2065f994908603939fc2a4774c9c4d868c5ec1dd"
 )
 _HEAP = "512m"
-_JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
+_JAVA_OPTIONS = (
+    "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:-AlwaysPreTouch",
+    "-XX:+ExitOnOutOfMemoryError",
+)  # fmt: skip
 """What makes it start in half the time; a long run gains by the second compiler, which `fast_start=False` leaves on."""
 _OLDEST_JAVA = 17
 _NEEDED = ("java.net.http", "jdk.jlink")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.servers import sharing
+from tests.servers import alertmanager, prometheus, sharing
 from tests.servers.catalogue import local
 from tests.servers.endpoint import Endpoint, ServerMissingError
 
@@ -75,6 +76,37 @@ def helix_server() -> Endpoint:
 @pytest.fixture(scope="session")
 def weaviate_server() -> Endpoint:
     return given("weaviate")
+
+
+@pytest.fixture(scope="session")
+def prometheus_server() -> Endpoint:
+    return given("prometheus")
+
+
+@pytest.fixture(scope="session")
+def alertmanager_server() -> Endpoint:
+    return given("alertmanager")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own tool, for rules and blocks."""
+    return _tool("prometheus", prometheus.promtool)
+
+
+@pytest.fixture(scope="session")
+def amtool() -> Path:
+    """Alertmanager's own tool, for its configuration and its routes."""
+    return _tool("alertmanager", alertmanager.amtool)
+
+
+def _tool(store: str, find: Callable[[], Path]) -> Path:
+    try:
+        return find()
+    except ServerMissingError as error:
+        missing = str(error)
+    found: Path = without(store, missing)
+    return found
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from typing import IO, ClassVar
 from tests.servers.endpoint import Endpoint, ServerFailedError
 
 SCRATCH = "levaithan-server-"
+_PORTS = range(15_000, 32_000)
+"""Below the ranges of Linux (32768 and up) and macOS."""
 _STARTS = 3
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -215,11 +217,14 @@ class Server:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on just now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    """A port on loopback that nobody has just now, of those that a system gives to no connection by itself: while a
+    server that was killed is away, somebody's connection may otherwise sit on its port, even one to that very port."""
+    for _ in range(200):
+        port = _PORTS[secrets.randbelow(len(_PORTS))]
+        with socket.socket() as taken, contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", port))
+            return port
+    raise ServerFailedError("no port is free")
 
 
 def family(pid: int) -> list[int]:

@@ -77,7 +77,8 @@ class Watch(threading.Thread):
             one = ((status.read(self._home) or {}).get("stores") or {}).get(self._role)
             if one:
                 error = one["error"] or {}
-                self.seen.append((time.monotonic(), one["lag_events"], error.get("code", ""), error.get("message", "")))
+                words = f"{error.get('message', '')} next: {error.get('fix', '')}"
+                self.seen.append((time.monotonic(), one["lag_events"], error.get("code", ""), words))
 
     def since(self, moment: float) -> list[tuple[float, int, str, str]]:
         return [one for one in self.seen if one[0] >= moment]
@@ -132,7 +133,7 @@ class Flow:
         homes.until(lambda: load.answered() - since >= third, PATIENCE_S)
         homes.until(lambda: load.answered_since(begun, since) >= third, PATIENCE_S, 0.2)
         time.sleep(max(0.0, hurt_at + hurt_s - time.monotonic()))
-        homes.until(lambda: self._noticed(watch, hurt_at, signs, third), PATIENCE_S)
+        homes.until(lambda: self._noticed(watch, hurt_at, signs, third, fault.words), PATIENCE_S)
         told.hurt_s = time.monotonic() - hurt_at
         mended_at = time.monotonic()
         self._mended(load, fault)
@@ -154,31 +155,26 @@ class Flow:
         told.after = _waits(answers, mended_at, mended_at + told.caught_up_s)
         return told
 
-    def _noticed(self, watch: Watch, since: float, signs: frozenset[str], lag: int) -> bool:
-        """Whether the projector has said what it must, and nothing else but that the server is down."""
+    def _noticed(self, watch: Watch, since: float, signs: frozenset[str], lag: int, words: str) -> bool:
+        """Whether the projector has said what it must, and nothing else but that the server is down; at last with
+        `words` in it."""
         seen = watch.since(since)
         strange = {message for _, _, code, message in seen if code and code not in signs | DOWN}
         assert not strange, strange
-        return not signs or (bool(seen) and seen[-1][2] in signs and seen[-1][1] >= lag)
+        return not signs or (
+            bool(seen) and seen[-1][2] in signs and seen[-1][1] >= lag and words in seen[-1][3].lower()
+        )
 
     def _mended(self, load: Load, fault: Fault) -> None:
         """A hook never waits for a store: whatever was sent is answered before the server is mended."""
         load.hold()
-        if not fault.restart:
-            load.go()
+        load.go()
         fault.mend(self)
-        if fault.restart:
-            self.restart_service()
-            load.go()
 
     def _well(self, watch: Watch, since: float, rate: float) -> bool:
         """Whether the store says so, and is about as near to the journal's end as events that flow let it be."""
         seen = watch.since(since)
         return bool(seen) and not seen[-1][2] and seen[-1][1] < rate
-
-    def restart_service(self) -> None:
-        assert homes.stop_service(self.service) == 0
-        self.service = homes.start_service(self.root)
 
 
 def equal_to_journal(root: str, hurt: Faulted | None = None) -> set[str]:

@@ -25,8 +25,8 @@ class Fault:
     mend: Callable[[Flow], None]
     signs: frozenset[str]
     before: Callable[[Flow], None] = lambda _flow: None
-    restart: bool = False
-    """Whether what mends it is read when the service starts."""
+    words: str = ""
+    """What must be in what is said, or in what to do about it."""
 
 
 def _kill(flow: Flow) -> None:
@@ -78,8 +78,8 @@ _EVERY = (  # in this order: a copy must be of the password of now
     Fault("killed", _kill, _start, DOWN),
     Fault("restored", lambda flow: flow.server.shut_down(), _restore, DOWN, before=_copy_aside),
     Fault("paused", lambda flow: flow.server.pause(), lambda flow: flow.server.resume(), DOWN),
-    Fault("full", _fill, _make_room, DOWN),
-    Fault("password", _change_password, lambda flow: flow.learn(), frozenset({"store_auth"}), restart=True),
+    Fault("full", _fill, _make_room, DOWN, words="disk"),
+    Fault("password", _change_password, lambda flow: flow.learn(), frozenset({"store_auth"})),
     Fault("aged", lambda flow: flow.faulted.age(), lambda flow: flow.faulted.brought_up(flow.root), frozenset()),
 )
 FAULTS: dict[str, Fault] = {one.name: one for one in _EVERY}

@@ -60,7 +60,7 @@ def test_the_example_of_a_hook_works(tmp_path: Path, lines: int, said: str | Non
     (Path(root) / "hooks" / "size_check.py").write_text(example_hook(), encoding="utf-8")
     flows = Path(root) / "context" / "workflows.toml"
     text = flows.read_text(encoding="utf-8")
-    flows.write_text(text.replace('"policy_check"]', '"policy_check", "size_check"]'), encoding="utf-8")
+    flows.write_text(text.replace('"restraint_check"]', '"restraint_check", "size_check"]'), encoding="utf-8")
     given = payloads.payload(
         "PreToolUse", tool_name="Write", tool_input={"file_path": "/p/x", "content": "a\n" * lines}
     )

@@ -80,9 +80,13 @@ def _ordered(steps: list[Step], home: Home, *, with_service: bool, with_demo: bo
     from levaithan.install import setup_plan
 
     before = [step for step in steps if step.id != "hooks"]
+    roles = next(step for step in steps if step.id == setup_plan.ROLES)
     hooks = [step for step in steps if step.id == "hooks"]
     start = setup_plan.Step(
-        "service", "start the service, with the settings of now", lambda: not service.up_to_date(), service.bring_up
+        "service",
+        "start the service, with the settings of now",
+        lambda: not service.up_to_date() or roles.needed(),
+        service.bring_up,
     )
     demo = setup_plan.demo_step(home, lambda: _demo(home))
     return [*before, *([start] if with_service else []), *hooks, *([demo] if with_demo else [])]

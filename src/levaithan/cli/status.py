@@ -36,7 +36,7 @@ def looks(home: Home) -> Iterator[Row]:
     """A row an item: item, status (ok, warn, fail), value in words, remedy, data. A look that fails is a row too."""
     parts: list[tuple[str, Callable[[Home], Iterator[Row]]]] = [
         ("service", _service), ("journal", _journal), ("stores", _stores), ("hooks", _hooks), ("halts", _halts),
-        ("guard", _guard),
+        ("guard", _guard), ("mode", _mode), ("notifications", _notifications),
     ]  # fmt: skip
     yield row("home", "ok", home.root)
     for item, look in parts:
@@ -97,6 +97,7 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         where = f"{first.get('place', '')}: {first.get('problem', 'it failed')}"
         yield row("canary", "fail", where, str(first.get("remedy") or "levaithan doctor"), at=canary.get("at"))
     yield from _sharing(told.get("sharing") or {})
+    yield from _monitor(told.get("monitor") or {})
 
 
 def _sharing(told: dict[str, Any]) -> Iterator[Row]:
@@ -108,6 +109,29 @@ def _sharing(told: dict[str, Any]) -> Iterator[Row]:
     else:
         words = f"decides by its own share: {told.get('error') or told.get('why')}"
         yield row("sharing", "warn", words, "levaithan store check counters", **told)
+
+
+def _monitor(told: dict[str, Any]) -> Iterator[Row]:
+    """What the monitor cannot do just now, and what it is that operators should look at."""
+    if not told.get("child"):
+        return  # switched off, or it has not begun yet; a loop that failed shows in `levaithan doctor`
+    for what, failure in (told.get("failures") or {}).items():
+        words = f"it cannot {what}: {failure.get('error')}"
+        yield row("monitor", "warn", words, "see logs/service.log; it tries again by itself", **failure)
+    waiting = (told.get("journal") or {}).get("waiting")
+    if waiting:
+        words = f"{waiting} of its records wait for the journal: {told['journal'].get('error')}"
+        yield row("monitor", "warn", words, "levaithan doctor")
+    open_ = told.get("incidents") or {}
+    for severity in ("P0", "P1", "P2", "P3"):
+        if count := open_.get(severity):
+            words = f"{count} open incident{'s' if count > 1 else ''} of severity {severity}"
+            yield row("incidents", "fail" if severity in ("P0", "P1") else "warn", words, "levaithan incident list")
+    mode = told.get("mode") or "normal"
+    if mode != "normal":
+        yield row("mode", "warn", f"the mode is {mode}", "levaithan mode show")
+    if not open_ and not told.get("failures"):
+        yield row("monitor", "ok", f"{told.get('doing')}, {told.get('firing', 0)} alerts firing")
 
 
 def _journal(home: Home) -> Iterator[Row]:
@@ -160,6 +184,42 @@ def _halts(home: Home) -> Iterator[Row]:
     for halt in active:
         words = f"{halt.scope} {halt.target}".strip() + f" by {halt.by}: {halt.reason}"
         yield row("halt", "warn", words, f"levaithan halt release {halt.id}", halt=halt.as_dict())
+
+
+def _mode(home: Home) -> Iterator[Row]:
+    from levaithan.cli import mode, restraint
+
+    now = mode.in_force(home)
+    words = f"{now['mode']}: {now['off']} off" if now["off"] else str(now["mode"])
+    back = "levaithan mode set normal --reason TEXT (what went off by itself comes back by itself)"
+    halted = "levaithan halt list; levaithan doctor, where the halts cannot be read"
+    remedy = (halted if now["mode"] == "halted" else back) if now["rung"] else ""
+    yield row("mode", "warn" if now["rung"] else "ok", words, remedy, mode=now)
+    held = restraint.in_force()
+    for one in held:
+        words = f"{one.kind} {one.scope} {one.target}".strip() + f" by {one.by}: {one.reason}"
+        yield row("restraint", "warn", words, f"levaithan restraint release {one.id}", restraint=one.as_dict())
+    if held and not restraint.checked(home):
+        yield row("restraint", "fail", "no workflow has restraint_check: nothing is held", "levaithan doctor")
+
+
+def _notifications(home: Home) -> Iterator[Row]:
+    """Messages that wait, and those that no channel has taken."""
+    from levaithan.actions import fallback
+    from levaithan.actions.outbox import Outbox
+
+    outbox, fallen = Outbox(home), fallback.last(home)
+    waiting, lost = outbox.waiting(), outbox.lost
+    if fallen:
+        words = f"{len(fallen)} messages were taken by no channel, the last: {fallen[-1].get('title')}"
+        bad = any(one.get("severity") in ("P0", "P1") for one in fallen)
+        yield row("notifications", "fail" if bad else "warn", words, "levaithan action seen", fallen=len(fallen))
+    if lost:
+        yield row("notifications", "warn", f"{lost} messages were one too many", "levaithan incident list", lost=lost)
+    if waiting:
+        yield row("notifications", "warn", f"{len(waiting)} wait to be sent", "levaithan action alert")
+    elif not fallen:
+        yield row("notifications", "ok", "none wait")
 
 
 def _guard(home: Home) -> Iterator[Row]:

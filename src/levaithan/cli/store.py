@@ -131,7 +131,7 @@ def migrate(  # noqa: PLR0917 - an option each
 def _migrated(name: str, dry_run: bool) -> dict[str, Any]:
     from levaithan.projector.lock import lock_of
 
-    store = registry.open_store(name, STATE.settings(), STATE.home())
+    store = registry.open_store(name, STATE.settings(), STATE.home(), owner=True)
     try:
         there = store.current()
         if not there and not dry_run:

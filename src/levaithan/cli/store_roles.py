@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from levaithan.cli.state import STATE
+from levaithan.config import layers
 from levaithan.errors import LevaithanError, UsageProblem
 from levaithan.stores import registry
 from levaithan.stores.roles import LEDGER
@@ -61,16 +62,26 @@ def check(wanted: bool, names: Sequence[str], files: Sequence[Path | None]) -> N
 def make(writer_file: Path | None, reader_file: Path | None, *, dry_run: bool) -> list[dict[str, Any]]:
     """Make the roles, or bring them up to date: a row each (store, done, role, password_file).
 
-    Without a file of yours the passwords are in `keys/` of the home. Raises PasswordFileError, StoreError.
+    Without a file of yours a password is the setting that setup made, else in `keys/` of the home. Raises
+    PasswordFileError, StoreError.
     """
-    from levaithan.stores.postgres_roles import READER, WRITER, make_roles
+    from levaithan.stores.ledger_login import READER, WRITER
+    from levaithan.stores.postgres_roles import make_roles
 
-    keys = Path(STATE.home().keys)
-    files = {WRITER: writer_file or keys / f"{WRITER}.password", READER: reader_file or keys / f"{READER}.password"}
+    settings, keys = STATE.settings(), Path(STATE.home().keys)
+    asked = {
+        WRITER: (writer_file, settings.ledger_writer_password),
+        READER: (reader_file, settings.ledger_reader_password),
+    }
+    known = {role: given for role, (file, given) in asked.items() if given and file is None}
+    env = Path(layers.env_file(STATE.home().root))
+    files = {
+        role: env if role in known else file or keys / f"{role}.password" for role, (file, _given) in asked.items()
+    }
     if dry_run:
         return [_row(role, file, "would be made or brought up") for role, file in files.items()]
-    passwords = {role: password(file) for role, file in files.items()}
-    store: Any = registry.open_ledger(STATE.settings(), STATE.home())
+    passwords = {role: known.get(role) or password(file) for role, file in files.items()}
+    store: Any = registry.open_store(LEDGER, settings, STATE.home(), owner=True)
     try:
         done = make_roles(store.opening, passwords[WRITER], passwords[READER])
     finally:

@@ -71,8 +71,12 @@ def _key(given: str | None, home: Home) -> bytes | None:
 
 def verify(wanted: Wanted) -> Report:
     """Read the whole journal and hold it against everything there is. Raises UsageProblem for a bad key."""
-    from levaithan.journal.verify import verify as prove
+    import time
 
+    from levaithan.journal.verify import verify as prove
+    from levaithan.metrics import verification
+
+    begun = time.time()
     with ExitStack() as stack:
         seen, hashes = list(wanted.checkpoints), None
         if wanted.own:
@@ -86,6 +90,8 @@ def verify(wanted: Wanted) -> Report:
         except ValueError as problem:
             raise UsageProblem(f"--public-key: {problem}.", fix="name the PEM file of an Ed25519 public key") from None
     report.notes += wanted.notes
+    if wanted.own:
+        verification.note(STATE.home(), report, begun)
     return report
 
 

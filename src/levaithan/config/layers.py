@@ -19,9 +19,19 @@ if TYPE_CHECKING:
 
 PREFIX = "LEVAITHAN_"
 STORES = ("ledger", "search", "graph", "memory", "counters")
+OPAQUE = ("notify_urls", "notify_urls_next", "notify_urls_last")
+"""Secrets that are shown in no part: a webhook's path is as good as a password."""
 SECRETS = (
     "checkpoint_export",
+    "watchdog_url",
+    "metrics_push_url",
+    "otel_endpoint",
+    "claude_api_key",
+    "claude_url",
+    *OPAQUE,
     *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
+    "ledger_writer_password",
+    "ledger_reader_password",
 )
 """Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""
 

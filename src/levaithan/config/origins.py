@@ -19,8 +19,8 @@ def masked(name: str, value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
-    if name not in layers.SECRETS:
-        return str(value)
+    if name not in layers.SECRETS or name in layers.OPAQUE:
+        return MASK if name in layers.OPAQUE else str(value)
     text = str(value)
     try:
         parts = urlsplit(text)

@@ -16,7 +16,10 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from levaithan.config import layers as layers_of
-from levaithan.config.store_settings import StoreSettings
+from levaithan.config.action_settings import ActionSettings
+from levaithan.config.incident_settings import IncidentSettings
+from levaithan.config.metrics_settings import MetricsSettings
+from levaithan.config.monitor_settings import MonitorSettings
 from levaithan.errors import NotConfigured
 from levaithan.hot import paths
 
@@ -42,7 +45,7 @@ class _LayerSource(PydanticBaseSettingsSource):
         return dict(self._layer.values)
 
 
-class Settings(StoreSettings):
+class Settings(ActionSettings, IncidentSettings, MonitorSettings, MetricsSettings):
     """The settings of one home; `origins` says for each setting where its value is from."""
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -145,6 +148,8 @@ def allowed(name: str) -> str:
         return ", ".join(str(choice) for choice in choices)
     if annotation is bool:
         return "on, off"
+    if info.examples:
+        return ", ".join(map(str, info.examples))
     if annotation is int:
         least = next((item.ge for item in info.metadata if hasattr(item, "ge")), None)
         most = next((item.le for item in info.metadata if hasattr(item, "le")), None)

@@ -26,6 +26,15 @@ class StoreSettings(CoreSettings):
         default=None, description=_url("The ledger's database", "postgresql://user@host:5432/name?sslmode=verify-full")
     )
     ledger_password: str | None = Field(default=None, description=_PASSWORD)
+    ledger_writer_password: str | None = Field(
+        default=None,
+        description="Password of PostgreSQL's role levaithan_writer, made by setup; when it is set, all daily work is "
+        "done as that role, and the URL's own user is for the schema alone",
+    )
+    ledger_reader_password: str | None = Field(
+        default=None,
+        description="Password of PostgreSQL's role levaithan_reader, made by setup; dashboards read as that role",
+    )
     ledger_ca_file: str | None = Field(default=None, description=_CA)
     ledger_max_field_bytes: Size = Field(
         default=1 << 20,

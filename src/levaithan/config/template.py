@@ -32,7 +32,7 @@ Made from the code by `levaithan config template --markdown`; a test compares.
 Order: flags > environment (`LEVAITHAN_` + name in capitals) > `.env` (beside setup.sh for a checkout's own home, else
 in the home) > `context/settings.toml` of the home (names in small letters) > default. Empty means "not set".
 `levaithan config show --origin` shows each value in force and where it comes from. A setting takes effect at the next
-start of the service (`levaithan restart`).
+start of the service (`levaithan restart`); a store's user, password or key also when its server refuses the old one.
 
 Settings marked *secret* may hold a password: each can be given as a file instead (`LEVAITHAN_<NAME>_FILE=/path`, so
 that no process has it in its environment), and is masked wherever it is shown. The signing key is never a setting

@@ -17,7 +17,7 @@ from levaithan.errors import LevaithanError
 from levaithan.hot.usage import Call, Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from levaithan.hot.paths import Home
 
@@ -41,6 +41,7 @@ PRAGMA user_version = 1;
 """
 _TOKENS = "{0}.input + {0}.output + {0}.cache_read + {0}.cache_write_5m + {0}.cache_write_1h"
 _COUNTS = ["model", "mode", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_search", "path"]
+_TOKEN_COUNTS = _COUNTS[2:7]
 _SAME = "CASE WHEN calls.path = excluded.path THEN excluded.{0} ELSE calls.{0} END"
 _PUT = (
     f"INSERT INTO calls VALUES ({', '.join('?' * 14)}) ON CONFLICT (message_id) DO UPDATE SET "  # noqa: S608 - own text
@@ -149,6 +150,17 @@ class Calls:
         where = "WHERE " + " AND ".join(said) if said else ""
         for row in self._connection.execute(f"{_GET}{where} ORDER BY c.at_us, c.message_id", values):
             yield Known(Call(*row[:12]), row[12], row[13], row[14])
+
+    def grouped(self, edges: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        """Sums of what is priced alike: model, mode, day, the longest prompt of the group (tokens), project, then
+        tokens in, out, cache reads, writes of 5 min and of 1 h, web searches. `edges`: lengths of prompts (tokens) at
+        which prices change."""
+        prompt = "c.input + c.cache_read + c.cache_write_5m + c.cache_write_1h"
+        above = ", ".join(f"{prompt} > {int(edge)}" for edge in edges)
+        sums = ", ".join(f"sum(c.{name})" for name in (*_TOKEN_COUNTS, "web_search"))
+        sql = f"SELECT c.model, c.mode, substr(c.time, 1, 10), max({prompt}), s.project, {sums} FROM calls c "  # noqa: S608 - own text
+        sql += "LEFT JOIN sessions s ON s.session_id = c.session_id GROUP BY c.model, c.mode, substr(c.time, 1, 10), "
+        yield from self._connection.execute(sql + "s.project" + (f", {above}" if above else ""))
 
     def clients(self) -> list[tuple[str, dict[str, Any], str]]:
         """The client's own sums: session, its `cost-state` line, and the time until which it goes ("" = the end)."""

@@ -83,9 +83,18 @@ def switches_by_module(made: Simple) -> Iterator[Deed]:
             yield _switch(made, words[i + 1 :])
 
 
+_CALLS = (
+    ("release_halt", "halt release"),
+    ("release_restraint", "restraint release"),
+    ("set_mode", "mode set"),
+    ("lifecycle", "stop"),
+    ("uninstall", "uninstall"),
+)
+
+
 def calls_us(made: Simple, code: str) -> Iterator[Deed]:
     """Program text that imports us to do what an off-switch does, or to run the command line on the words after it."""
-    for mark, subcommand in (("release_halt", "halt release"), ("lifecycle", "stop"), ("uninstall", "uninstall")):
+    for mark, subcommand in _CALLS:
         if mark in code:
             yield Deed("switch", subcommand, made.cwd, shown(made.words))
     if "kill(" in code or "killpg(" in code or "terminate()" in code:

@@ -1,8 +1,8 @@
 """The emergency stop: a small file in the home that every event is held against, with no store and no service needed.
 
-`state/halts.json` is written whole (temporary file, fsync, rename) under a lock, and read again only when its stat
-changes. A file that cannot be read halts every guard event: losing an emergency stop must not look like having none.
-Standard library only, and lean: the one-shot path loads this while Claude Code waits.
+`state/halts.json` is written whole under a lock (standing.py) and read again only when its stat changes. One that
+cannot be read halts every guard event: losing an emergency stop must not look like having none. Standard library only,
+and lean: the one-shot path loads this while Claude Code waits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 
 from levaithan.hot.opinion import Opinion
 from levaithan.hot.paths import regular
-from levaithan.hot.plain_json import dumps, loads
+from levaithan.hot.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,10 @@ STOPS = frozenset(
 )
 """Where a halt bites. Not on Stop, SessionEnd and the like: they end things already and must be recorded as usual."""
 _FIELDS = ("id", "scope", "target", "reason", "by", "set_at", "expires_at")
-_MAX_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 _MAX_REASON = 4000
-_KEPT_US = 30 * 86_400_000_000  # an expired halt stays so long: a clock that was ahead must not end it for good
 _LAST_US = 253_402_300_799_000_000  # the last second of the year 9999: a longer one would not compare as text
-_cache: dict[str, tuple[tuple[int, ...], list[Halt] | HaltError]] = {}
+_cache: dict[str, tuple[tuple[int, ...], list[Any] | Exception]] = {}
 _absent: dict[str, float] = {}
 _ABSENT_S = 0.05  # so long a missing file is taken to be no dead link either
 
@@ -68,16 +67,21 @@ class Halt:
 
     def hits(self, event: Event, folders: list[str], home: Home) -> bool:
         """Whether `event`, which happens in `folders` (real paths), is within its scope."""
-        if self.scope == "all":
-            return True
-        if self.scope == "session":
-            return event.session_id == self.target
-        if self.scope == "agent":
-            return self.target in (event.agent_id, event.text("agent_type"))
         if self.scope == "task":
             return self.target in _tasks(event, home)
-        below = self.target.rstrip("/") + "/"
-        return any(folder == self.target or folder.startswith(below) for folder in folders)
+        return within(self.scope, self.target, event, folders)
+
+
+def within(scope: str, target: str, event: Event, folders: list[str]) -> bool:
+    """Whether `event`, which happens in `folders`, is of the project, session or agent `target`; all is of all."""
+    if scope == "all":
+        return True
+    if scope == "session":
+        return event.session_id == target
+    if scope == "agent":
+        return target in (event.agent_id, event.text("agent_type"))
+    below = target.rstrip("/") + "/"
+    return any(folder == target or folder.startswith(below) for folder in folders)
 
 
 def _tasks(event: Event, home: Home) -> tuple[object, ...]:
@@ -99,7 +103,7 @@ def halt_for(event: Event, home: Home, now_us: int) -> Opinion | None:
         return Opinion("halt", str(error), "halt.unreadable") if event.guard else None
     if event.name not in STOPS or not halts:
         return None
-    folders = [_real(folder) for folder in (event.project, event.cwd) if folder]
+    folders = folders_of(event)
     for halt in halts:
         if halt.hits(event, folders, home):
             return Opinion("halt", _say(halt), f"halt.{halt.scope}")
@@ -153,7 +157,7 @@ def set_halt(
             "expires_at": None if lasts_s is None else stamp(now + int(lasts_s * 1_000_000)),
         }
     )
-    _change(home, lambda halts: [*halts, halt])
+    _change(home, lambda there: [*there, halt])
     return halt
 
 
@@ -185,6 +189,11 @@ def _say(halt: Halt) -> str:
     return whose + f"the user; only a person may end it, in a terminal: `levaithan halt release {halt.id}`"
 
 
+def folders_of(event: Event) -> list[str]:
+    """Where `event` happens: the real paths of its project and its working folder."""
+    return [_real(folder) for folder in (event.project, event.cwd) if folder]
+
+
 def _real(folder: str) -> str:
     try:
         return os.path.realpath(folder)
@@ -192,7 +201,25 @@ def _real(folder: str) -> str:
         return os.path.normpath(folder)
 
 
-def _read(path: str) -> list[Halt]:
+class Form:
+    """How a file of this kind reads: its list's `key`; `make` an entry; `problem` of one, or None; `unreadable`: the
+    error for (path, why)."""
+
+    def __init__(
+        self,
+        key: str,
+        make: Callable[[dict[str, Any]], Any],
+        problem: Callable[[Any], str | None],
+        unreadable: Callable[[str, str], Exception],
+    ) -> None:
+        self.key = key
+        self.make = make
+        self.problem = problem
+        self.unreadable = unreadable
+
+
+def read(path: str, form: Form) -> list[Any]:
+    """What the file at `path` holds, read again only when its stat changed. Raises what `form` makes of a bad one."""
     try:
         seen = os.stat(path)
     except FileNotFoundError:
@@ -201,36 +228,36 @@ def _read(path: str) -> list[Halt]:
         _cache.pop(path, None)
         folder = os.path.dirname(path)
         if os.path.islink(path) or (os.path.islink(folder) and not os.path.isdir(folder)):
-            raise _unreadable(path, "it is a link, and what it leads to is gone") from None
+            raise form.unreadable(path, "it is a link, and what it leads to is gone") from None
         _absent[path] = time.monotonic() + _ABSENT_S
         return []
     except OSError as error:
-        raise _unreadable(path, str(error.strerror)) from None
+        raise form.unreadable(path, str(error.strerror)) from None
     key = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
     known = _cache.get(path)
     if known is None or known[0] != key:
-        _cache[path] = known = (key, _parse(path))
-    if isinstance(known[1], HaltError):
+        _cache[path] = known = (key, _parse(path, form))
+    if isinstance(known[1], Exception):
         raise known[1]
     return known[1]
 
 
-def _parse(path: str) -> list[Halt] | HaltError:
+def _parse(path: str, form: Form) -> list[Any] | Exception:
     try:
         with open(path, "rb", opener=regular) as file:
-            data = file.read(_MAX_BYTES + 1)
-        value = loads(data) if len(data) <= _MAX_BYTES else None
+            data = file.read(MAX_BYTES + 1)
+        value = loads(data) if len(data) <= MAX_BYTES else None
     except OSError as error:
-        return _unreadable(path, str(error.strerror))
+        return form.unreadable(path, str(error.strerror))
     except (ValueError, RecursionError):
-        return _unreadable(path, "it is not JSON")
-    if not isinstance(value, dict) or value.get("version") != 1 or not isinstance(value.get("halts"), list):
-        return _unreadable(path, 'it is not {"version": 1, "halts": [...]}')
-    for entry in value["halts"]:
-        problem = _problem(entry)
+        return form.unreadable(path, "it is not JSON")
+    if not isinstance(value, dict) or value.get("version") != 1 or not isinstance(value.get(form.key), list):
+        return form.unreadable(path, f'it is not {{"version": 1, "{form.key}": [...]}}')
+    for entry in value[form.key]:
+        problem = form.problem(entry)
         if problem:
-            return _unreadable(path, problem)
-    return [Halt(entry) for entry in value["halts"]]
+            return form.unreadable(path, problem)
+    return [form.make(entry) for entry in value[form.key]]
 
 
 def _problem(entry: Any) -> str | None:
@@ -253,48 +280,20 @@ def _unreadable(path: str, why: str) -> HaltError:
 
 
 def _change(home: Home, edit: Callable[[list[Halt]], list[Halt]]) -> None:
-    """Reads, edits and writes the halts as one step: two setters at once both count."""
-    import fcntl
+    """Reads, edits and writes the halts as one step: two setters at once both count. Raises HaltError."""
+    from levaithan.hot import standing  # where one is set or released only
 
-    from levaithan.hot.lockfile import open_lock
-
-    temporary = f"{home.halts}.{os.getpid()}.{os.urandom(3).hex()}.tmp"
-    try:
-        os.makedirs(home.state, mode=0o700, exist_ok=True)
-        lock = open_lock(home.state + "/halts.lock")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _cache.pop(home.halts, None)  # two writes within one tick of the clock could share a stat
-            long_ago = stamp(max(0, time.time_ns() // 1000 - _KEPT_US))
-            kept = [halt for halt in edit(_read(home.halts)) if not halt.expired(long_ago)]
-            text = dumps({"version": 1, "halts": [halt.as_dict() for halt in kept]})
-            data = text.encode() if isinstance(text, str) else text
-            if len(data) > _MAX_BYTES:
-                raise HaltError(f"{home.halts} holds too many halts: release some (`levaithan halt list`) first")
-            _write(temporary, data)
-            os.rename(temporary, home.halts)
-            _sync_folder(home.state)
-        finally:
-            os.close(lock)
-    except OSError as error:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        why = f"{home.halts} cannot be written ({error.strerror}): free space or mend its folder, then try again"
-        raise HaltError(why) from error
-    _cache.pop(home.halts, None)
+    standing.change(home.halts, _FORM, edit, _unwritable)
 
 
-def _write(path: str, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _read(path: str) -> list[Halt]:
+    return read(path, _FORM)
 
 
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _unwritable(path: str, why: str) -> HaltError:
+    if not why:
+        return HaltError(f"{path} holds too many halts: release some (`levaithan halt list`) first")
+    return HaltError(f"{path} cannot be written ({why}): free space or mend its folder, then try again")
+
+
+_FORM = Form("halts", Halt, _problem, _unreadable)

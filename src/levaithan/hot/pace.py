@@ -90,10 +90,10 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         return counted
 
     with_states(event, context, work, by_project=by_project)
-    if context.shared is not None and pace["calls_per_minute_by_project"]:
+    if context.shared is not None and by_project:
         from levaithan.hot import shared_pace
 
-        return shared_pace.ask(event, context, pace["calls_per_minute_by_project"], said[0])
+        return shared_pace.ask(event, context, pace, said[0])
     return said[0]
 
 
@@ -148,6 +148,10 @@ def watch(event: Event, context: Context) -> None:
         return True
 
     with_states(event, context, work, by_project="denials_project" in kinds)
+    if context.shared is not None and "denials_project" in kinds:
+        from levaithan.hot import shared_pace
+
+        shared_pace.refused(event, context)
 
 
 def _denials(kind: str, event: Event) -> str:

@@ -39,6 +39,7 @@ class Home:
         "journal",
         "keys",
         "logs",
+        "restraints",
         "root",
         "run",
         "sessions",
@@ -59,6 +60,7 @@ class Home:
         self.socket = self.run + "/hook.sock"
         self.hot_conf = root + "/state/hot.conf"
         self.halts = root + "/state/halts.json"
+        self.restraints = root + "/state/restraints.json"
         self.sessions = root + "/state/sessions"
         self.installs = root + "/state/installs.json"
         self.gap = root + "/state/gap"

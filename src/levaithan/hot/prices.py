@@ -94,19 +94,25 @@ class Prices:
         """What `call` costs in nano-USD, rounded half up; None where no price of its model (or mode) is known."""
         if call.model == SYNTHETIC:
             return 0
-        chosen = None
-        for row in self._rows(call.model, call.mode, call.time[:10]):
-            if (not row[2] or call.prompt > row[2]) and (chosen is None or row[2] > chosen[2]):
-                chosen = row
-        if chosen is None:
+        rates = self.rates(call, call.prompt)
+        if rates is None:
             return None
         pico = 0
-        for count, rate in zip(counts(call), chosen[3], strict=True):
+        for count, rate in zip(counts(call), rates, strict=True):
             if count:
                 if rate is None:
                     return None
                 pico += count * rate
         return (pico + _NANO // 2) // _NANO
+
+    def rates(self, call: Call, prompt: int) -> list[int | None] | None:
+        """Pico-USD for one of each of CLASSES, for calls of that model, mode and day with a prompt of so many tokens;
+        None where no price is known."""
+        chosen = None
+        for row in self._rows(call.model, call.mode, call.time[:10]):
+            if (not row[2] or prompt > row[2]) and (chosen is None or row[2] > chosen[2]):
+                chosen = row
+        return None if chosen is None else chosen[3]
 
     def known(self, call: Call) -> bool:
         """Whether there is a price for the call's model and mode."""

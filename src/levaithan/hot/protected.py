@@ -159,22 +159,25 @@ class Protected:
         return None
 
     def key_by_pattern(self, pattern: str, cwd: str | None) -> str | None:
-        """The signing key's folder, when `pattern` may stand for the key in it."""
+        """The keys' folder, when `pattern` may stand for a secret in it."""
         from fnmatch import fnmatchcase
 
         whole = pattern if pattern.startswith("/") or cwd is None else f"{cwd}/{pattern}"
-        return self.key if fnmatchcase(self.key + "/journal.key", whole) else None
+        secrets = (self.key + "/journal.key", self.key + "/alertmanager.token")
+        return self.key if any(fnmatchcase(one, whole) for one in secrets) else None
 
     def key_at(self, path: str) -> str | None:
-        """`path` (absolute, resolved), when it is the signing key or its folder."""
-        return path if path == self.key or (path.startswith(self.key + "/") and path.endswith(".key")) else None
+        """`path` (absolute, resolved), when it is the signing key, a token, or their folder."""
+        inside = path.startswith(self.key + "/") and path.endswith((".key", ".token"))
+        return path if inside or path == self.key else None
 
     def process_names(self, *, full: bool) -> list[str]:
         """What the service is called: whole command lines, or names of programs. Others' Python is only spared while
         no service runs."""
         if full:
             python = self.python or "python3"
-            run = [f"{python} -P -m levaithan.{part} --home {self.home}" for part in ("service", "projector")]
+            parts = ("service", "projector", "monitor")
+            run = [f"{python} -P -m levaithan.{part} --home {self.home}" for part in parts]
             return [*run, "levaithan serve", f"{self.home}/bin/levaithan-hook"] if self.service_pid() else _OUR_NAMES
         python = os.path.basename(self.python)
         return ["levaithan", "python", "python3", python] if self.service_pid() else ["levaithan"]

@@ -25,10 +25,19 @@ if TYPE_CHECKING:
             """The services that were alive when last heard of, this one included: at least 1."""
 
         def admit(
-            self, event_id: str, windows: Sequence[tuple[str, int]], width_us: int
+            self,
+            event_id: str,
+            windows: Sequence[tuple[str, int]],
+            width_us: int,
+            looked_at: Sequence[tuple[str, int]] = (),
         ) -> tuple[str, int, int] | None:
             """Count the event in each window (name, limit), or in none: (name of the full one, how many are in it,
-            seconds until there is room). Counted once, however often it is asked for."""
+            seconds until there is room). Counted once, however often it is asked for. `looked_at`: windows that must
+            have room too, in which it does not count; they are the first to be said."""
+
+        def pool(self, name: str, own: Sequence[tuple[int, int]], width_us: int) -> list[tuple[int, int]]:
+            """What the other machines used of `name` within the time, as (seconds ago, how much); `own` is what this
+            one did, in place of what it said before."""
 
         def take_back(self, event_id: str, windows: Sequence[str]) -> None:
             """The event does not count after all."""

@@ -31,14 +31,19 @@ def over(event: Event, context: Context, pace: dict[str, Any]) -> Opinion | None
     if not path:
         return None
     for setting, (whose, files) in _QUOTAS.items():
-        limit = pace[setting]
-        used = _used(files(path, event, context.now_us // 1_000_000), context) if limit else []
+        limit, where = pace[setting], ""
+        if not limit:
+            continue
+        used = _used(files(path, event, context.now_us // 1_000_000), context)
+        if whose == "project" and context.shared is not None:
+            from levaithan.hot import shared_pace
+
+            used, limit, where = shared_pace.tokens(event, context, used, limit)
         total = sum(tokens for _, tokens in used)
-        if limit and total >= limit:
-            wait = _wait(used, total, limit, context.now_us // 1_000_000)
+        if total >= limit:
             why = (
-                f"LevAIthan: {total} tokens of this {whose} in the last minute, the limit is {limit} "
-                f"[rule pace.tokens]: wait {wait} s; read less at once"
+                f"LevAIthan: {total} tokens of this {whose} {where}in the last minute, the limit is {limit} "
+                f"[rule pace.tokens]: wait {_wait(used, total, limit)} s; read less at once"
             )
             return Opinion("deny", why, "pace.tokens")
     return None
@@ -73,13 +78,14 @@ _QUOTAS = {
 }
 
 
-def _used(files: list[str], context: Context) -> list[tuple[str, int]]:
-    """When (ISO) how many tokens were used, of what `files` tell of the last minute; each call once."""
+def _used(files: list[str], context: Context) -> list[tuple[int, int]]:
+    """How many seconds ago how many tokens were used, of what `files` tell of the last minute; each call once."""
     tails: dict[str, usage.Tail] = context.memory.setdefault("pace_tails", {})
     if len(tails) > _TAILS:
         tails.clear()
-    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(context.now_us // 1_000_000 - 60))
-    used: dict[str, tuple[str, int]] = {}
+    now = context.now_us // 1_000_000
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now - 60))
+    used: dict[str, tuple[int, int]] = {}
     for name in files:
         tail = tails.get(name)
         if tail is None:
@@ -88,20 +94,25 @@ def _used(files: list[str], context: Context) -> list[tuple[str, int]]:
         for call in reversed(tail.calls.values()):
             if call.time < since:
                 break
-            used[call.message_id] = (call.time, call.tokens - call.cache_read)
+            used[call.message_id] = (_ago(call.time, now), call.tokens - call.cache_read)
     return list(used.values())
 
 
-def _wait(used: list[tuple[str, int]], total: int, limit: int, now: int) -> int:
+def _ago(when: str, now: int) -> int:
+    """Seconds from `when` (ISO) to the second `now`, 0 to 60; 0 for what is no time."""
+    try:
+        second = int(when[11:13]) * 3600 + int(when[14:16]) * 60 + int(when[17:19])
+    except ValueError:
+        return 0
+    return min((now - second) % 86_400, 60)
+
+
+def _wait(used: list[tuple[int, int]], total: int, limit: int) -> int:
     """Seconds until so much is over a minute old that less than `limit` is left."""
-    for when, tokens in sorted(used):
+    for ago, tokens in sorted(used, reverse=True):
         total -= tokens
         if total < limit:
-            try:
-                second = int(when[11:13]) * 3600 + int(when[14:16]) * 60 + int(when[17:19])
-            except ValueError:
-                return 60
-            return 61 - min((now - second) % 86_400, 60)
+            return 61 - min(ago, 60)
     return 60
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.errors import InstallError
-from levaithan.hot import budgets, halts, hotconf, wire
+from levaithan.hot import budgets, flows, halts, hotconf, restraints, wire
 from levaithan.hot.event import parse
 from levaithan.hot.gate import Gate
 from levaithan.hot.journal import Journal, JournalError
@@ -33,6 +33,34 @@ def halt_file(asked: Asked) -> Iterator[Result]:
         yield Result("halts", "fail", str(problem).partition(". In a")[0], remedy, partial(_new_halts, asked.home))
     else:
         yield Result("halts", "ok", f"{len(found)} in force" if found else "none in force")
+
+
+def restraint_file(asked: Asked) -> Iterator[Result]:
+    """The restraints, and whether tool calls are held against them: an older home's workflows name no such check."""
+    mend = partial(_new_restraints, asked.home)
+    try:
+        found = restraints.active(asked.home)
+    except restraints.RestraintError as problem:
+        remedy = f"correct {asked.home.restraints}, or levaithan doctor --fix, which begins an empty one"
+        yield Result("restraints", "fail", str(problem).partition(". In a")[0], remedy, mend)
+        return
+    flow = (flows.load(asked.home)[0] or {}).get("PreToolUse")
+    if flow is not None and "restraint_check" not in flow["checks"]:
+        words = (
+            "context/workflows.toml, which you have changed, runs no restraint_check: no throttle or quarantine holds"
+        )
+        remedy = 'add "restraint_check" to the end of `checks` of [workflow.PreToolUse] in it'
+        yield Result("restraints", "fail" if found else "warn", words, remedy)
+    else:
+        yield Result("restraints", "ok", f"{len(found)} in force" if found else "none in force")
+
+
+def _new_restraints(home: Home) -> str:
+    aside = home_folders.set_aside(home.restraints)
+    registry.write_whole(home.restraints, b'{"version":1,"restraints":[]}\n', 0o600)
+    return _noted(
+        home, f"{home.restraints} could not be read and is kept as {aside}: no restraint is in force any more"
+    )
 
 
 def _new_halts(home: Home) -> str:
@@ -149,6 +177,7 @@ def _corrected(home: Home) -> str:
 
 CHECKS = {
     "halts": halt_file,
+    "restraints": restraint_file,
     "budgets": budget_file,
     "installs": installs,
     "logs": log_files,

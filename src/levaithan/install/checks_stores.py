@@ -82,6 +82,9 @@ def _server(name: str, health: Health) -> Iterator[Result]:
     if health.free_bytes is not None and health.free_bytes < _ROOM:
         words = f"its disk has {health.free_bytes >> 20} MiB left"
         yield Result(name, "warn", words, "make room there: a store that is full takes nothing, its lag grows")
+    if health.excess:
+        words = f"its user {', '.join(health.excess)}, and daily work needs none of that"
+        yield Result(name, "warn", words, "levaithan setup, which makes a user of least privilege and works as that")
     if health.encrypted is False:
         words = "the connection is not encrypted, and the server is not on this machine"
         yield Result(name, "warn", words, f"use a TLS URL in LEVAITHAN_{name.upper()}_URL (docs/how-to/stores.md)")

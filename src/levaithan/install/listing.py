@@ -87,7 +87,7 @@ def _judge(home: Home, one: hooks.Handler, words: list[str]) -> tuple[str, str, 
     if one.home != home.root:
         away = f"levaithan --home {one.home} hooks uninstall {option(one.place)}"
         return "warn", "it belongs to another installation", away
-    wrong = _broken(one)
+    wrong = broken(one)
     if wrong:
         return "fail", wrong, f"{INSTALL} {option(one.place)}"
     if one.words != [*words, one.event, "--home", home.root]:
@@ -95,7 +95,7 @@ def _judge(home: Home, one: hooks.Handler, words: list[str]) -> tuple[str, str, 
     return "ok", "", ""
 
 
-def _broken(one: hooks.Handler) -> str:
+def broken(one: hooks.Handler) -> str:
     """Why a handler of ours does not do its work; "" when it does."""
     spec = EVENTS.get(one.event)
     if spec is None or not spec.registered:

@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING
 
 from levaithan.cost import table
 from levaithan.hot import prices
-from levaithan.install import demo, home_files, home_folders, hooks, store_passwords, store_schemas
+from levaithan.install import (
+    alertmanager_token,
+    demo,
+    home_files,
+    home_folders,
+    hooks,
+    ledger_roles,
+    store_passwords,
+    store_schemas,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from levaithan.hot.paths import Home
     from levaithan.install.places import Place
+
+
+ROLES = "roles"
+"""The step after which the service works as another user of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,8 @@ class Options:
 def plan(home: Home, options: Options) -> list[Step]:
     """The steps of a home, in order; those that are not needed are in it too. Raises UsageProblem for a wrong place.
 
-    What installing the hooks has to warn of is put into `options.warnings` when that step is applied.
+    What installing the hooks has to warn of is put into `options.warnings` when that step is applied; what keeps the
+    ledger's roles from being made, when it is asked whether they are needed.
     """
     todo: list[tuple[str, str, Callable[[Home], object], Callable[[Home], str]]] = [
         ("folders", f"make the home {home.root}", home_folders.folders, home_folders.make_folders),
@@ -58,6 +72,12 @@ def plan(home: Home, options: Options) -> list[Step]:
             store_passwords.missing,
             store_passwords.make,
         ),
+        (
+            "token",
+            "make the token that Alertmanager shows to the monitor",
+            alertmanager_token.missing,
+            alertmanager_token.make,
+        ),
         ("client", "build the native hook client", home_files.client_stale, home_files.make_client),
         ("prices", "compile the table of prices for budgets", prices_missing, make_prices),
         ("conf", "compile the settings for the hooks", home_files.conf_differs, home_files.make_conf),
@@ -65,7 +85,7 @@ def plan(home: Home, options: Options) -> list[Step]:
         ("stores", "make the schemas in the stores' servers", store_schemas.missing, store_schemas.make),
     ]
     steps = [Step(name, words, partial(_truth, look, home), partial(make, home)) for name, words, look, make in todo]
-    return [*steps, *(_hooks_step(home, place, options) for place in places_of(options))]
+    return [*steps, _roles_step(home, options), *(_hooks_step(home, place, options) for place in places_of(options))]
 
 
 def prices_missing(home: Home) -> bool:
@@ -86,6 +106,16 @@ def places_of(options: Options) -> list[Place]:
     """Where the person wants the hooks. Raises UsageProblem for a folder that is not there."""
     found = [hooks.place_of(project, local=options.local) for project in options.projects]
     return [*found, hooks.place_of(None, user=True)] if options.user else found
+
+
+def _roles_step(home: Home, options: Options) -> Step:
+    def needed() -> bool:
+        todo, note = ledger_roles.look(home)
+        if note and note not in options.warnings:
+            options.warnings.append(note)
+        return todo
+
+    return Step(ROLES, "make PostgreSQL's roles of least privilege", needed, partial(ledger_roles.make, home))
 
 
 def _hooks_step(home: Home, place: Place, options: Options) -> Step:

@@ -15,15 +15,19 @@ from levaithan.config import layers
 from levaithan.install import home_files, registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from levaithan.hot.paths import Home
 
 NAMES = (
     "LEVAITHAN_LEDGER_PASSWORD",
+    "LEVAITHAN_LEDGER_READER_PASSWORD",
     "LEVAITHAN_SEARCH_PASSWORD",
     "LEVAITHAN_MEMORY_API_KEY",
     "LEVAITHAN_COUNTERS_PASSWORD",
     "GRAPH_OBJECTS_PASSWORD",
     "GRAFANA_PASSWORD",
+    "ALERTMANAGER_TOKEN",
 )
 """Every password that docker-compose.yml asks for; a test compares."""
 COMPOSE = "docker-compose.yml"
@@ -48,14 +52,25 @@ def missing(home: Home) -> list[str]:
 
 def make(home: Home) -> str:
     """Append what is missing to .env. Says which were made, never what they are. Raises OSError."""
-    env, names = home_files.env_path(home), missing(home)
+    names = missing(home)
+    put(home, {name: fresh() for name in names})
+    return f"{len(names)} passwords in {home_files.env_path(home)}"
+
+
+def fresh() -> str:
+    """A new password, which can stand in a URL and in .env as it is."""
+    return secrets.token_urlsafe(_BYTES)
+
+
+def put(home: Home, passwords: Mapping[str, str]) -> None:
+    """Append these (name in .env -> password) to .env. Raises OSError."""
+    env = home_files.env_path(home)
     text = _text(env)
-    lines = "".join(f"{name}={secrets.token_urlsafe(_BYTES)}\n" for name in names)
+    lines = "".join(f"{name}={password}\n" for name, password in passwords.items())
     head = "" if _HEAD in text else _HEAD
     registry.write_whole(
         str(env), (text + ("" if text.endswith("\n") or not text else "\n") + head + lines).encode(), 0o600
     )
-    return f"{len(names)} passwords in {env}"
 
 
 def _text(env: Path) -> str:

@@ -51,7 +51,7 @@ def make(home: Home) -> str:
 
 
 def _servers(home: Home) -> Iterator[tuple[str, Any]]:
-    for name, store in registry.each(settings.load(home.root), home):
+    for name, store in registry.each(settings.load(home.root), home, owner=True):
         if store is not None and store.shared:
             yield name, store
         elif store is not None:

@@ -27,13 +27,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="levaithan.projector", description=__doc__)
     parser.add_argument("--home", required=True, help="the root folder of the home")
     parser.add_argument("--harmless", metavar="SEGMENT", help="deliver the dead letters up to it, made harmless")
+    parser.add_argument("--part", type=int, default=0, help="the number of a further process; needs --stores")
+    parser.add_argument("--stores", default="", help="what that process projects into, with commas between")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group: the service decides when to stop
     home = home_at(chosen.home)
     try:
         if chosen.harmless:
             return _harmless(home, load(chosen.home), chosen.harmless)
-        projector = Projector(home, load(chosen.home), sys.stdin.fileno())
+        stores = [name for name in chosen.stores.split(",") if name]
+        projector = Projector(home, load(chosen.home), sys.stdin.fileno(), chosen.part, stores)
     except LevaithanError as error:
         sys.stderr.write(f"{error}\n{error.fix}\n")
         return error.exit_code

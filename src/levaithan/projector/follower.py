@@ -6,20 +6,27 @@ Each store has its own, so that one that is down never holds another: see loop.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
-from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError
+from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError, StoreDownError
 
 if TYPE_CHECKING:
     from levaithan.projector.feed import Feed
 
 FIRST_WAIT_S = 0.05
 LONGEST_WAIT_S = 5.0
+DOWN_WAIT_S = 1.0
+"""The longest wait for a server that does not answer: its edge (stores.edge) spaces the real tries, and fails all
+others at once."""
 DAMAGE_WAIT_S = 60.0
 BATCH_BYTES = 3 << 19
 """Bodies of one transaction: about 1,400 records of 1 KiB. More rows share the pages of the one random index
 (tool_use_id); beyond this the memory grows faster than the speed."""
+
+PUT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper edges (seconds) by which `puts` counts how long batches took."""
 
 
 class Follower:
@@ -33,11 +40,14 @@ class Follower:
         self.known = False
         self.idle = False
         self.error: dict[str, str] | None = None
+        self.held = ""
         self.notes: list[str] = []
         self.last_at = ""
         self.delivered = 0
         self.dead = 0
         self.retry_at = 0.0
+        self.puts = [0.0] * (len(PUT_S) + 2)
+        self.failures: dict[str, int] = {}
         self._wait = FIRST_WAIT_S
         self._damages: list[float] = []
         self._opened = False
@@ -46,9 +56,14 @@ class Follower:
         """Read the cursor again at the next step: another process may have moved it, or swapped the store."""
         self.known = False
 
+    def follow_by(self, store: Any) -> None:
+        """Go on with another object for the same store, from the place that it knows."""
+        self.store = store
+        self.known = self._opened = False
+
     def ready(self, now: float) -> bool:
-        """Whether it is time for a step: not backing off."""
-        return now >= self.retry_at
+        """Whether it is time for a step: not backing off, and not held (see levaithan.hot.modes)."""
+        return now >= self.retry_at and not self.held
 
     def step(self) -> bool:
         """Put one batch into the store. True when there was something. Failures are kept in `error`, never raised."""
@@ -64,7 +79,9 @@ class Follower:
             if batch and self.store.shared and not self.store.journal and self.feed.journal():
                 self.known = False  # it began just now: what is there of it is to be asked for by its name
                 return True
+            begun = time.monotonic()
             rejected = self.store.apply(batch, after)
+            self._timed(time.monotonic() - begun)
         except StoreDamagedError as error:
             self._damaged(error)
             return True
@@ -111,6 +128,11 @@ class Follower:
                 self.last_at = at
                 break
 
+    def _timed(self, seconds: float) -> None:
+        """Count how long a batch took: a count an edge of PUT_S, one beyond, and the sum in seconds."""
+        self.puts[bisect_left(PUT_S, seconds)] += 1
+        self.puts[-1] += seconds
+
     def _well(self) -> None:
         self.error = None
         self.retry_at = 0.0
@@ -122,14 +144,17 @@ class Follower:
         self.idle = False
         told = error if isinstance(error, LevaithanError) else None
         since = self.error["since"] if self.error else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        code = told.code if told else "unexpected"
+        self.failures[code] = self.failures.get(code, 0) + 1
         self.error = {
-            "code": told.code if told else "unexpected",
+            "code": code,
             "message": str(told) if told else f"{type(error).__name__}: {error}",
             "fix": told.fix if told else "run `levaithan doctor`; if it stays, report it with logs/service.log",
             "since": since,
         }
-        self.retry_at = time.monotonic() + self._wait
-        self._wait = min(self._wait * 2, LONGEST_WAIT_S)
+        longest = DOWN_WAIT_S if isinstance(error, StoreDownError) else LONGEST_WAIT_S
+        self.retry_at = time.monotonic() + min(self._wait, longest)
+        self._wait = min(self._wait * 2, longest)
 
     def _damaged(self, error: StoreDamagedError) -> None:
         """Keep the damaged file, begin anew; the third time in ten minutes wait, for then it is the disk."""

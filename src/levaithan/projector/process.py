@@ -14,13 +14,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from levaithan.hot import modes
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import followers, usable
+from levaithan.projector.shares import Shares
 from levaithan.projector.status import Status
 from levaithan.projector.worker import Worker
 from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from levaithan.hot.paths import Home
 
 OTHERS_SHARE_S = 1.0
@@ -37,19 +41,29 @@ COLLECT_EVERY = 256
 
 
 class Projector:
-    """The loop of `python -m levaithan.projector`. `wake` is a file descriptor: a byte is news, its end is the end."""
+    """The loop of `python -m levaithan.projector`. `wake` is a file descriptor: a byte is news, its end is the end.
 
-    def __init__(self, home: Home, settings: Any, wake: int | None) -> None:
+    `part`: the number of a further process, which has `stores` (on servers) and nothing else; 0 is the first one, which
+    has the rest, and starts and ends the others (see shares).
+    """
+
+    def __init__(
+        self, home: Home, settings: Any, wake: int | None, part: int = 0, stores: Collection[str] = ()
+    ) -> None:
         self.home = home
         self._root = _identity(home.root)
         self.wake = wake
         roles, wrong = usable(home, settings)
+        if part:
+            roles, wrong = [one for one in roles if one in stores], {}
         if LEDGER in wrong:  # nearly every question is asked of it
             raise wrong[LEDGER]
         self.followers = followers(home, settings, roles)
         self.local = [one for one in self.followers if not one.store.remote]
         self.workers = [Worker(home, one) for one in self.followers if one.store.remote]
-        self.status = Status(home, self.followers, wrong)
+        self.status = Status(home, self.followers, wrong, part)
+        self.status.remote = len(self.workers)
+        self.shares = Shares(home, settings, self.workers, self.status) if self.workers and not part else None
         self.lock = ProjectionLock(home)
         self._others_at = 0.0
         self._turn = 0
@@ -70,6 +84,8 @@ class Projector:
         finally:
             gc.enable()
             self.lock.release()
+            if self.shares is not None:
+                self.shares.stop()
             for worker in self.workers:
                 worker.stop(LEAVE_S)
             for one in self.local:
@@ -80,6 +96,11 @@ class Projector:
 
     def turn(self) -> None:
         """Bring the stores along until none has anything to do, or the stretch is over, or another process works."""
+        if self.shares is not None:
+            self.shares.look()
+        if self.status.part:
+            self._say("idle" if all(one.idle or one.held for one in self.followers) else "projecting on servers")
+            return
         try:
             if not self.lock.take(0.1):
                 self._say("waiting: another process is projecting")
@@ -90,6 +111,7 @@ class Projector:
         try:
             for one in self.local:
                 one.forget()
+                one.held = modes.held(self.home, one.store.name, remote=False)
             until = time.monotonic() + STRETCH_S
             busy = True
             while busy and time.monotonic() < until:
@@ -134,7 +156,7 @@ class Projector:
             time.sleep(YIELD_S)
         else:
             now = time.monotonic()
-            tries = [one.retry_at - now for one in self.local if one.error]
+            tries = [one.retry_at - now for one in self.local if one.error and not one.held]
             pause = max(0.01, min([LOOK_S, *tries]))
         if self.wake is None:
             time.sleep(pause)
@@ -145,6 +167,8 @@ class Projector:
         if readable:
             for worker in self.workers:
                 worker.news.set()
+            if self.shares is not None:
+                self.shares.news()
         return True
 
 

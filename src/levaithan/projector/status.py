@@ -25,27 +25,39 @@ VERSION = 1
 SHORTEST_S = 0.2
 
 
-def path_of(home: Home) -> Path:
-    """Where the status is."""
-    return Path(home.run, "projector.json")
+def path_of(home: Home, part: int = 0) -> Path:
+    """Where the status is; `part`: of the projector's process of that number, 0 = all of it."""
+    return Path(home.run, f"projector-{part}.json" if part else "projector.json")
 
 
-def read(home: Home) -> dict[str, Any] | None:
+def read(home: Home, part: int = 0) -> dict[str, Any] | None:
     """The last status written; None when there is none or it cannot be read."""
     try:
-        told = orjson.loads(path_of(home).read_bytes())
+        told = orjson.loads(path_of(home, part).read_bytes())
     except (OSError, ValueError):
         return None
     return told if isinstance(told, dict) else None
 
 
 class Status:
-    """Writes the status of `followers`. `update(force=True)` writes now, else when the last one is old enough."""
+    """Writes the status of `followers`. `update(force=True)` writes now, else when the last one is old enough.
+
+    part: see path_of; elsewhere: what the other processes say of the stores that they have; workers: how many there
+    are.
+    """
 
     def __init__(
-        self, home: Home, followers: Sequence[Follower], wrong: Mapping[str, LevaithanError] | None = None
+        self,
+        home: Home,
+        followers: Sequence[Follower],
+        wrong: Mapping[str, LevaithanError] | None = None,
+        part: int = 0,
     ) -> None:
         self.home = home
+        self.part = part
+        self.workers = 1
+        self.remote = 0
+        self.elsewhere: dict[str, dict[str, Any]] = {}
         self.followers = followers
         self.wrong = wrong or {}
         self.started = _now()
@@ -60,8 +72,8 @@ class Status:
         if now - self._last < SHORTEST_S and not force:
             return
         self._last = now
-        path = path_of(self.home)
-        fresh = path.with_name(f".projector.json.{os.getpid()}")
+        path = path_of(self.home, self.part)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
         told = orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2)
         if not Path(self.home.root).is_dir():  # gone: it stays gone
             return
@@ -82,8 +94,8 @@ class Status:
             head = 0
         return {
             "version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": self.doing,
-            "head_seq": head,
-            "stores": {one.store.name: _store(one, head) for one in self.followers}
+            "head_seq": head, "workers": self.workers, "remote": self.remote,
+            "stores": {one.store.name: _store(one, head) for one in self.followers} | self.elsewhere
             | {role: self._unopened(error, head) for role, error in self.wrong.items()},
         }  # fmt: skip
 
@@ -109,12 +121,13 @@ def _now() -> str:
 def _store(one: Follower, head: int) -> dict[str, Any]:
     place = one.position
     behind = max(0, head - (place.seq if place else 0))
-    state = "down" if one.error else "ok" if one.idle or not behind else "behind"
+    state = "held" if one.held else "down" if one.error else "ok" if one.idle or not behind else "behind"
     return {
         "state": state, "seq": place.seq if place else 0, "segment": place.segment if place else None,
         "offset": place.offset if place else 0, "journal": place.journal if place else None, "lag_events": behind,
         "lag_seconds": _age(one.last_at) if behind else 0.0, "dead_letters": one.dead, "delivered": one.delivered,
-        "error": one.error, "notes": [*one.store.found, *one.notes],
+        "error": one.error, "held": one.held or None, "notes": [*one.store.found, *one.notes], "puts": one.puts,
+        "failures": one.failures, "pool": one.store.pool() if hasattr(one.store, "pool") else None,
     }  # fmt: skip
 
 

@@ -9,7 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from levaithan.errors import LevaithanError
+from levaithan.hot import modes
 from levaithan.projector.lock import lock_of
+from levaithan.stores import relogin
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 STRETCH_S = 1.0
 YIELD_S = 0.015
+_REFUSED = tuple(kind.code for kind in relogin.REFUSALS)
 
 
 class Worker(threading.Thread):
@@ -25,6 +29,7 @@ class Worker(threading.Thread):
 
     def __init__(self, home: Home, follower: Follower) -> None:
         super().__init__(name=f"projector-{follower.store.name}", daemon=True)
+        self.home = home
         self.follower = follower
         self.lock = lock_of(home, follower.store)
         self.news = threading.Event()
@@ -48,8 +53,11 @@ class Worker(threading.Thread):
     def _stretch(self) -> float:
         """Work until there is nothing to do or others may want a turn; how long to wait then, in seconds."""
         one = self.follower
+        one.held = modes.held(self.home, one.store.name, remote=True)
         if not one.ready(time.monotonic()):
-            return max(0.01, min(LOOK_S, one.retry_at - time.monotonic()))
+            return LOOK_S if one.held else max(0.01, min(LOOK_S, one.retry_at - time.monotonic()))
+        if one.error and one.error["code"] in _REFUSED:
+            self._log_in_anew()
         try:
             if not self.lock.take(0.1):
                 return LOOK_S
@@ -64,3 +72,15 @@ class Worker(threading.Thread):
         finally:
             self.lock.release()
         return LOOK_S if one.idle or one.error else YIELD_S
+
+    def _log_in_anew(self) -> None:
+        """The server refused who asks: when the settings name another user or password by now, ask as that."""
+        one = self.follower
+        try:
+            store = relogin.opened_anew(one.store, self.home)
+        except LevaithanError as problem:
+            one.note(f"other settings for the {one.store.name} store cannot be used: {problem.message}")
+            return
+        if store is not None:
+            one.follow_by(store)
+            one.note(f"the {store.name} store's user or password was changed in the settings: logged in anew")

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
-from levaithan.queries import counts, signals
+from levaithan.queries import clocks, counts, signals
 from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, own, where
 from levaithan.stores import search_text
 
@@ -41,9 +41,13 @@ def _row(values: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def list_events(ledger: Answers, filters: Filters, limit: int = 50, cursor: str | None = None) -> Page:
-    """Events, newest first. `cursor` is the `next` of the page before. Raises StoreError, UsageProblem."""
+    """Events, newest first; of several machines by true time, as far as their clocks are known to differ (see clocks).
+    `cursor` is the `next` of the page before. Raises StoreError, UsageProblem."""
+    cursor, skews = clocks.unpack(cursor) if cursor is not None else (None, clocks.skews(ledger))
     said, values = conditions(narrowed(ledger, filters))
     place = keyset(cursor)
+    if skews:
+        return _merged(ledger, said, values, skews, place, limit=limit)
     if place is not None:
         said.append("(e.at_us, e.id) < (:before_us, :before_id)")
         said.append("e.at_us <= :before_us")
@@ -52,6 +56,23 @@ def list_events(ledger: Answers, filters: Filters, limit: int = 50, cursor: str 
     found = ledger.rows(sql, {**values, "limit": limit + 1})
     last = found[limit - 1] if len(found) > limit else None
     return Page([_row(one) for one in found[:limit]], f"{last[0]}-{last[13]}" if last else None)
+
+
+def _merged(
+    ledger: Answers,
+    said: list[str],
+    values: dict[str, object],
+    skews: dict[str, int],
+    place: tuple[int, str] | None,
+    *,
+    limit: int,
+) -> Page:
+    """A page of events in the order of corrected time; each row shows its machine's own."""
+    sql, more = clocks.merged(_COLUMNS, _FROM, said, skews, place)
+    found = ledger.rows(sql, {**values, **more, "limit": limit + 1})
+    last = found[limit - 1] if len(found) > limit else None
+    rows = [_row(one) for one in found[:limit]]
+    return Page(rows, clocks.pack(f"{last[-1]}-{last[13]}", skews) if last else None)
 
 
 def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page:

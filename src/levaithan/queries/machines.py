@@ -1,5 +1,5 @@
-"""Whose journals the ledger holds, and how far their clocks are from the database's: lists are in the order of the
-machines' own clocks, so this is how far two machines' events may be out of order."""
+"""Whose journals the ledger holds, and how far their clocks are from the database's: by this lists of several machines'
+events are put in order (see clocks)."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from levaithan.hot import hotconf
 from levaithan.hot.gate import Gate
 from levaithan.hot.journal import Journal
 from levaithan.service import deciding
+from levaithan.service.child import Child
 from levaithan.service.chores import Chores
 from levaithan.service.committer import Committer
 from levaithan.service.connection import Connection
@@ -68,6 +69,7 @@ class App:
         self.committer = Committer(self.journal, self._settled, sync_every_s=every_s)
         self.decider = deciding.Decider(self.gate)
         self.projection = Projection(home, self.say)
+        self.monitor = Child("monitor", home, self.say)
         self.sealing = Sealing(home, settings, self.committer, self.say)
         self.sharing = Sharing(home, settings, self.gate, self.say)
         self.supervisor = Supervisor(self.say)

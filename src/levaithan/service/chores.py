@@ -5,6 +5,7 @@ Each is a function that the supervisor calls again and again; what may wait long
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ WATCH_S = 1.0
 PRUNE_S = 15.0
 SWEEP_S = 3600.0
 CANARY_FIRST_S = 3.0
+MONITOR_FIRST_S = 2.0
+"""The monitor has time: what Claude Code waits for comes first."""
 _LIVE = ("deadline_ms", "journal_failure", "max_record_bytes")
 """Settings of hot.conf that take effect at once; the journal's need a restart."""
 _FIXED = ("fsync", "fsync_interval_ms", "segment_bytes", "max_stdin_bytes")
@@ -45,6 +48,7 @@ class Chores:
             "journal": every(WATCH_S, self.journal),
             "refresh": every(WATCH_S, self.refresh),
             "projector": app.projection.run,
+            "monitor": self.watch_over,
             "sealer": app.sealing.run,
             "export": app.sealing.export,
             "pruner": every(PRUNE_S, self.pruner.prune, first_s=WATCH_S),
@@ -60,6 +64,14 @@ class Chores:
         elif not self.app.committer.alive:
             self.app.stop("the committer's thread ended", failed=True)
         self.app.server.reap()
+
+    async def watch_over(self) -> None:
+        """The monitor, where it is not switched off."""
+        await asyncio.sleep(MONITOR_FIRST_S)
+        if self.app.settings.monitor:
+            await self.app.monitor.run()
+        else:
+            await asyncio.Event().wait()
 
     async def journal(self) -> None:
         """Open the journal when that failed at the start; say what was found in it."""

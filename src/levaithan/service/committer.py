@@ -20,9 +20,12 @@ import fcntl
 import os
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
+
+from levaithan.metrics.families import SYNC_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +81,8 @@ class Committer:
         self.slow = 0
         self.failed = 0
         self.last_error: str | None = None
+        self.syncs = [0.0] * (len(SYNC_S) + 2)
+        """How long syncs took: a count an edge of SYNC_S, one beyond, and the sum in seconds."""
         self._done = done
         self._sync_every_s = sync_every_s
         self._waiting: deque[Entry] = deque()
@@ -181,7 +186,10 @@ class Committer:
         """Sync, and remember what that takes: the longest time counts, and is forgotten slowly."""
         begun = self._clock()
         self.journal.sync()
-        self._sync_s = max(self._clock() - begun, self._sync_s * _FORGETS)
+        took = self._clock() - begun
+        self._sync_s = max(took, self._sync_s * _FORGETS)
+        self.syncs[bisect_left(SYNC_S, took)] += 1
+        self.syncs[-1] += took
 
     def _free(self) -> bool:
         """Whether nobody holds the journal's lock now, so that appending will not wait."""

@@ -1,4 +1,4 @@
-"""What the service says when it is asked about itself: ping, status, sync, stop. Answers are JSON on stdout.
+"""What the service says when it is asked: ping, status, sync, stop, restart_loop. Answers are JSON on stdout.
 
 Imports no asyncio protocol: the server calls `Control.answer` with a request's header and sends what it gives.
 """
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _POLL_S = 0.01
 _LONGEST_SYNC_S = 600.0
 _SYNC_S = 5.0
+_RESTARTABLE = ("projector",)
+_RESTART_S = 12.0
 
 
 class Control:
@@ -39,6 +41,7 @@ class Control:
         self._app = app
         self._answers: dict[str, Callable[[dict[str, str]], Any]] = {
             "ping": self._ping, "status": self._status, "sync": self._sync, "stop": self._stop,
+            "restart_loop": self._restart_loop,
         }  # fmt: skip
 
     async def answer(self, header: dict[str, str]) -> bytes:
@@ -67,6 +70,15 @@ class Control:
         self._app.stop("asked to stop")
         return {"ok": True, "pid": os.getpid()}
 
+    async def _restart_loop(self, header: dict[str, str]) -> dict[str, Any]:
+        """End the projector's process and start another. The other loops are not for anybody to restart."""
+        name = header.get("loop", "")
+        if name not in _RESTARTABLE:
+            return {"ok": False, "error": f"there is no loop {name[:40]!r} to restart: {', '.join(_RESTARTABLE)}"}
+        self._app.say("restarting a loop", loop=name)
+        done = await self._app.supervisor.restart(name, _RESTART_S)
+        return {"ok": True} if done else {"ok": False, "error": f"the {name} did not end in {_RESTART_S:.0f} s"}
+
     async def _sync(self, header: dict[str, str]) -> dict[str, Any]:
         """Wait until every store has what is in the journal now."""
         given = header.get("timeout_ms", "")
@@ -91,7 +103,8 @@ class Control:
             one = stores.get(name) or {}
             if head and int(one.get("seq") or 0) < head:
                 problem = one.get("error")
-                why = f" ({problem.get('message')})" if isinstance(problem, dict) else ""
+                told = problem.get("message") if isinstance(problem, dict) else one.get("held")
+                why = f" ({told})" if told else ""
                 late.append(f"the {name} store is at record {one.get('seq') or 0} of {head}{why}")
         return late
 
@@ -121,6 +134,7 @@ def status(app: App) -> dict[str, Any]:
             "problems": app.conf.problems, "restart_needed": app.restart_needed, "stores": places(app.settings),
         },
         "projector": projector,
+        "monitor": app.monitor.status(),
         "loops": app.supervisor.states(),
         "canary": app.chores.canary,
         "sharing": app.sharing.status(),
@@ -137,6 +151,7 @@ def journal_status(app: App) -> dict[str, Any]:
     told: dict[str, Any] = {"seq": committer.head[0], "head": committer.head[1], "found": app.journal.found[-20:]}
     told |= {"last_error": committer.last_error, "opened": app.opened, "id": app.journal.journal, "segment": None}
     told |= {"bytes": 0, "dropped": 0, "failed": committer.failed, "batches": committer.batches}
+    told["syncs"] = committer.syncs
     try:
         end = read.tail(app.home.journal)
         told["bytes"] = segments.total_bytes(app.home.journal)

@@ -18,7 +18,7 @@ from levaithan.hot import segments
 from levaithan.journal import read
 from levaithan.projector.lock import ProjectionLock
 from levaithan.service.supervisor import in_thread, stamp
-from levaithan.stores import registry
+from levaithan.stores import registry, relogin
 
 if TYPE_CHECKING:
     from levaithan.service.app import App
@@ -86,14 +86,25 @@ class Pruner:
         for name, store in self._stores().items():
             if store is None:
                 continue
-            try:
-                cursor = store.cursor()
-            except LevaithanError:
-                cursor = None
-            finally:
-                store.close()
+            cursor = self._cursor(store)
             positions[name] = read.Position(cursor.segment, cursor.offset) if cursor else None
         return positions
+
+    def _cursor(self, store: Any) -> Any:
+        """The place of `store`, which is closed then; None where it cannot be asked. One that refuses the password is
+        asked with the settings of now, as the projector does."""
+        try:
+            return store.cursor()
+        except relogin.REFUSALS:
+            store = relogin.opened_anew(store, self.app.home) or store
+            try:
+                return store.cursor()
+            except LevaithanError:
+                return None
+        except LevaithanError:
+            return None
+        finally:
+            store.close()
 
     async def _deliver(self, last: str) -> tuple[int, str]:
         """Deliver what waits in `last` and older segments, made harmless: how many nobody can deliver (a forged line,

@@ -14,11 +14,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
+from levaithan.hot import modes
 from levaithan.hot.halts import HaltError
 from levaithan.hot.paths import fnv1a64
 from levaithan.hot.state_file import StateFile
 from levaithan.service.shared_halts import SharedHalts
 from levaithan.service.shared_state import SharedLeases, SharedSums
+from levaithan.stores import relogin
 from levaithan.stores.registry import adapter, opening_of
 from levaithan.stores.roles import COUNTERS, StoreDownError
 
@@ -89,9 +91,10 @@ class _Sharer(threading.Thread):
         from levaithan.stores.redis_decisions import RedisDecisions  # noqa: PLC0415
 
         node = f"{machine}-{fnv1a64(home.root.encode())[:8]}"
-        self._say = say
+        self._say, self._home = say, home
         self._over = threading.Event()
         self._returned = threading.Event()
+        self._home, self._opening = home, opening
         self._known = StateFile(home.state + "/shared.json")
         self._others = RedisCoordination(replace(opening, timeout_s=_LIMIT_S), node)
         self._halts = SharedHalts(home, self._others, say)
@@ -132,7 +135,9 @@ class _Sharer(threading.Thread):
         }  # fmt: skip
 
     def _look(self) -> None:
-        """One turn: wait for news, then do what is due."""
+        """One turn: wait for news, then do what is due. Halts are told and taken in every mode."""
+        off = modes.is_off(self._home, modes.SHARED_STATE)
+        self.decisions.prober.pause(f"the mode is {modes.LOCAL_ONLY}: this machine decides by itself" if off else "")
         news = self._others.listen(LISTEN_S)
         due = time.monotonic() - self._turned >= TURN_S or self._returned.is_set()
         if due or (not self._stuck and (news or self._halts.changed())):
@@ -178,4 +183,15 @@ class _Sharer(threading.Thread):
             self._say("machines do not share", level="warning", error=words[:1000])
         if isinstance(error, StoreDownError):
             self.decisions.prober.drop(self.decisions.prober.client, words)
+        elif isinstance(error, relogin.REFUSALS):
+            self._log_in_anew()
         self._over.wait(AGAIN_S)
+
+    def _log_in_anew(self) -> None:
+        """The server refuses who asks: when the settings name another user or password by now, ask as that."""
+        opening = relogin.settings_of_now(self._opening, self._home)
+        if opening is not None:
+            self._opening = opening
+            self._others.log_in(replace(opening, timeout_s=_LIMIT_S))
+            self.decisions.prober.log_in(opening)
+            self._say("the shared counters' user or password was changed in the settings: logging in anew")

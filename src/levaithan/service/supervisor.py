@@ -81,6 +81,18 @@ class Supervisor:
         self._tasks[name] = asyncio.get_running_loop().create_task(loop.run(), name=name)
         return loop
 
+    async def restart(self, name: str, timeout_s: float) -> bool:
+        """End the loop `name` and start it again at once; False for one that there is not, or that does not end."""
+        task = self._tasks.get(name)
+        if task is None:
+            return False
+        task.cancel()
+        await asyncio.wait([task], timeout=timeout_s)
+        if not task.done():
+            return False
+        self._tasks[name] = asyncio.get_running_loop().create_task(self.loops[name].run(), name=name)
+        return True
+
     async def stop(self, timeout_s: float) -> None:
         """Cancel all loops and wait for their ends."""
         for task in self._tasks.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from levaithan.stores import full_disk
 from levaithan.stores.roles import StoreBusyError, StoreDownError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Answer = TypeVar("Answer")
 
 ATTEMPTS = 3
 FAILURES = 5
-OPEN_S = 5.0
+OPEN_S = 2.0
 
 
 class Edge:
@@ -30,6 +31,9 @@ class Edge:
 
     After FAILURES calls in a row that the server did not answer, every call fails at once for OPEN_S seconds, then one
     is let through (Nygard, Release It!: circuit breaker).
+
+    A server that said that its disk is full and answers nothing since is said to be that: what it still says then, or
+    that it is silent, is a consequence.
     """
 
     def __init__(
@@ -41,6 +45,8 @@ class Edge:
         self.attempts = attempts
         self.timeout_s = timeout_s
         self._breaker: Any = None
+        self._disk = ""
+        """What it last said of a full disk, until it does something again."""
 
     def call(self, ask: Callable[[], Answer], *, again: bool = True) -> Answer:
         """What `ask` answers. `again`: it may be repeated, for it changes nothing or is idempotent. Raises StoreError,
@@ -70,14 +76,31 @@ class Edge:
             answer: Answer = self._breaker.call(self._translated, ask)
         except CircuitBreakerError:
             words = f"it did not answer {FAILURES} times; the next try is within {OPEN_S:g} s"
-            raise StoreDownError(store=self.store, role=self.store.upper(), where=self.where, reason=words) from None
+            raise self._blamed(self._down(words)) from None
         return answer
 
     def _translated(self, ask: Callable[[], Answer]) -> Answer:
         try:
-            return ask()
+            answer = ask()
         except Exception as error:
             failure = self.translate(error)
             if failure is None:
                 raise
-            raise failure from error
+            raise self._blamed(failure) from error
+        self._disk = ""
+        return answer
+
+    def _blamed(self, failure: StoreError) -> StoreError:
+        """`failure` with what is known of the server's disk."""
+        words = str(failure.values.get("reason", ""))
+        if full_disk.is_named_in(words):
+            self._disk = words
+            failure.fix = full_disk.FIX
+        elif self._disk and isinstance(failure, StoreDownError):
+            told = self._down(f"its disk is full ({self._disk}), and since then: {words or failure}")
+            told.fix = full_disk.FIX
+            return told
+        return failure
+
+    def _down(self, words: str) -> StoreDownError:
+        return StoreDownError(store=self.store, role=self.store.upper(), where=self.where, reason=words)

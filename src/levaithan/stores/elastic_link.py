@@ -35,6 +35,7 @@ _RIGHTS_FIX = "give its user or API key the rights that docs/how-to/stores.md li
 _BLOCK_FIX = (
     "free disk space on the server; it lifts the block itself then (or unset index.blocks.read_only_allow_delete)"
 )
+_MASTER_FIX = "see the server's log: its nodes do not find each other, or a disk is full; it goes on by itself"
 _MIGRATE_FIX = "run `levaithan store migrate`, or restore the indices"
 _LONGEST_REASON = 300
 # What they would print is in the errors that they raise: an API that is not there is no node that is dead.
@@ -127,7 +128,9 @@ def failure(opening: Opening, status: int, kind: str, why: str) -> StoreError:
     """The StoreError for an HTTP status and Elasticsearch's name of the error, of a whole request or of one item."""
     other = (StoreBusyError if status >= 500 else StoreUnsupportedError, None)
     made, fix = _STATUSES.get(status, other)
-    if kind == "cluster_block_exception":
+    if kind == "cluster_block_exception" and "no master" in why:
+        made, fix = StoreDownError, _MASTER_FIX
+    elif kind == "cluster_block_exception":
         made, fix = StoreBusyError, _BLOCK_FIX
     return made(**told(opening, why), fix=fix)
 

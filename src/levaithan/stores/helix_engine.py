@@ -20,6 +20,7 @@ from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
 
 from levaithan.hot.lockfile import open_lock
 from levaithan.hot.paths import ensure_private
+from levaithan.stores import full_disk
 from levaithan.stores.helix_errors import RefusedError
 from levaithan.stores.helix_owner import Asking, Listener, OwnerGoneError
 from levaithan.stores.roles import StoreBusyError
@@ -159,12 +160,20 @@ class FolderLink:
         return f"helix-db-embedded {version('helix-db-embedded')}"
 
     def ask(self, body: bytes) -> bytes:
-        """The answer to a question. Raises RefusedError, TimeoutError, OSError, StoreBusyError."""
-        with self._guard:
-            found = self._engine or self._asking or self._found()
-            if isinstance(found, Asking):
-                return self._asked(found, body)
-        return found.ask(body, self.timeout_s)
+        """The answer to a question. Raises RefusedError, TimeoutError, OSError, StoreBusyError.
+
+        On a full disk the engine tries again and again and says nothing: here it can be seen why.
+        """
+        try:
+            with self._guard:
+                found = self._engine or self._asking or self._found()
+                if isinstance(found, Asking):
+                    return self._asked(found, body)
+            return found.ask(body, self.timeout_s)
+        except TimeoutError:
+            if full_disk.is_full(self.folder):
+                raise RefusedError(f"no space left on the disk of {self.folder}") from None
+            raise
 
     def _asked(self, owner: Asking, body: bytes) -> bytes:
         try:

@@ -7,7 +7,7 @@ place in the last: what the server has of a journal is never less than its place
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from levaithan.stores import helix_schema as schema
 from levaithan.stores.graph_facts import read
@@ -15,6 +15,7 @@ from levaithan.stores.helix_calls import Calls
 from levaithan.stores.helix_errors import RefusedError
 from levaithan.stores.helix_reads import Reads
 from levaithan.stores.helix_writes import Put, Rows, Writes, place, rows_of
+from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
 from levaithan.stores.roles import GRAPH, Cursor, DeadLetter, Delivery, Rejected, StoreBusyError
 from levaithan.stores.roles.graph import EDGES
@@ -31,7 +32,7 @@ _MOST_LOOSE = 1_000_000
 _LAST = (1 << 63) - 1
 
 
-class HelixStore:
+class HelixStore(InPlace):
     """See roles.Projected and roles.Shared. `link` asks the server or the engine; labels begin with `prefix`."""
 
     name = GRAPH
@@ -207,21 +208,6 @@ class HelixStore:
     def heal(self) -> bool:
         """See roles.Projected. A server looks after its own files."""
         return False
-
-    def move_aside(self, why: str) -> None:
-        """A server cannot be moved aside from here: say what is the matter."""
-        self._never(f"be set aside ({why})")
-
-    def beside(self) -> Self:
-        """Not for a store that machines share: it is rewritten in place."""
-        self._never("be made again beside itself")
-
-    def take_over(self, fresh: Self) -> None:
-        """See beside."""
-        self._never(f"be replaced by {fresh!r}")
-
-    def clear_leftovers(self) -> None:
-        """See roles.Projected: there are none."""
 
     def close(self) -> None:
         """See roles.Projected."""

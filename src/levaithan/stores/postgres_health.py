@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from levaithan.stores import postgres_migrate, postgres_months
+from levaithan.stores import postgres_migrate, postgres_months, postgres_standing
 from levaithan.stores.postgres_link import LOCAL
 from levaithan.stores.roles import LEDGER, Health
 from levaithan.stores.versions import HEAD
@@ -64,6 +64,7 @@ def _look(ledger: PostgresLedger, told: Health) -> None:
     for name, guessed, size in ledger.rows(_PARTS):
         known = guessed >= 0 and size > _SMALL
         told.rows += guessed if known else int(ledger.rows(f'SELECT count(*) FROM "{name}"')[0][0])  # noqa: S608 - its own name
+    _, told.excess = postgres_standing.beyond(ledger.rows)
     told.dead_letters = ledger.dead_count()
     told.bytes = int(ledger.rows(_BYTES)[0][0])
     strange = int(ledger.rows(f"SELECT count(*) FROM {postgres_months.OTHER}")[0][0])  # noqa: S608 - own name

@@ -7,12 +7,13 @@ _errors, _sql. Nothing is opened before it is used.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 
 from levaithan.stores import postgres_health, postgres_migrate, postgres_prints, postgres_rewrite
 from levaithan.stores.edge import Edge
+from levaithan.stores.in_place import InPlace
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
 from levaithan.stores.postgres_months import Months
@@ -36,7 +37,7 @@ _DEAD = (
 )
 
 
-class PostgresLedger:
+class PostgresLedger(InPlace):
     """The Ledger role on PostgreSQL 14 and newer. Writing is one thread's; any number may read."""
 
     name = LEDGER
@@ -215,7 +216,8 @@ class PostgresLedger:
             if not isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise
             words = f"its schema is {present or 'not there'}, {HEAD} is needed, and this user may not change it"
-            raise self._unsupported(words, "run `levaithan store migrate` once with the owner's URL") from error
+            fix = "run `levaithan setup` or `levaithan store migrate`, once with the owner's URL"
+            raise self._unsupported(words, fix) from error
         if done:
             self.found.append(done)
 
@@ -248,20 +250,9 @@ class PostgresLedger:
         self.edge.call(lambda: postgres_rewrite.drop_journal(writer.link, self.journal))
         self._left_at = None
 
-    def beside(self) -> Self:
-        """Not for a store that machines share: it is rewritten in place."""
-        self._never("be made again beside itself")
-
-    def take_over(self, fresh: Self) -> None:
-        """See beside."""
-        self._never(f"be replaced by {fresh!r}")
-
-    def move_aside(self, why: str) -> None:
-        """A database cannot be moved aside from here: say what is the matter."""
-        self._never(f"be set aside ({why})")
-
-    def clear_leftovers(self) -> None:
-        """See roles.Projected: there are none."""
+    def pool(self) -> tuple[int, int] | None:
+        """(connections in use, connections there may be); None while there are none."""
+        return self.links.pool()
 
     def close(self) -> None:
         """See roles.Projected."""

@@ -208,6 +208,14 @@ class Links:
             self._sound = False
             raise
 
+    def pool(self) -> tuple[int, int] | None:
+        """(connections in use, connections there may be) of the pool; None before it is opened."""
+        pool = self._pool
+        if pool is None:
+            return None
+        told = pool.get_stats()
+        return told.get("pool_size", 0) - told.get("pool_available", 0), READERS
+
     def _reading(self) -> dict[str, Any]:
         options = f"{self.parameters['options']} -c default_transaction_read_only=on"
         return {**self.parameters, "options": options, "autocommit": True}

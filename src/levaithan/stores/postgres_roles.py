@@ -13,6 +13,7 @@ from psycopg import sql
 
 from levaithan.stores import postgres_migrate
 from levaithan.stores.edge import Edge
+from levaithan.stores.ledger_login import READER, WRITER
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
 from levaithan.stores.postgres_months import parts
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
 
     from levaithan.stores.opening import Opening
 
-WRITER = "levaithan_writer"
-READER = "levaithan_reader"
-_TABLES = ("events", "sessions", "agents", "tool_calls", "decisions", "prompts", "journal_notes", "checkpoints",
+TABLES = ("events", "sessions", "agents", "tool_calls", "decisions", "prompts", "journal_notes", "checkpoints",
            "cursors", "dead_letters", "machines", "rollups")  # fmt: skip
-_FUNCTIONS = ("levaithan_make_month(bigint)", "levaithan_drop_month(text)")
+FUNCTIONS = ("levaithan_make_month(bigint)", "levaithan_drop_month(text)")
 _MAY = (
     "SELECT r.rolcreaterole OR r.rolsuper, (SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c "
     "WHERE c.oid = 'events'::regclass), current_user, current_schema(), current_database() "
@@ -45,12 +44,19 @@ class RolesMade:
 
 
 def make_roles(
-    opening: Opening, writer_password: str, reader_password: str, *, writer: str = WRITER, reader: str = READER
+    opening: Opening,
+    writer_password: str,
+    reader_password: str,
+    *,
+    writer: str = WRITER,
+    reader: str = READER,
+    keep: bool = False,
 ) -> RolesMade:
     """Make the roles `writer` and `reader`, or bring them up to date, over the owner's URL in `opening`.
 
-    The schema must be there (`migrate` first). Passwords leave this process as SCRAM verifiers only, so the server's
-    log cannot show them. All of it in one transaction. Raises StoreError, with what to do when the URL's user may not.
+    The schema must be there (`migrate` first). `keep`: a role that is there keeps its password. Passwords leave this
+    process as SCRAM verifiers only, so the server's log cannot show them. All of it in one transaction. Raises
+    StoreError, with what to do when the URL's user may not.
     """
     edge = Edge(LEDGER, opening.where, translator(opening), timeout_s=opening.timeout_s)
 
@@ -61,7 +67,7 @@ def make_roles(
             with link.transaction():
                 done = RolesMade()
                 for name, password in ((writer, writer_password), (reader, reader_password)):
-                    (done.made if _make(link, name, password) else done.present).append(name)
+                    (done.made if _make(link, name, password, keep=keep) else done.present).append(name)
                 _grant(link, schema, database, writer, reader)
             return done
         finally:
@@ -92,9 +98,11 @@ def _allowed(opening: Opening, link: Connection[Any]) -> tuple[str, str]:
     return str(schema), str(database)
 
 
-def _make(link: Connection[Any], name: str, password: str) -> bool:
+def _make(link: Connection[Any], name: str, password: str, *, keep: bool) -> bool:
     """Make the role or set its password; whether it was made."""
     known = link.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
+    if known and keep:
+        return False
     verifier = link.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
     verb = "ALTER" if known else "CREATE"
     link.execute(
@@ -106,8 +114,8 @@ def _make(link: Connection[Any], name: str, password: str) -> bool:
 def _grant(link: Connection[Any], schema: str, database: str, writer: str, reader: str) -> None:
     names = {
         "s": sql.Identifier(schema), "d": sql.Identifier(database), "w": sql.Identifier(writer),
-        "r": sql.Identifier(reader), "tables": sql.SQL(", ").join(map(sql.Identifier, _TABLES)),
-        "months": sql.SQL(", ").join(map(sql.Identifier, parts(link))), "functions": sql.SQL(", ".join(_FUNCTIONS)),
+        "r": sql.Identifier(reader), "tables": sql.SQL(", ").join(map(sql.Identifier, TABLES)),
+        "months": sql.SQL(", ").join(map(sql.Identifier, parts(link))), "functions": sql.SQL(", ".join(FUNCTIONS)),
     }  # fmt: skip
     for words in (
         "REVOKE CREATE ON SCHEMA {s} FROM PUBLIC",

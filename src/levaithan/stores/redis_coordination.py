@@ -33,6 +33,11 @@ class RedisCoordination(RedisServer):
         self.channel = self.prefix + "halts"
         self._heard: Any = None
 
+    def log_in(self, opening: Opening) -> None:
+        """Ask as another user from now on."""
+        self.close()
+        self.opening = opening
+
     # -- heartbeats --
 
     def beat(self, alive_s: float = ALIVE_S) -> tuple[bool, dict[str, float]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
 
 from levaithan.hot.shared import SharedError
-from levaithan.stores import redis_link, redis_lua
+from levaithan.stores import redis_link, redis_lua, redis_pace_lua
 from levaithan.stores.redis_prober import Prober
 
 if TYPE_CHECKING:
@@ -57,15 +57,30 @@ class RedisDecisions:
 
     # -- hot.shared.Shared --
 
-    def admit(self, event_id: str, windows: Sequence[tuple[str, int]], width_us: int) -> tuple[str, int, int] | None:
+    def admit(
+        self,
+        event_id: str,
+        windows: Sequence[tuple[str, int]],
+        width_us: int,
+        looked_at: Sequence[tuple[str, int]] = (),
+    ) -> tuple[str, int, int] | None:
         """See hot.shared."""
-        keys = [self._key("pace", name) for name, _ in windows]
-        full, *told = self._ask(redis_lua.ADMIT, keys, event_id, width_us, *(limit for _, limit in windows))
-        return (windows[full - 1][0], int(told[0]), int(told[1])) if full else None
+        every = [*looked_at, *windows]
+        keys = [self._key("pace", name) for name, _ in every]
+        limits = (limit for _, limit in every)
+        full, *told = self._ask(redis_pace_lua.ADMIT, keys, event_id, width_us, len(looked_at), *limits)
+        return (every[full - 1][0], int(told[0]), int(told[1])) if full else None
+
+    def pool(self, name: str, own: Sequence[tuple[int, int]], width_us: int) -> list[tuple[int, int]]:
+        """See hot.shared."""
+        with _understood():
+            key = self._key("pool", name)
+            found = json.loads(self._ask(redis_pace_lua.POOL, [key], self.node, width_us, json.dumps(list(own))))
+            return [(int(ago), int(amount)) for ago, amount in found or ()]
 
     def take_back(self, event_id: str, windows: Sequence[str]) -> None:
         """See hot.shared."""
-        self._ask(redis_lua.TAKE_BACK, [self._key("pace", name) for name in windows], event_id)
+        self._ask(redis_pace_lua.TAKE_BACK, [self._key("pace", name) for name in windows], event_id)
 
     def reserve(
         self, holder: str, buckets: Sequence[tuple[str, int]], nano: int, lasts_us: int

@@ -1,47 +1,16 @@
 """The Lua scripts by which machines decide together: each one step for the server, by the server's own clock (TIME).
 
-Sliding windows are sorted sets of event ids by time; budgets keep what each machine says it spent (a machine's own sum,
-set and never added to, so that saying it twice or after a loss is harmless) beside what is reserved; a lease is granted
-with a fencing token that only ever grows: a server that lost everything begins at the milliseconds since 2026, which no
-count of tokens overtakes.
+Windows are redis_pace_lua's. Budgets keep what each machine says it spent (a machine's own sum, set and never added to,
+so that saying it twice or after a loss is harmless) beside what is reserved; a lease is granted with a fencing token
+that only ever grows: a server that lost everything begins at the milliseconds since 2026, which no count of tokens
+overtakes.
 Texts between us are JSON; numbers that may pass 2^53 are none here (nano-USD up to nine million dollars).
 """
 
 from __future__ import annotations
 
-_NOW = """
-local t = redis.call('TIME')
-local now = t[1] * 1000000 + t[2]
-local function whole(n) return string.format('%.0f', n) end
-"""
-
-ADMIT = (
-    _NOW
-    + """
-local id, width = ARGV[1], tonumber(ARGV[2])
-for i, key in ipairs(KEYS) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now - width))
-  redis.call('ZREMRANGEBYSCORE', key, whole(now + 1000000), '+inf')
-  local limit, seen = tonumber(ARGV[2 + i]), redis.call('ZCARD', key)
-  if seen >= limit and not redis.call('ZSCORE', key, id) then
-    local first = redis.call('ZRANGE', key, seen - limit, seen - limit, 'WITHSCORES')
-    return {i, seen, math.max(1, math.ceil((first[2] + width - now) / 1000000))}
-  end
-end
-for _, key in ipairs(KEYS) do
-  redis.call('ZADD', key, 'NX', whole(now), id)
-  redis.call('PEXPIRE', key, whole(width / 1000 + 1000))
-end
-return {0, 0, 0}
-"""
-)
-"""KEYS: windows. ARGV: event id, width in us, a limit for each. -> {0} when it is counted in all, else {which one is
-full, how many are in it, seconds until there is room}; then it is counted in none."""
-
-TAKE_BACK = """
-for _, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[1]) end
-return 0
-"""
+from levaithan.stores.redis_pace_lua import ADMIT, POOL, TAKE_BACK
+from levaithan.stores.redis_pace_lua import NOW as _NOW
 
 RESERVE = (
     _NOW
@@ -268,6 +237,6 @@ return {redis.call('GET', KEYS[3]) or '0', redis.call('HGETALL', KEYS[1]), redis
 """
 
 SCRIPTS = (
-    ADMIT, TAKE_BACK, RESERVE, RELEASE, SETTLE, ACQUIRE, ANNOUNCE, FREE, LEASES, BEAT, SET_HALTS, RELEASE_HALTS,
+    ADMIT, POOL, TAKE_BACK, RESERVE, RELEASE, SETTLE, ACQUIRE, ANNOUNCE, FREE, LEASES, BEAT, SET_HALTS, RELEASE_HALTS,
     ALL_HALTS,
 )  # fmt: skip

@@ -36,12 +36,17 @@ class Prober(threading.Thread):
         self.ready = threading.Event()
         self.trips = 0
         self.why = "not connected yet"
+        self.paused = ""
         self._opening = opening
         self._timeout_s = timeout_s
         self._on_ready = on_ready
         self._wake = threading.Event()
         self._over = threading.Event()
         self._dropped: list[Any] = []
+
+    def log_in(self, opening: Opening) -> None:
+        """The next connection is made as another user."""
+        self._opening = opening
 
     def drop(self, client: Any, why: str) -> None:
         """This client failed: nobody uses it any more, another one is made in the background. Costs nothing."""
@@ -52,12 +57,21 @@ class Prober(threading.Thread):
             self._dropped.append(client)
         self._wake.set()
 
+    def pause(self, why: str) -> None:
+        """Have no connection for as long as there is a reason; "" = go on."""
+        if why != self.paused:
+            self.paused = why
+            self.drop(self.client, why)
+
     def run(self) -> None:
         """The thread."""
         while not self._over.is_set():
+            if self.paused:
+                self.drop(self.client, self.paused)
+                self.why = self.paused
             while self._dropped:
                 _close(self._dropped.pop())
-            if self.client is None and not self._connect():
+            if self.client is None and (self.paused or not self._connect()):
                 self._over.wait(AGAIN_S)
                 continue
             self._wake.wait(_IDLE_S)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
+from levaithan.stores import ledger_login
 from levaithan.stores.opening import Opening, masked
 from levaithan.stores.roles import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH, Ledger, Search
 
@@ -69,28 +70,31 @@ def adapter(role: str, scheme: str) -> Any:
         ) from error
 
 
-def open_store(role: str, settings: Any, home: Home) -> Any:
+def open_store(role: str, settings: Any, home: Home, *, owner: bool = False) -> Any:
     """The store of `role` as `settings` choose it: by `<role>_url`, else embedded; None for a role that is switched
     off, and for one that has no embedded store. Nothing is opened yet: one that is down fails when it is used.
+    `owner`: as who may change its schema.
 
     Raises NotConfigured.
     """
     if not in_use(role, settings):
         return None
-    opening = opening_of(role, settings, home)
+    opening = opening_of(role, settings, home, owner=owner)
     return adapter(role, opening.url.partition("://")[0] or "sqlite")(opening)
 
 
-def opening_of(role: str, settings: Any, home: Home) -> Opening:
-    """What the adapter of `role` is opened with, as `settings` choose it."""
-    url = _plain(setting(settings, role, "url"))
+def opening_of(role: str, settings: Any, home: Home, *, owner: bool = False) -> Opening:
+    """What the adapter of `role` is opened with, as `settings` choose it; `owner`: see open_store."""
+    url, password = _plain(setting(settings, role, "url")), _plain(setting(settings, role, "password"))
+    if role == LEDGER and not owner:
+        url, password = ledger_login.daily(url, password, _plain(setting(settings, role, "writer_password")))
     embedded = url.partition("://")[0] in ("", "sqlite")
     return Opening(
         role=role,
         path="/" + url.partition("://")[2].lstrip("/") if url and embedded else f"{home.state}/{FILES.get(role, role)}",
         state=home.state,
         url="" if embedded else url,
-        password=_plain(setting(settings, role, "password")),
+        password=password,
         api_key=_plain(setting(settings, role, "api_key")),
         ca_file=str(setting(settings, role, "ca_file") or ""),
         max_field=int(settings.ledger_max_field_bytes),
@@ -105,11 +109,13 @@ def known() -> tuple[str, ...]:
     return tuple(role for role in ROLES if any(kind == role for kind, _ in ADAPTERS))
 
 
-def each(settings: Any, home: Home, roles: tuple[str, ...] = ROLES) -> Iterator[tuple[str, Projected | None]]:
+def each(
+    settings: Any, home: Home, roles: tuple[str, ...] = ROLES, *, owner: bool = False
+) -> Iterator[tuple[str, Projected | None]]:
     """(role, store) of those of `roles` that have an adapter, in their order; None for one that is not in use."""
     for role in known():
         if role in roles:
-            yield role, open_store(role, settings, home)
+            yield role, open_store(role, settings, home, owner=owner)
 
 
 def in_use(role: str, settings: Any) -> bool:

@@ -76,6 +76,8 @@ journal_notes = Table(
     _text("hash", nullable=False), _text("kind", nullable=False), _big("at_us"), _text("body", nullable=False),
 )  # fmt: skip
 
+Index("ix_journal_notes_kind", journal_notes.c.kind, journal_notes.c.at_us)
+
 checkpoints = Table(
     "checkpoints", METADATA,
     _text("journal", primary_key=True), _big("seq", primary_key=True, autoincrement=False),

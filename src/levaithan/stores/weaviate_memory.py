@@ -8,7 +8,7 @@ What it is made of: weaviate_link (the connection), _errors, _schema, _asking.
 from __future__ import annotations
 
 from importlib import util
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from levaithan.errors import NotConfigured
 from levaithan.stores import embedding, memory_facts, search_fields, weaviate_health
@@ -16,6 +16,7 @@ from levaithan.stores import weaviate_asking as asking
 from levaithan.stores import weaviate_schema as schema
 from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.edge import Edge
+from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
 from levaithan.stores.roles import MEMORY, Cursor, Rejected, StoreUnsupportedError
 from levaithan.stores.roles.memory import MOST
@@ -34,7 +35,7 @@ _CHUNK = 100
 _ALL = 1 << 52
 
 
-class WeaviateMemory:
+class WeaviateMemory(InPlace):
     """The Memory role on Weaviate 1.27 and newer. Writing is one thread's."""
 
     name = MEMORY
@@ -249,21 +250,6 @@ class WeaviateMemory:
     def heal(self) -> bool:
         """See roles.Projected. A server heals itself, or is restored."""
         return False
-
-    def clear_leftovers(self) -> None:
-        """See roles.Projected. A rewrite in place leaves nothing."""
-
-    def beside(self) -> Self:
-        """Not for a store that machines share: it is rewritten in place."""
-        self._never("be made again beside itself")
-
-    def take_over(self, fresh: Self) -> None:
-        """See beside."""
-        self._never(f"be replaced by {fresh!r}")
-
-    def move_aside(self, why: str) -> None:
-        """A server cannot be moved aside from here: say what is the matter."""
-        self._never(f"be set aside ({why})")
 
     def _never(self, what: str) -> NoReturn:
         reason = f"a server cannot {what} from here"

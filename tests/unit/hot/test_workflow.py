@@ -386,7 +386,7 @@ def test_the_shipped_workflows_name_hooks_that_are_there() -> None:
     named = {hook for flow in shipped.values() for part in flow.values() for hook in part}
     assert named == {path.stem for path in (root / "hooks").glob("*.py")} - {"_alone"}
     for guard in ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange"):
-        assert shipped[guard]["checks"] == ["halt_check", "policy_check"]
+        assert shipped[guard]["checks"] == ["halt_check", "policy_check", "restraint_check"]
     assert all(flow["record"] == ["audit_record"] for flow in shipped.values())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ TOP = Path(__file__).resolve().parents[3]
 TEXT = (TOP / store_passwords.COMPOSE).read_text("utf-8")
 FILE: Any = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = FILE["services"]
+MINE = "LEVAITHAN_LEDGER_PASSWORD"
 UNITS = {"m": 1 << 20, "g": 1 << 30}
 
 
@@ -35,7 +38,9 @@ def test_a_server_is_pinned_bounded_and_on_loopback_only(name: str) -> None:
     assert "healthcheck" in one
     assert one["security_opt"] == ["no-new-privileges:true"]
     volumes = [volume.partition(":")[0] for volume in one.get("volumes", [])]
-    assert all(volume.startswith(("./deploy/", "$")) or volume in FILE["volumes"] for volume in volumes)
+    known = ("./deploy/", "./docs", "$")
+    assert all(volume.startswith(known) or volume in FILE["volumes"] for volume in volumes)
+    assert all(volume.endswith(":ro") for volume in one.get("volumes", []) if volume.startswith("./"))
 
 
 def test_a_laptop_of_16_gib_can_hold_it() -> None:
@@ -48,6 +53,50 @@ def test_every_volume_and_mounted_folder_is_there() -> None:
     assert set(FILE["volumes"]) <= named | {"service"}
     for folder in [volume for volume in named if volume.startswith("./")]:
         assert any((TOP / folder).iterdir()), folder
+
+
+LISTENS = {
+    "prometheus": ("command", "--web.listen-address=127.0.0.1:9090"),
+    "alertmanager": ("command", "--web.listen-address=127.0.0.1:9093"),
+    "grafana": ("environment", "GF_SERVER_HTTP_ADDR"),
+}
+
+
+def test_what_shares_the_host_s_network_listens_on_loopback_and_is_asked_where_it_listens() -> None:
+    on_host = {name for name, one in SERVICES.items() if one.get("network_mode") == "host"}
+    assert on_host == {*LISTENS, "service"}
+    for name, (part, said) in LISTENS.items():
+        assert said in SERVICES[name][part], name
+    assert SERVICES["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert "--cluster.listen-address=" in SERVICES["alertmanager"]["command"]
+    for name, port in {"prometheus": "9090", "alertmanager": "9093", "grafana": "3001"}.items():
+        assert f"http://127.0.0.1:{port}/" in SERVICES[name]["healthcheck"]["test"][-1]
+    assert SERVICES["grafana"]["environment"]["GF_SERVER_HTTP_PORT"] == "3001"
+
+
+def test_alertmanager_s_secrets_become_private_files_and_leave_its_environment(tmp_path: Path) -> None:
+    """The entrypoint's own words, run by this machine's shell with other places."""
+    shell, option, words, name = SERVICES["alertmanager"]["entrypoint"]
+    into, program = tmp_path / "secrets", tmp_path / "program"
+    into.mkdir()
+    program.write_text(f'#!/bin/sh\nenv > {tmp_path}/env\necho "$@"\n')
+    program.chmod(0o755)
+    for old, new in {"$$": "$", "/etc/levaithan": str(into), "/bin/alertmanager": str(program)}.items():
+        assert old in words
+        words = words.replace(old, new)
+    secret = 'it\'s "$HOME" %s\\n'
+    given = {"PATH": os.environ["PATH"], "ALERTMANAGER_TOKEN": secret, "ALERTMANAGER_SLACK_URL": "https://s.test/x"}
+    done = subprocess.run(
+        [shell, option, words, name, "--a", "b c"], env=given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "--a b c\n"
+    assert {path.name: path.read_text() for path in into.iterdir()} == {
+        "alertmanager.token": secret,
+        "slack.url": "https://s.test/x",
+    }
+    assert {path.stat().st_mode & 0o777 for path in into.iterdir()} == {0o600}
+    assert "ALERTMANAGER" not in (tmp_path / "env").read_text()
+    assert SERVICES["alertmanager"]["tmpfs"] == ["/etc/levaithan:mode=0700,uid=65534,gid=65534"]
 
 
 def test_the_service_runs_without_root_on_a_file_system_it_cannot_write() -> None:
@@ -80,14 +129,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> paths.Home:
 def test_they_are_made_once_each_another_and_what_is_there_stays(home: paths.Home) -> None:
     env = Path(home.root, ".env")
     env.write_text("LEVAITHAN_LEDGER_PASSWORD=mine\n# GRAFANA_PASSWORD=no\nLEVAITHAN_FSYNC=never")
-    assert store_passwords.missing(home) == [name for name in store_passwords.NAMES if "LEDGER" not in name]
+    assert store_passwords.missing(home) == [name for name in store_passwords.NAMES if name != MINE]
     said = store_passwords.make(home)
-    assert said.startswith("5 passwords in ")
+    assert said.startswith(f"{len(store_passwords.NAMES) - 1} passwords in ")
     text = env.read_text()
     assert text.startswith("LEVAITHAN_LEDGER_PASSWORD=mine\n# GRAFANA_PASSWORD=no\nLEVAITHAN_FSYNC=never\n")
     made = dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
-    fresh = [made[name] for name in store_passwords.NAMES if "LEDGER" not in name]
-    assert len(set(fresh)) == 5
+    fresh = [made[name] for name in store_passwords.NAMES if name != MINE]
+    assert len(set(fresh)) == len(store_passwords.NAMES) - 1
     assert all(len(one) >= 32 and one not in said for one in fresh)
     assert env.stat().st_mode & 0o777 == 0o600
     assert store_passwords.missing(home) == []

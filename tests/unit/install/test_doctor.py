@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from levaithan.errors import InstallError
-from levaithan.hot import halts, paths
+from levaithan.hot import halts, paths, restraints
 from levaithan.hot.event import CANARY
 from levaithan.hot.journal import Journal
 from levaithan.hot.paths import Home
@@ -165,6 +165,10 @@ def link_halts_to_itself(home: Home) -> None:
     Path(home.halts).symlink_to("halts.json")
 
 
+def break_restraints(home: Home) -> None:
+    Path(home.restraints).write_text('{"version": 1, "restraints": [{"kind": "hold"}]}')
+
+
 def break_installs(home: Home) -> None:
     Path(home.installs).write_text('{"version": 7}')
 
@@ -238,6 +242,7 @@ def break_hooks(home: Home) -> None:
         ("key", dead_link_for_a_key, "fail"),
         ("halts", break_halts, "fail"),
         ("halts", link_halts_to_itself, "fail"),
+        ("restraints", break_restraints, "fail"),
         ("installs", break_installs, "fail"),
         ("files", hook_into_a_folder, "fail"),
         ("logs", spoil_the_logs, "warn"),
@@ -307,6 +312,15 @@ def test_halts_that_could_not_be_read_are_kept_and_the_journal_is_told(set_up: H
     assert halts.active(set_up) == []
     notes = [line for path in Path(set_up.journal).glob("journal-*") for line in path.read_text().splitlines()]
     assert any('"kind":"note"' in line and aside.name in line for line in notes)
+
+
+def test_workflows_of_a_person_that_hold_no_restraints_are_said(set_up: Home) -> None:
+    flows = Path(set_up.context, "workflows.toml")
+    flows.write_text(flows.read_text().replace(', "restraint_check"', ""))
+    found = worst(set_up, "restraints")
+    assert found.status == "warn" and "restraint_check" in found.remedy
+    restraints.set_restraint(set_up, "read_only", "all", "", reason="r", by="b")
+    assert worst(set_up, "restraints").status == "fail"
 
 
 def test_mending_goes_on_where_the_first_look_could_not_see() -> None:

@@ -84,3 +84,41 @@ def test_work_in_a_thread_gives_its_value_and_its_error() -> None:
             await in_thread(lambda: {}["x"])
 
     asyncio.run(life())
+
+
+def test_a_loop_is_restarted_on_request_and_only_when_its_old_run_has_ended() -> None:
+    ran: list[str] = []
+    let_go = asyncio.Event()
+
+    async def body() -> None:
+        ran.append("begun")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ran.append("ended")
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await let_go.wait()
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if let_go.is_set():
+                    raise
+
+    async def life() -> None:
+        watched = Supervisor(lambda *_, **__: None)
+        watched.start("one", body)
+        watched.start("two", stubborn)
+        await asyncio.sleep(0.01)
+        assert await watched.restart("one", 1.0) is True
+        await asyncio.sleep(0.01)
+        assert ran == ["begun", "ended", "begun"]
+        assert watched.states()["one"]["running"] and watched.states()["one"]["restarts"] == 0
+        assert await watched.restart("two", 0.05) is False, "two of it at once would be worse than none"
+        assert await watched.restart("none", 1.0) is False
+        let_go.set()
+        await watched.stop(2)
+        assert ran[-1] == "ended"
+
+    asyncio.run(life())

@@ -6,6 +6,7 @@ import pytest
 import stamina
 
 from levaithan.errors import StoreError
+from levaithan.stores import full_disk
 from levaithan.stores.edge import FAILURES, Edge
 from levaithan.stores.roles import StoreAuthError, StoreBusyError, StoreDownError
 
@@ -91,3 +92,38 @@ def test_poison_and_busy_do_not_open_the_circuit(edge: Edge) -> None:
         with pytest.raises(StoreBusyError):
             edge.call(Server(TimeoutError("busy")), again=False)
     assert edge.call(Server()) == "answer"
+
+
+FULL = "HTTP 500 for an event: i_o_exception: No space left on device"
+
+
+def test_a_full_disk_is_named_as_long_as_the_server_is_silent(edge: Edge) -> None:
+    with pytest.raises(StoreBusyError, match="No space left") as first:
+        edge.call(Server(TimeoutError(FULL)), again=False)
+    assert "free disk space" in first.value.fix
+    for _ in range(FAILURES):
+        with pytest.raises(StoreDownError, match=r"No space left on device.*since then: gone") as later:
+            edge.call(Server(ConnectionError("gone")), again=False)
+        assert "free disk space" in later.value.fix
+    with pytest.raises(StoreDownError, match=f"No space left.*did not answer {FAILURES} times"):
+        edge.call(Server(), again=False)
+    edge._breaker.reset_timeout = 0
+    assert edge.call(Server()) == "answer"
+    with pytest.raises(StoreDownError) as other:
+        edge.call(Server(ConnectionError("gone")), again=False)
+    assert "space" not in f"{other.value} {other.value.fix}"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (FULL, True),
+        ("index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has ...]", True),
+        ("Generic LocalFileSystem error: No space left on device (os error 28)", True),
+        ("MISCONF Errors writing to the AOF file: No space left on device", True),
+        ("read timed out", False),
+        ("blocked by: [SERVICE_UNAVAILABLE/2/no master]", False),
+    ],
+)
+def test_servers_name_a_full_disk_each_in_its_way(words: str, named: bool) -> None:
+    assert full_disk.is_named_in(words) is named

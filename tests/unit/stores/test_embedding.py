@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levaithan.errors import NotConfigured
-from levaithan.stores import embedding, embedding_minilm, memory_ranking
+from levaithan.stores import embedding, embedding_int8, embedding_minilm, memory_ranking
 from levaithan.stores.embedding_hashing import Hashing
 
 LANGUAGE_MODEL = pytest.mark.skipif(bool(embedding.missing()), reason=f"not installed: {embedding.missing()}")
@@ -81,7 +81,49 @@ def test_the_language_model_knows_that_two_sentences_mean_the_same() -> None:
     texts = ["short", "word " * 5000, "🍰", "\n", *(f"text {n}" for n in range(20))]
     alone = [made.vectors([text])[0] for text in texts]
     together = made.vectors(texts)
-    assert all(cosine(*pair) > 0.98 for pair in zip(alone, together, strict=True)), "order is kept"
+    assert alone == together, "a vector does not depend on its neighbours"
+
+
+TEXTS = (
+    "fix the flaky login test", "the sign-in check fails now and then", "repair the authentication test",
+    "bake a chocolate cake", "a recipe for apple pie", "add an index to the events table",
+    "the query on the events table is slow", "migrate the database to the new schema", "roll back the last migration",
+    "write the changelog for this release", "publish version 2.0 to the registry", "tag the release and push it",
+    "delete unused imports", "format the code with ruff", "the linter complains about line length", "🍰", "ok",
+    "TypeError: cannot unpack non-iterable NoneType object", "Traceback in the payment worker: connection reset",
+    "please look at why the login test fails on main after we changed how sessions are stored " * 6,
+)  # fmt: skip
+
+
+@LANGUAGE_MODEL
+def test_whole_numbers_mean_what_the_model_means_as_it_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held against the same model with products of floats: each vector nearly the same, each neighbour the same."""
+    fast = embedding_minilm.MiniLM().vectors(TEXTS)
+    monkeypatch.setattr(embedding_minilm, "whole_numbers", lambda model: model)
+    exact = embedding_minilm.MiniLM().vectors(TEXTS)
+    assert fast != exact
+    assert min(map(cosine, fast, exact)) > 0.98
+
+    def nearest(made: list[array[float]], number: int) -> int:
+        others = [one for one in range(len(made)) if one != number]
+        return max(others, key=lambda other: cosine(made[number], made[other]))
+
+    clear = [one for one in range(len(TEXTS)) if _lead(exact, one) > 0.05]
+    assert len(clear) >= 8
+    assert [nearest(fast, one) for one in clear] == [nearest(exact, one) for one in clear]
+
+
+def _lead(made: list[array[float]], number: int) -> float:
+    """By how much the nearest of the others is nearer than the one after it."""
+    near = sorted(cosine(made[number], other) for at, other in enumerate(made) if at != number)
+    return near[-1] - near[-2]
+
+
+@LANGUAGE_MODEL
+def test_a_model_that_is_built_otherwise_is_refused() -> None:
+    twice = embedding_int8.whole_numbers(embedding_minilm.checked("model"))
+    with pytest.raises(ValueError, match="2 of its products"):
+        embedding_int8.whole_numbers(twice)
 
 
 @LANGUAGE_MODEL

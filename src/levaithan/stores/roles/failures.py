@@ -39,7 +39,7 @@ class StoreTimeoutError(StoreDownError):
     """The {store} store at {where} took longer than {seconds} s. Nothing is lost, it is tried again."""
 
     code = "store_timeout"
-    fix = "see what keeps the server busy; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
+    fix = "see what keeps the server busy, or fills its disk; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
 
 
 class StoreAuthError(StoreError):
@@ -47,7 +47,8 @@ class StoreAuthError(StoreError):
 
     code = "store_auth"
     fix = (
-        "correct LEVAITHAN_{role}_URL, LEVAITHAN_{role}_PASSWORD or LEVAITHAN_{role}_API_KEY, then `levaithan restart`"
+        "correct LEVAITHAN_{role}_PASSWORD, LEVAITHAN_{role}_API_KEY or the user in LEVAITHAN_{role}_URL; a running "
+        "service takes it up within seconds"
     )
 
 

@@ -73,7 +73,7 @@ class Health:
     server: the program and its version; latency_ms: one question there and back; skew_ms: how far its clock is before
     ours; free_bytes: of its disk; encrypted: whether the connection is; capabilities: what this server can do beyond
     the role (docs/how-to/stores.md names them). None and "" where the store cannot say. fix: what to do about the
-    first problem.
+    first problem. excess: what this user may there that daily work does not need, each as "is a ..." or "may ...".
     """
 
     store: str
@@ -91,6 +91,7 @@ class Health:
     free_bytes: int | None = None
     encrypted: bool | None = None
     capabilities: tuple[str, ...] = ()
+    excess: list[str] = field(default_factory=list)
 
 
 class Projected(Protocol):

@@ -1,0 +1,118 @@
+"""`levaithan alerts`: the rules, what fires now, and the same rules as Prometheus' file."""
+
+from __future__ import annotations
+
+from pathlib import Path  # Typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from levaithan.cli import options, output
+from levaithan.cli.state import STATE
+from levaithan.errors import FindingsFound, LevaithanError, UsageProblem
+
+if TYPE_CHECKING:
+    from levaithan.detectors.rules import Rule, Rules
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What is watched.")
+COLUMNS = ["alert", "severity", "detection", "state", "since", "value", "threshold", "for_s", "labels"]
+
+
+@app.command("list")
+def list_(
+    firing: Annotated[bool, typer.Option("--firing", help="Only what fires now.")] = False,
+    json: options.Json = False,
+    format: options.Format = None,
+) -> None:
+    """Every alert and how it stands now, by the monitor's last look: firing, pending, quiet, off or unknown.
+
+    `unknown` is said when no monitor has looked within two minutes: `levaithan status` tells whether one runs.
+    """
+    from levaithan.detectors import shown
+
+    fmt = output.pick(format, json)
+    rules, told = _rules(), shown.read(STATE.home())
+    age = shown.age_s(told)
+    fresh = age is not None and age <= shown.STALE_S
+    if not fresh:
+        seen = "no monitor has looked yet" if age is None else f"the monitor's last look is {age:.0f} s old"
+        output.say(f"{seen}: what fires now is not known. next: levaithan status")
+    now: dict[str, list[dict[str, Any]]] = {}
+    for one in told["alerts"] if told and fresh else []:
+        now.setdefault(str(one.get("alert")), []).append(one)
+    rows = [row for rule in rules.all for row in _rows(rule, now.get(rule.alert, []), known=fresh)]
+    if firing:
+        rows = [row for row in rows if row["state"] == "firing"]
+    output.emit(rows, COLUMNS, fmt, nothing="nothing fires")
+
+
+@app.command()
+def check(json: options.Json = False) -> None:
+    """Whether context/alerts.toml, in which rules are tuned, is good; exit 5 when it is not. Nothing is changed."""
+    from levaithan.detectors import tuning
+
+    rules = tuning.load(STATE.home().context)
+    path = STATE.home().context + tuning.FILE
+    rows = [{"path": path, "ok": False, "problem": problem} for problem in rules.problems]
+    rows = rows or [{"path": path, "ok": True, "problem": None}]
+    output.emit(rows, ["path", "ok", "problem"], output.pick(None, json))
+    if rules.problems:
+        raise FindingsFound("Not all of alerts.toml is followed.", fix="correct what is named above")
+
+
+@app.command("compile")
+def compile_(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="The folder that rule_files of prometheus.yml names.", metavar="DIR"),
+    ] = None,
+) -> None:
+    """The rules as Prometheus' file (2.42 or later), tuned as here: on stdout, or written into a folder."""
+    from levaithan.detectors import prometheus_rules
+
+    rules = _rules()
+    if to is None:
+        output.out(prometheus_rules.compiled(rules).rstrip("\n"))
+        output.flush()
+        return
+    if to.exists() and not to.is_dir():
+        raise UsageProblem(f"{to} is no folder.", fix="name the folder that rule_files of prometheus.yml names")
+    try:
+        output.say(f"written: {prometheus_rules.write(rules, to)}. next: reload Prometheus (SIGHUP, or restart it)")
+    except OSError as problem:
+        raise LevaithanError(f"{to} cannot be written: {problem.strerror}.", fix="name another folder") from None
+
+
+def _rules() -> Rules:
+    from levaithan.detectors import tuning
+
+    rules = tuning.load(STATE.home().context)
+    for problem in rules.problems:
+        output.say(problem)
+    return rules
+
+
+def _rows(rule: Rule, now: list[dict[str, Any]], *, known: bool) -> list[dict[str, Any]]:
+    """One row where nothing waits or fires, else one for each place."""
+    from levaithan.detectors.rules import PROMETHEUS
+    from levaithan.hot.halts import stamp
+
+    row: dict[str, Any] = {
+        "alert": rule.alert, "severity": rule.severity, "detection": rule.detection, "threshold": rule.threshold,
+        "for_s": rule.for_s, "where": rule.where, "summary": rule.summary, "fix": rule.fix, "runbook": rule.runbook,
+        "expression": rule.promql(guard=False), "tuned": list(rule.tuned), "since": None, "value": None, "labels": {},
+    }  # fmt: skip
+    if rule.off:
+        return [row | {"state": "off"}]
+    if not now:
+        seen_here = known and not (rule.where == PROMETHEUS and rule.shape.startswith("value+absent"))
+        return [row | {"state": "quiet" if seen_here else "unknown"}]
+    return [
+        row
+        | {
+            "state": one.get("state"), "since": stamp(int(float(one.get("since_s") or 0) * 1e6)),
+            "value": one.get("value"), "labels": one.get("labels") or {},
+            "summary": one.get("summary") or rule.summary, "session_id": one.get("session_id") or None,
+        }
+        for one in now
+    ]  # fmt: skip

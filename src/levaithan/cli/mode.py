@@ -1,0 +1,121 @@
+"""`levaithan mode`: how much LevAIthan does besides deciding and recording, and what is switched off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from levaithan.cli import options, output, person
+from levaithan.cli.state import STATE
+from levaithan.errors import LevaithanError, UsageProblem
+
+if TYPE_CHECKING:
+    from levaithan.hot.paths import Home
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What is switched off.")
+MODES = ("normal", "degraded", "local-only", "halted")
+COLUMNS = ["mode", "rung", "off", "reason", "by", "set_at", "projector_processes", "broken_circuits"]
+TABLE = ["rung", "mode", "off", "means", "in_force"]
+
+
+@app.command()
+def show(
+    table: Annotated[bool, typer.Option("--table", help="What is switched off on each rung.")] = False,
+    json: options.Json = False,
+    format: options.Format = None,
+) -> None:
+    """The mode in force."""
+    from levaithan.hot import modes
+
+    now = in_force(STATE.home())
+    if not table:
+        output.emit([now], COLUMNS, output.pick(format, json))
+        return
+    rows: list[dict[str, Any]] = [
+        {"rung": rung, "mode": one.mode, "off": ", ".join(one.off), "means": one.means, "in_force": rung <= now["rung"]}
+        for rung, one in enumerate(modes.RUNGS)
+    ]
+    output.emit(rows, TABLE, output.pick(format, json))
+
+
+@app.command("set")
+def set_(
+    mode: Annotated[
+        str,
+        typer.Argument(help="normal, degraded, local-only or halted.", metavar="MODE", autocompletion=lambda: [*MODES]),
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why.", metavar="TEXT")],
+    rung: Annotated[
+        int | None, typer.Option("--rung", help="Of degraded: only so far (`mode show --table`).", metavar="N")
+    ] = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
+    """Go to a mode. The rules, the journal and redaction are on in every one."""
+    from levaithan.hot import modes
+
+    if mode not in MODES:
+        raise UsageProblem(f"There is no mode {mode!r}.", fix=f"use one of {', '.join(MODES)}")
+    level = modes.LEVELS[mode] if rung is None else rung
+    if rung is not None and (not 0 <= rung < len(modes.RUNGS) or modes.RUNGS[rung].mode != mode):
+        raise UsageProblem(f"Rung {rung} is none of {mode}.", fix="`levaithan mode show --table` shows them")
+    home = STATE.home()
+    if dry_run:
+        output.say(f"would go from {in_force(home)['mode']} to {mode}; off then: {', '.join(modes.off_at(level))}")
+        return
+    before = in_force(home)
+    if mode == modes.HALTED:
+        _halt(home, reason)
+    else:
+        try:
+            modes.set_mode(home, level, by=person.name(), reason=reason)
+        except OSError as problem:
+            raise LevaithanError(f"The mode cannot be set: {problem}.", fix="free space or mend state/") from None
+    now = in_force(home)
+    _record(home, before, now, reason)
+    output.emit([now], COLUMNS, output.pick(None, json))
+    if now["mode"] == modes.HALTED and mode != modes.HALTED:
+        output.say("agents stay halted: `levaithan halt list`, then `levaithan halt release ID`")
+
+
+def in_force(home: Home) -> dict[str, Any]:
+    """The mode of the home as one row; halted while a halt of scope all is in force, or the halts cannot be read."""
+    from levaithan.hot import halts, modes
+
+    now = modes.look(home)
+    row: dict[str, Any] = {name: now[name] for name in ("mode", "reason", "by", "set_at")}
+    row |= {"rung": now["level"], "off": ", ".join(now["off"])}
+    row |= {"projector_processes": now["workers"], "broken_circuits": ", ".join(now["breakers"])}
+    try:
+        stop = next((halt for halt in halts.active(home) if halt.scope == "all"), None)
+    except halts.HaltError as problem:
+        return row | {"mode": modes.HALTED, "rung": modes.LEVELS[modes.HALTED], "reason": str(problem)}
+    if stop is None:
+        return row
+    off = ", ".join([*now["off"], modes.AGENTS])
+    told = {"reason": stop.reason, "by": stop.by, "set_at": stop.set_at}
+    return row | {"mode": modes.HALTED, "rung": modes.LEVELS[modes.HALTED], "off": off} | told
+
+
+def _halt(home: Home, reason: str) -> None:
+    from levaithan.cli import recording
+    from levaithan.hot import halts
+
+    try:
+        made = halts.set_halt(home, "all", "", reason, person.name())
+    except ValueError as problem:
+        raise UsageProblem(f"{problem}.", fix="give --reason") from None
+    except halts.HaltError as problem:
+        raise LevaithanError(str(problem), fix="run `levaithan doctor --fix`") from None
+    recording.note(home, "halt", {"action": "set", "by": person.name(), "halt": made.as_dict()})
+    output.say(f"in force now; end it with `levaithan halt release {made.id}`")
+
+
+def _record(home: Home, before: dict[str, Any], now: dict[str, Any], reason: str) -> None:
+    from levaithan.cli import recording
+
+    body = {"action": "set", "by": person.name(), "mode": now["mode"], "rung": now["rung"], "before": before["mode"]}
+    problem = recording.note(home, "mode", {**body, "reason": reason})
+    if problem:
+        output.say(f"note: it is in force, but could not be recorded in the journal: {problem}")

@@ -1,0 +1,129 @@
+"""Whether a tool call only looks: what a session that may read only is still allowed.
+
+By lists of what is known to change nothing, never by what is known to change something: a tool or a program that is not
+here counts as one that may write. Deeds (scene.py) find what a reading program is told to write all the same.
+Standard library only; loaded where a session may read only.
+"""
+
+from __future__ import annotations
+
+from levaithan.hot import policy
+from levaithan.hot.deed import shown
+from levaithan.hot.scene import SHELL_TOOLS, Scene
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from levaithan.hot.event import Event
+    from levaithan.hot.simple import Simple
+    from levaithan.hot.workflow import Context
+
+TOOLS = frozenset(
+    "Read Grep Glob LS NotebookRead LSP TodoRead TodoWrite TaskList TaskGet TaskOutput TaskStop BashOutput KillShell "
+    "AskUserQuestion ExitPlanMode ToolSearch ListMcpResourcesTool".split()
+)
+"""Tools that read, or change nothing but the session's own list of things to do."""
+PROGRAMS = frozenset(
+    "ls cat head tail wc grep egrep fgrep stat du df pwd echo printf whoami id uname which type true false "
+    "test [ cut tr nl tac rev column comm diff cmp join paste fold basename dirname realpath readlink md5sum sha1sum "
+    "sha256sum sha512sum cksum od hexdump strings seq uptime free nproc arch groups tty printenv ps".split()
+)
+"""Programs that no option makes write a file or start another program."""
+_LOOKING_DEEDS = frozenset(("read", "list"))
+_GIT = frozenset("status log diff show blame shortlog describe rev-parse ls-files ls-tree cat-file rev-list".split())
+_GIT_STARTS = ("--output", "-O", "--ext-diff", "--textconv", "--open-files", "--exec", "-c", "--config")
+_FIND_DOES = ("-delete", "-exec", "-execdir", "-ok", "-okdir", "-fprint", "-fprintf", "-fls", "-fprint0")
+_UNKNOWN = "\x00"
+
+
+def changes(event: Event, context: Context) -> str:
+    """What `event` may change, in words; "" for a call that only looks."""
+    tool, command = event.tool_name or "", event.tool_input.get("command")
+    if tool not in SHELL_TOOLS:
+        return "" if tool in TOOLS else f"{tool[:80] or 'this tool'} may write"
+    if tool != "Bash" or not isinstance(command, str):
+        return f"{tool} may write"
+    if event.tool_input.get("run_in_background") or event.tool_input.get("dangerouslyDisableSandbox"):
+        return "this call is to run in the background, or outside of the sandbox"
+    return _of_command(command, event, context)
+
+
+def _of_command(command: str, event: Event, context: Context) -> str:
+    rules = policy.load(context.home, context.conf, event.project or event.cwd or "")
+    scene = Scene(rules.protected, rules.user_home, event)
+    for deed in scene.deeds():
+        if deed.kind not in _LOOKING_DEEDS:
+            return f"`{_line(deed.seen)}` may do more ({deed.kind})"
+    if not scene.commands or _sets_variables(command):
+        return f"`{_line(command)}` may do more"
+    for made in scene.commands:
+        if not _looks(made):
+            return f"`{_line(shown(made.words))}` may write"
+    return ""
+
+
+def _looks(made: Simple) -> bool:
+    """Whether the simple command `made` only looks."""
+    words = made.words
+    if not words:  # a redirection alone: its deed says what it writes
+        return bool(made.redirects)
+    program = words[0]
+    if "/" in program and program not in ("/bin/" + made.name, "/usr/bin/" + made.name):
+        return False
+    if made.name in PROGRAMS:
+        return True
+    judge = _JUDGES.get(made.name)
+    if judge is None or any(_UNKNOWN in word for word in words):  # it may be the option that writes
+        return False
+    return judge(words[1:])
+
+
+def _git_looks(rest: list[str]) -> bool:
+    if rest[:1] == ["--no-pager"]:
+        rest = rest[1:]
+    return bool(rest) and rest[0] in _GIT and not any(word.startswith(_GIT_STARTS) for word in rest[1:])
+
+
+def _without(letters: str, *starts: str) -> Callable[[list[str]], bool]:
+    """A judge: none of the words is an option with one of `letters`, nor begins with one of `starts`."""
+    return lambda rest: not any(_short(word, letters) or word.startswith(starts) for word in rest)
+
+
+def _one_operand(rest: list[str]) -> bool:
+    """Whether there is no second operand, which would be written to."""
+    return len([word for word in rest if not word.startswith("-")]) <= 1
+
+
+def _short(word: str, letters: str) -> bool:
+    """Whether `word` is a group of one-letter options with one of `letters` in it."""
+    return word[:1] == "-" != word[1:2] and any(letter in word for letter in letters)
+
+
+def _sets_variables(command: str) -> bool:
+    """Whether some word sets a variable, or a function's or a program's name anew: PATH=..., LD_PRELOAD=..., f()."""
+    for word in command.replace(";", " ").replace("|", " ").replace("&", " ").replace("(", " ( ").split():
+        name, equals, _ = word.partition("=")
+        if equals and name.rstrip("+").isidentifier():
+            return True
+    return False
+
+
+def _line(text: str) -> str:
+    """`text` on one bounded line that shows nothing but letters."""
+    short = text[:100] + ("..." if len(text) > 100 else "")
+    return "".join(char if char.isprintable() else "?" for char in short)
+
+
+_JUDGES: dict[str, Callable[[list[str]], bool]] = {
+    "find": lambda rest: not any(word in _FIND_DOES for word in rest),
+    "sort": _without("oT", "--o", "--c", "--te"),
+    "rg": _without("z", "--pre", "--hostname-bin", "--search-zip"),
+    "tree": _without("oR", "--output"),
+    "file": _without("C", "--c"),
+    "date": _without("s", "--s"),
+    "git": _git_looks,
+    "cd": _one_operand,
+    "uniq": _one_operand,
+}
+"""Programs that some options make write, or start something: whether the words after the name hold none of those."""

@@ -1,0 +1,113 @@
+"""The slow questions of incidents, in a thread beside the monitor's.
+
+They are a draft for each that opens, what people did to ours on other machines, and which sessions touched the same
+files.
+
+The monitor's thread never waits for a store: it hands over and takes what is there by now. Bounded: one thread, and
+drafts that wait are dropped from the oldest on, for `incident draft` makes them again at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from levaithan.errors import LevaithanError
+from levaithan.incidents import notes, ready
+from levaithan.stores import registry
+from levaithan.stores.roles import GRAPH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from levaithan.hot.paths import Home
+    from levaithan.incidents.change import Change
+
+EACH_S = 30.0
+"""Seconds between two looks for what people did elsewhere."""
+MOST_WAITING = 20
+MOST_ALIKE = 10
+LEAST_ALIKE = 0.2
+_OPENED = ("opened", "reopened")
+
+
+class Companion:
+    """troubles: what kept the last draft from being made, the last look elsewhere; "" where nothing did."""
+
+    def __init__(self, home: Home, settings: Any) -> None:
+        self.troubles = {"drafts": "", "elsewhere": ""}
+        self._home, self._settings = home, settings
+        self._wanted: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
+        self._found: deque[dict[str, Any]] = deque(maxlen=1_000)
+        self._place: tuple[int, str, int] = (0, "", 0)
+        self._wake, self._ends = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread = threading.Thread(target=self._work, name="incidents", daemon=True)
+        self._thread.start()
+
+    def stop(self, wait_s: float = 5.0) -> None:
+        """End after what is under way, or leave it behind after `wait_s`."""
+        self._ends.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(wait_s)
+
+    def hear(self, changes: Iterable[Change]) -> None:
+        """Have a draft made for each incident that these changes opened."""
+        for change in changes:
+            if change.kind in _OPENED and not change.incident.parent:
+                self._wanted.append(change.incident.as_dict())
+                self._wake.set()
+
+    def told(self) -> list[dict[str, Any]]:
+        """Records of what people did on other machines since the last call: for Engine.fold, once or again."""
+        found = []
+        while self._found:
+            found.append(self._found.popleft())
+        return found
+
+    def alike(self, session: str) -> set[str]:
+        """The sessions that touched the same files, for the engine; none where the graph is on a server, which would
+        have to be waited for. Raises StoreError."""
+        if str(registry.setting(self._settings, GRAPH, "url") or ""):
+            return set()
+        graph = registry.open_store(GRAPH, self._settings, self._home)
+        if graph is None:
+            return set()
+        with contextlib.closing(graph):
+            found = graph.similar(session, MOST_ALIKE) if graph.current() else []
+        return {one.session for one in found if one.score >= LEAST_ALIKE}
+
+    def _work(self) -> None:
+        while not self._ends.is_set():
+            self._done("elsewhere", self._elsewhere)
+            while self._wanted and not self._ends.is_set():
+                one = self._wanted.popleft()
+                self._done("drafts", partial(ready.prepare, self._home, self._settings, one))
+            self._wake.wait(EACH_S)
+            self._wake.clear()
+
+    def _done(self, what: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+            self.troubles[what] = ""
+        except LevaithanError as problem:
+            self.troubles[what] = problem.message
+        except Exception as problem:  # a thread that dies says nothing: whatever it was is told, and the next is tried
+            self.troubles[what] = f"{type(problem).__name__}: {problem}"
+
+    def _elsewhere(self) -> None:
+        ledger = registry.open_ledger(self._settings, self._home)
+        with contextlib.closing(ledger):
+            for _ in range(1_000):
+                found, place = notes.elsewhere(ledger, self._place)
+                self._found.extend(found)
+                if place == self._place:
+                    return
+                self._place = place

@@ -1,0 +1,194 @@
+"""What the monitor is made of, and how one part hands on to the next: figures, rules, incidents, actions, messages.
+
+All of it belongs to the monitor's one thread, but for the listener's, which leave what comes in a queue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from http import HTTPStatus
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from levaithan.actions.notify import Notifier
+from levaithan.actions.runner import Runner
+from levaithan.detectors import shown, tuning
+from levaithan.detectors.evaluator import Evaluator
+from levaithan.detectors.log_patterns import LogPatterns
+from levaithan.detectors.signal import WATCHDOG
+from levaithan.detectors.watch import Watch, standing
+from levaithan.detectors.watchdog import Watchdog
+from levaithan.errors import LevaithanError
+from levaithan.hot import modes
+from levaithan.hot.gate import machine_id
+from levaithan.incidents import alertmanager
+from levaithan.incidents.companion import Companion
+from levaithan.incidents.engine import Engine
+from levaithan.install import alertmanager_token
+from levaithan.install.watched import outside
+from levaithan.metrics.watching import Watching
+from levaithan.monitor.beat import Beat
+from levaithan.monitor.outward import Outward
+from levaithan.monitor.past_guard import PastGuard
+from levaithan.monitor.writing import Writer
+
+if TYPE_CHECKING:
+    from levaithan.detectors.signal import Signal
+    from levaithan.hot.paths import Home
+
+FORMAT = 1
+
+
+class Parts:
+    """The parts of one home's monitor. Raises what reading the rules and the settings raises."""
+
+    def __init__(self, home: Home, settings: Any) -> None:
+        self.home = home
+        self.settings = settings
+        self.watching = Watching(home, settings, outside=outside(home))
+        self.rules = tuning.load(home.context)
+        self.evaluator = Evaluator(self.rules)
+        self.past_guard = PastGuard(home, settings)
+        self.companion = Companion(home, settings)
+        self.log = LogPatterns(self.rules, off=lambda: modes.is_off(home, modes.LOG_PATTERNS))
+        critical = self.watching.fold.labels.critical
+        self.watch = Watch([*standing(self.rules, critical, self.past_guard.rows), self.log])
+        self.watchdog = next(one for one in self.watch.detectors if isinstance(one, Watchdog))
+        self.writer = Writer(home, machine_id(home))
+        self.notifier = Notifier(home, settings, self.writer.write)
+        self.engine = Engine(self.writer.write, settings, alike=self._alike)
+        self.runner = Runner(home, settings, self.writer.write, tell=self.notifier.tell)
+        self.beat = Beat(settings.watchdog_url)
+        self.outward = Outward(self.watching, settings)
+        self.sent: SimpleQueue[list[Signal]] = SimpleQueue()
+        self.firing = 0
+        self._ticked = time.monotonic()
+        self._go_on(self.watching.more)
+
+    def own(self) -> bool:
+        """Whether this is the one monitor of the home. Raises OSError."""
+        return self.watching.own()
+
+    def start(self) -> None:
+        """Begin to listen, and to ask."""
+        self.outward.listen(self.take_alerts, lambda: alertmanager_token.read(self.home))
+        self.past_guard.start()
+        self.companion.start()
+
+    def stop(self) -> None:
+        """End all threads."""
+        self.outward.stop()
+        self.past_guard.stop()
+        self.companion.stop()
+        self.runner.close()
+        self.writer.close()
+        self.watching.stop()
+
+    def take(self, record: dict[str, Any], at_s: float) -> None:
+        """One record of the journal, of `at_s` (seconds since 1970), for those that follow it beside the figures."""
+        if record.get("kind") == "event":
+            self.watch.take(record, at_s)
+        else:
+            self.engine.fold(record)
+            self.runner.fold(record)
+
+    def forget(self) -> None:
+        """The journal is read from its start: what was folded of it is forgotten."""
+        self.evaluator.forget()
+        self.engine = Engine(self.writer.write, self.settings, alike=self._alike)
+        self.runner.close()
+        self.runner = Runner(self.home, self.settings, self.writer.write, tell=self.notifier.tell)
+
+    def take_alerts(self, payload: bytes) -> tuple[HTTPStatus, str]:
+        """What Alertmanager sent, in the listener's thread; what is answered to it."""
+        try:
+            signals = alertmanager.parse(payload)
+        except LevaithanError as problem:
+            return HTTPStatus.BAD_REQUEST, f"{problem}; {problem.fix}"
+        self.sent.put(signals)
+        return HTTPStatus.OK, f"{len(signals)} alerts"
+
+    def sample(self, at_s: float) -> None:
+        """Keep how all figures stood at `at_s` (seconds since 1970, event time)."""
+        tally = self.watching.tally
+        self.evaluator.observe(at_s, tally.series(young=1))
+        tally.grow()
+
+    def look(self, now_s: float) -> None:
+        """A sample of all figures, and what follows from it."""
+        self.watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), now_s)
+        self.sample(now_s)
+        self.log.read(self.watching.gauges.log.lines, now_s)
+        found = self.watch.signals(now_s)
+        signals = found + (self.evaluator.evaluate(now_s) if self.settings.alert_evaluation else [])
+        shown.write(self.home, shown.snapshot(self.evaluator, found, now_s))
+        self.firing = sum(one.firing and one.alert != WATCHDOG for one in signals)
+        self.answer(signals, now_s)
+
+    def answer(self, signals: list[Signal], now_s: float) -> None:
+        """Incidents from signals, actions from incidents, messages from both. Also with no signal: timers lapse, and
+        what came from outside is taken."""
+        for record in self.companion.told():
+            self.engine.fold(record)
+        changes = self.engine.take([*signals, *self._arrived(now_s)], now_s)
+        changes += self.engine.tick(now_s)
+        self.companion.hear(changes)
+        self.runner.respond(changes, now_s)
+        self.runner.tick(now_s)
+        self.notifier.tick()
+        passed, self._ticked = time.monotonic() - self._ticked, time.monotonic()
+        self.beat.passed(passed)
+
+    def _alike(self, session: str) -> set[str]:
+        """The sessions that touched the same files; none where the graph cannot say so."""
+        try:
+            return self.companion.alike(session)
+        except LevaithanError:
+            return set()
+
+    def _arrived(self, now_s: float) -> list[Signal]:
+        """What Alertmanager sent since the last time, but for what is said here with the session in it."""
+        found: list[Signal] = []
+        while True:
+            try:
+                found += self.sent.get_nowait()
+            except Empty:
+                break
+        return [one for one in found if not self.watchdog.heard(one) and not self.watch.says(one.alert, now_s)]
+
+    def keep(self) -> None:
+        """Put everything that is known into the home, with the place in the journal that it belongs to. Raises
+        OSError."""
+        self.watching.save(
+            {
+                "format": FORMAT, "evaluator": self.evaluator.dump(), "watch": self.watch.dump(),
+                "incidents": self.engine.dump(), "actions": self.runner.dump(),
+            }
+        )  # fmt: skip
+
+    def _go_on(self, kept: dict[str, Any]) -> None:
+        """Go on from what was kept. Incidents and actions of which nothing can be read are folded anew, with all."""
+        if kept.get("format") != FORMAT:
+            if kept:
+                self.watching.begin_anew()
+            return
+        self.evaluator.load(kept.get("evaluator") or {})
+        self.watch.load(kept.get("watch") or {})
+        if not (self.engine.load(kept.get("incidents") or {}) and self.runner.load(kept.get("actions") or {})):
+            self.watching.begin_anew()
+            self.forget()
+
+    def tell(self) -> dict[str, Any]:
+        """For the status: what fires, which incidents are open, what could not be sent or written."""
+        troubles = {
+            "metrics": self.watching.found, "rules": "; ".join(self.rules.problems),
+            "evaluation": "; ".join(f"{name}: {why}" for name, why in self.evaluator.failed.items()),
+            "journal": self.engine.trouble, "notify": self.notifier.trouble, "beat": self.beat.error,
+            **self.outward.troubles(), **self.companion.troubles,
+        }  # fmt: skip
+        return {
+            "listening": self.outward.address, "firing": self.firing, "mode": modes.look(self.home)["mode"],
+            "incidents": dict(Counter(one.severity for one in self.engine.open())),
+            "alerts": self.evaluator.states()[:200], "troubles": {name: why for name, why in troubles.items() if why},
+        }  # fmt: skip

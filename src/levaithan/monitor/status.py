@@ -1,0 +1,76 @@
+"""What the monitor tells about itself: run/monitor.json, replaced whole at each look; failures also go to stderr, which
+the service keeps in its log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from levaithan.hot.paths import Home
+    from levaithan.monitor.parts import Parts
+
+VERSION = 1
+_AGAIN_S = 300.0
+
+
+def path_of(home: Home) -> Path:
+    """Where the status is."""
+    return Path(home.run, "monitor.json")
+
+
+def read(home: Home) -> dict[str, Any] | None:
+    """The last status written; None when there is none or it cannot be read."""
+    try:
+        told = orjson.loads(path_of(home).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+class Status:
+    """Writes the status of `parts`."""
+
+    def __init__(self, home: Home, parts: Parts) -> None:
+        self.home = home
+        self.parts = parts
+        self.started = _now()
+        self.failures: dict[str, dict[str, Any]] = {}
+
+    def failed(self, what: str, error: Exception) -> None:
+        """`what` did not work. Said when it begins and every five minutes; it is tried again at the next look."""
+        words = f"{type(error).__name__}: {error}"[:1000]
+        known = self.failures.get(what)
+        if known and known["error"] == words and time.monotonic() - known["said"] < _AGAIN_S:
+            known["times"] += 1
+            return
+        since, times = (known["since"], known["times"] + 1) if known else (_now(), 1)
+        self.failures[what] = {"error": words, "since": since, "times": times, "said": time.monotonic()}
+        sys.stderr.write(f"{what}: {words}\n")
+        sys.stderr.flush()
+
+    def well(self, what: str) -> None:
+        """`what` works (again)."""
+        self.failures.pop(what, None)
+
+    def write(self, doing: str) -> None:
+        """Write the file. A full disk is no reason to stop."""
+        path = path_of(self.home)
+        fresh = path.with_name(f".monitor.json.{os.getpid()}")
+        told = {"version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": doing}
+        failures = {what: {k: v for k, v in one.items() if k != "said"} for what, one in self.failures.items()}
+        with contextlib.suppress(OSError):
+            fresh.write_bytes(orjson.dumps(told | self.parts.tell() | {"failures": failures}, default=str))
+            fresh.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,131 @@
+"""The five detections from end to end: a fault is put in, an incident stands within 15 s of the rule's window with the
+severity that it should have, the action has run, people are told; the fault is taken away, and it resolves.
+
+Each by the monitor's own evaluation, and through a real Prometheus and Alertmanager: both must say the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support import calls, homes, promql
+from tests.support.watched import Watched, prometheus_watches, watched
+
+if TYPE_CHECKING:
+    from tests.servers.process import Server
+
+    OwnServer = Callable[..., Server]
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+WAYS = ("evaluator", "prometheus")
+FIXED = ("--fix", "what was put in is taken out", "--regression", "tests/faults/test_detections.py")
+
+
+@contextlib.contextmanager
+def watching(way: str, folder: Path, own_server: OwnServer) -> Iterator[Watched]:
+    """A home that is watched in one of the two ways, once what watches it works."""
+    with watched(folder, alert_evaluation="on" if way == "evaluator" else "off") as one:
+        one.send(calls.tool_call(session_id="s-begin"))
+        if way == "evaluator":
+            yield one
+        else:
+            with prometheus_watches(one, own_server, folder):
+                yield one
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_hook_that_fails(way: str, tmp_path: Path, own_server: OwnServer) -> None:
+    with watching(way, tmp_path, own_server) as one:
+        mend = one.failing_hook()
+        incident = one.incident("GateFailing")
+        assert (incident["severity"], incident["detection"], incident["source"]) == (
+            "P0", "high_error_rate", "evaluator" if way == "evaluator" else "alertmanager",
+        )  # fmt: skip
+        one.action("emergency_stop", "verified")
+        assert one.send(calls.tool_call("touch x", session_id="s-anybody")).denied
+        one.told("P0", "emergency_stop", f"levaithan incident ack {incident['id']}")
+        one.incident("GateFailing", "mitigated")
+        early = homes.cli(one.root, "incident", "resolve", incident["id"], *FIXED, check=False)
+        assert early.returncode == 1, "the detector is not quiet"
+        assert "has not passed" in early.stderr
+        (halt,) = one.rows("halt", "list")
+        homes.cli(one.root, "halt", "release", halt["id"], "--yes")
+        assert not one.send(calls.tool_call(session_id="s-anybody")).denied
+        mend()
+        one.until_quiet(incident["id"])
+        homes.cli(one.root, "incident", "resolve", incident["id"], *FIXED)
+        one.incident("GateFailing", "resolved")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_budget_that_is_passed(way: str, tmp_path: Path, own_server: OwnServer) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    with watching(way, tmp_path, own_server) as one:
+        mend = one.budget_passed(project)
+        incident = one.incident("BudgetSpent")
+        assert (incident["severity"], incident["detection"]) == ("P1", "budget_exceeded")
+        one.action("throttle_session", "verified")
+        one.told("P1", "throttle_session", f"levaithan incident ack {incident['id']}")
+        assert [row["kind"] for row in one.rows("restraint", "list")] == ["throttle"]
+        mend()
+        one.until_quiet(incident["id"])
+        homes.cli(one.root, "incident", "resolve", incident["id"], *FIXED)
+        one.incident("BudgetSpent", "resolved")
+        assert {row["alert"] for row in one.rows("incident", "list", "--all")} == {"BudgetSpent"}, (
+            "one trouble, one incident"
+        )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_lease_storm(way: str, tmp_path: Path, own_server: OwnServer) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    with watching(way, tmp_path, own_server) as one:
+        one.lease_storm(project)
+        incident = one.incident("LeaseStorm")
+        assert (incident["severity"], incident["detection"]) == ("P2", "resource_conflicts")
+        one.told("P2", "levaithan lease list", incident["id"])
+        resolved = one.incident("LeaseStorm", "resolved", within_s=90)  # its window of 30 s, then quiet for 3
+        assert resolved["resolved_at"] > resolved["detected_at"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_slow_store(way: str, tmp_path: Path, own_server: OwnServer) -> None:
+    with watching(way, tmp_path, own_server) as one:
+        mend = one.slow_store()
+        incident = one.incident("StoreBehind", store="ledger", within_s=25)
+        assert (incident["severity"], incident["detection"]) == ("P2", "performance")
+        one.action("scale_projector", "done", "verified", "failed", "undone", "refused")
+        one.told("P2", "scale_projector", incident["id"])
+        mend()
+        one.incident("StoreBehind", "resolved", store="ledger", within_s=60)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_burst_of_denied_commands(way: str, tmp_path: Path, own_server: OwnServer) -> None:
+    with watching(way, tmp_path, own_server) as one:
+        one.denied_burst()
+        incident = one.incident("CriticalDenialBurst")
+        assert (incident["severity"], incident["detection"]) == ("P1", "security")
+        one.action("quarantine_session", "verified", "done")
+        one.told("P1", "quarantine_session", f"levaithan incident ack {incident['id']}")
+        assert one.send(calls.tool_call("touch x", session_id="s-burst")).denied, "it may only read"
+        assert not one.send(calls.tool_call("touch x", session_id="s-other")).denied
+
+
+def test_both_at_once_are_one_incident(tmp_path: Path, own_server: OwnServer) -> None:
+    with watched(tmp_path) as one:
+        one.send(calls.tool_call(session_id="s-begin"))
+        with prometheus_watches(one, own_server, tmp_path) as (server, _):
+            mend = one.slow_store()
+            one.incident("StoreBehind", store="ledger", within_s=25)
+            fires = 'ALERTS{alertname="StoreBehind", store="ledger", alertstate="firing"}'
+            promql.awaited(server.url(), fires)
+            homes.until(lambda: one.heard("StoreBehind") >= {"evaluator/P2", "alertmanager/P2"}, 30, 0.5)
+            mend()
+            one.incident("StoreBehind", "resolved", store="ledger", within_s=60)

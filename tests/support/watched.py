@@ -1,0 +1,235 @@
+"""A home with a service that watches, by itself or through a real Prometheus and Alertmanager; and faults put into it.
+
+The rules are those that are delivered, their waiting times (`for`) shortened by context/alerts.toml as an operator may;
+thresholds and windows stay. Prometheus gets what `levaithan alerts compile` makes of the same home.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.servers import alertmanager, prometheus
+from tests.support import alert_config, calls, homes, promql
+from tests.support.loopback import Receiver
+from tests.support.transcripts import Transcript
+
+from levaithan.hot.paths import home_at
+from levaithan.install import alertmanager_token
+from levaithan.projector.lock import ProjectionLock
+
+if TYPE_CHECKING:
+    from tests.servers.process import Server
+
+TUNED = """
+[alerts.GateFailing]
+for = "1s"
+[alerts.LeaseStorm]
+for = "1s"
+window = "30s"
+[alerts.StoreBehind]
+threshold = 3
+for = "1s"
+"""
+"""The delivered rules wait for minutes, and count conflicts within five; and a store counts as late after a minute."""
+WITHIN_S = 15.0
+FAILING = '''"""A hook that fails, as a colleague's may."""
+
+
+def run(event, context):
+    raise RuntimeError("made to fail")
+'''
+
+
+@dataclass
+class Watched:
+    """One watched home. receiver: where people are told."""
+
+    root: str
+    receiver: Receiver
+    service: subprocess.Popen[bytes]
+
+    def rows(self, *words: str) -> list[dict[str, Any]]:
+        """What a command lists."""
+        return homes.rows(self.root, *words)
+
+    def incident(
+        self, alert: str, *states: str, store: str | None = None, within_s: float = WITHIN_S
+    ) -> dict[str, Any]:
+        """The one incident of `alert`, once it is in one of `states` (default: any that is open)."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            rows = self.rows("incident", "list", "--all")
+            found[:] = [one for one in rows if one["alert"] == alert and store in (None, one["store"])]
+            return bool(found) and (not states or found[0]["state"] in states)
+
+        try:
+            homes.until(there, within_s, 0.25)
+        except TimeoutError:
+            raise AssertionError(f"no {alert} in {states} within {within_s} s: {found or self.told_of()}") from None
+        assert len(found) == 1, found
+        return found[0]
+
+    def heard(self, alert: str) -> set[str]:
+        """Who says now that `alert` fires, and how severe: "evaluator/P2"."""
+        kept = json.loads(Path(self.root, "state", "metrics.json").read_bytes())["more"]["incidents"]["book"]
+        return {key for one in kept["incidents"] if one["alert"] == alert for key in one["firing"]}
+
+    def told_of(self) -> Any:
+        """What the monitor says of itself."""
+        return (homes.control(self.root, "status") or {}).get("monitor")
+
+    def until_quiet(self, incident_id: str, within_s: float = 60.0) -> None:
+        """Wait until the detectors of an incident are quiet for long enough."""
+
+        def quiet() -> bool:
+            return any(one["quiet"] for one in self.rows("incident", "list", "--all") if one["id"] == incident_id)
+
+        homes.until(quiet, within_s, 0.5)
+
+    def action(self, name: str, *phases: str, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """The one run of the action `name`, once it is in one of `phases`."""
+        found: list[dict[str, Any]] = []
+
+        def there() -> bool:
+            found[:] = [one for one in self.rows("action", "list", "--all") if one["action"] == name]
+            return bool(found) and found[0]["phase"] in phases
+
+        homes.until(there, within_s, 0.25)
+        assert len(found) == 1, found
+        return found[0]
+
+    def told(self, *words: str, within_s: float = WITHIN_S) -> str:
+        """The message to people that holds all of `words`, once it is there."""
+
+        def fits(text: str) -> bool:
+            return all(word in text for word in words)
+
+        self.receiver.wait(lambda got: any(fits(_text(one.body)) for one in got), within_s)
+        return next(text for text in (_text(one.body) for one in self.receiver.calls) if fits(text))
+
+    def send(self, payload: dict[str, Any]) -> calls.Answered:
+        """One event, as Claude Code sends it."""
+        return calls.call(self.root, "native", payload)
+
+    # -- faults; each gives what takes it away again
+
+    def failing_hook(self, events: int = 12) -> Callable[[], None]:
+        """A hook that fails at every prompt's end, and `events` ends."""
+        hook = Path(self.root, "hooks", "made_to_fail.py")
+        hook.write_text(FAILING)
+        table = Path(self.root, "context", "workflows.toml")
+        before = table.read_text()
+        begin = "[workflow.SubagentStop]\nobservers = ["
+        table.write_text(before.replace(begin, begin + '"made_to_fail", '))
+        assert table.read_text() != before
+        time.sleep(2.5)  # the service looks for other rules each second
+        for number in range(events):
+            self.send({"hook_event_name": "SubagentStop", "session_id": f"s-{number}", "cwd": "/tmp", "agent_id": "a",
+                       "agent_type": "general-purpose"})  # fmt: skip
+
+        def mend() -> None:
+            table.write_text(before)
+            hook.unlink()
+            time.sleep(2.5)
+            for number in range(200):  # the share of failures falls as calls go well again
+                self.send(calls.tool_call(session_id=f"s-well-{number % 20}"))
+
+        return mend
+
+    def budget_passed(self, project: Path) -> Callable[[], None]:
+        """A project's budget of a day, and a session that has spent it."""
+        homes.cli(self.root, "budget", "set", "--scope", "project", "--target", str(project), "--usd", "0.50")
+        spent = Transcript(project, "s-spends")
+        spent.spend(0.60, at=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()))
+        self.send({"hook_event_name": "Stop", "session_id": "s-spends", "cwd": str(project),
+                   "transcript_path": str(spent.path)})  # fmt: skip
+
+        def mend() -> None:
+            homes.cli(self.root, "budget", "set", "--scope", "project", "--target", str(project), "--usd", "500")
+
+        return mend
+
+    def lease_storm(self, project: Path, calls_: int = 14) -> None:
+        """One session holds a file, others want it again and again."""
+        edit = {"tool_name": "Write", "tool_input": {"file_path": str(project / "one.txt"), "content": "x"},
+                "cwd": str(project)}  # fmt: skip
+        assert not self.send(calls.tool_call(**edit, session_id="s-first")).denied
+        for number in range(calls_):
+            assert self.send(calls.tool_call(**edit, session_id=f"s-wants-{number}")).denied
+
+    def slow_store(self) -> Callable[[], None]:
+        """The embedded stores take nothing: somebody else holds their lock. Events come on."""
+        lock = ProjectionLock(home_at(self.root))
+        assert lock.take(10)
+        self.send(calls.tool_call(session_id="s-slow"))
+        return lock.release
+
+    def denied_burst(self, calls_: int = 13) -> None:
+        """One session tries what is forbidden, again and again."""
+        for _ in range(calls_):
+            assert self.send(calls.tool_call(calls.DANGEROUS, session_id="s-burst")).denied
+
+
+def _text(body: bytes) -> str:
+    with contextlib.suppress(ValueError):
+        return json.dumps(json.loads(body), ensure_ascii=False)
+    return body.decode("utf-8", "replace")
+
+
+def free_port() -> int:
+    """A port that was free just now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def watched(folder: Path, *, tuned: str = TUNED, **settings: object) -> Iterator[Watched]:
+    """A home that watches by itself, and tells people at a receiver."""
+    with Receiver() as receiver:
+        chosen = {
+            "monitor": "on", "monitor_interval_s": 1, "metrics_listen": f"127.0.0.1:{free_port()}",
+            "incident_quiet_s": 3, "action_dry_run": "off", "notify_urls": f"json://{receiver.address}/people",
+            **settings,
+        }  # fmt: skip
+        root = homes.make_home(folder / "home", **chosen)
+        Path(root, "context", "alerts.toml").write_text(tuned)
+        service = homes.start_service(root)
+        try:
+            one = Watched(root, receiver, service)
+            homes.until(lambda: (one.told_of() or {}).get("listening"), 30, 0.1)
+            yield one
+        finally:
+            homes.stop_service(service)
+
+
+@contextlib.contextmanager
+def prometheus_watches(
+    one: Watched, own_server: Callable[[str, Callable[[], Server]], Any], folder: Path
+) -> Iterator[tuple[Any, Any]]:
+    """The same home with a real Prometheus that scrapes it each second, and a real Alertmanager that tells it."""
+    address = one.told_of()["listening"]
+    homes.cli(one.root, "alerts", "compile", "--to", str(folder / "rules"))
+    rules = folder / "rules" / "levaithan.yml"
+    rules.write_text(rules.read_text().replace("interval: 15s", "interval: 1s"))
+    token = alertmanager_token.read(home_at(one.root))
+    config = alert_config.deployed(f"http://{address}", {}, token)
+    manager = own_server("alertmanager", lambda: alertmanager.Alertmanager(**config))
+    server = own_server(
+        "prometheus",
+        lambda: prometheus.Prometheus(
+            targets={"levaithan": address}, rules=[rules], alertmanagers=[manager.url().removeprefix("http://")]
+        ),
+    )
+    promql.awaited(server.url(), "up{job='levaithan'} == 1", 30)
+    yield server, manager
