@@ -24,6 +24,7 @@ from tests.bench import (
     reading,
     report,
     rules,
+    scraping,
     search_elastic,
     sharing,
     store_faults,
@@ -50,6 +51,7 @@ class Sizes:
     graph: int = 50_000
     texts: int = 4_000
     steady_s: float = 60.0
+    turns: int = 10
     faults: int = 100_000
     pause_s: float = 60.0
     watched: int = 500_000
@@ -67,7 +69,7 @@ class Sizes:
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
 QUICK = Sizes(
     rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000,
-    texts=500, steady_s=10.0, faults=6_000, pause_s=3.0,
+    texts=500, steady_s=10.0, turns=2, faults=6_000, pause_s=3.0,
     watched=40_000,
 )  # fmt: skip
 
@@ -106,6 +108,7 @@ _PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
     "elasticsearch": ("Elasticsearch", lambda folder, sizes: search_elastic.measure(folder, sizes.projected)),
     "helix": ("HelixDB", lambda folder, sizes: graph_helix.measure(folder, sizes.graph, sizes.starts)),
     "evaluating": ("what the rules cost", lambda folder, sizes: evaluating.measure(folder, sizes.rounds * 3)),
+    "scraping": ("hooks while metrics are scraped", lambda folder, sizes: scraping.measure(folder, sizes.turns)),
     "watching": ("what watching costs", lambda folder, sizes: watching.measure(folder, sizes.watched, sizes.steady_s)),
     "memory": ("texts to remember", lambda folder, sizes: memory.measure(folder, sizes.texts)),
     "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.steady_s)),

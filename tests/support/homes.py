@@ -41,8 +41,8 @@ def make_home(folder: Path | str, *, native: bool = True, paced: bool = False, *
 
     Gives the root folder (absolute, real). `settings` are named as in config/settings.py. Unless `paced`, the limits of
     pace are counted as ever and out of reach: tests send the same call more often than any agent may. Vectors are made
-    of words alone, as where the extra `memory` is not installed. Nothing is monitored unless a test asks for it: most look
-    at one part and start many services.
+    of words alone, as where the extra `memory` is not installed. Nothing is monitored unless a test asks for it: most
+    look at one part and start many services.
     """
     from levaithan.config import hotconf
     from levaithan.config import settings as settings_of

@@ -111,6 +111,16 @@ def _sharing(told: dict[str, Any]) -> Iterator[Row]:
         yield row("sharing", "warn", words, "levaithan store check counters", **told)
 
 
+_REMEDIES = {
+    "listener": "set LEVAITHAN_METRICS_LISTEN to another port, then `levaithan restart`",
+    "rules": "levaithan alerts check",
+    "journal": "levaithan doctor",
+    "notify": "levaithan action alert",
+    "beat": "see that LEVAITHAN_WATCHDOG_URL can be reached from here",
+}
+"""What the monitor has trouble with -> what to do."""
+
+
 def _monitor(told: dict[str, Any]) -> Iterator[Row]:
     """What the monitor cannot do just now, and what it is that operators should look at."""
     if not told.get("child"):
@@ -118,18 +128,13 @@ def _monitor(told: dict[str, Any]) -> Iterator[Row]:
     for what, failure in (told.get("failures") or {}).items():
         words = f"it cannot {what}: {failure.get('error')}"
         yield row("monitor", "warn", words, "see logs/service.log; it tries again by itself", **failure)
-    waiting = (told.get("journal") or {}).get("waiting")
-    if waiting:
-        words = f"{waiting} of its records wait for the journal: {told['journal'].get('error')}"
-        yield row("monitor", "warn", words, "levaithan doctor")
+    for what, why in (told.get("troubles") or {}).items():
+        yield row("monitor", "warn", f"{what}: {why}", _REMEDIES.get(what, "see logs/service.log"))
     open_ = told.get("incidents") or {}
     for severity in ("P0", "P1", "P2", "P3"):
         if count := open_.get(severity):
             words = f"{count} open incident{'s' if count > 1 else ''} of severity {severity}"
             yield row("incidents", "fail" if severity in ("P0", "P1") else "warn", words, "levaithan incident list")
-    mode = told.get("mode") or "normal"
-    if mode != "normal":
-        yield row("mode", "warn", f"the mode is {mode}", "levaithan mode show")
     if not open_ and not told.get("failures"):
         yield row("monitor", "ok", f"{told.get('doing')}, {told.get('firing', 0)} alerts firing")
 

@@ -78,8 +78,10 @@ class JournalLooks:
 def probe(home: Home) -> float | None:
     """How long a sync took where the journal is, seconds; None while there is no journal. Raises OSError when a record
     could not be written."""
-    if not Path(home.journal).is_dir():
+    if not os.path.lexists(home.journal):  # its first writer makes it
         return None
+    if not Path(home.journal).is_dir():
+        raise NotADirectoryError(f"{home.journal} is no folder")
     if not os.access(home.journal, os.W_OK | os.X_OK):
         raise PermissionError(f"{home.journal} cannot be written")
     for name in segments.listing(home.journal)[0][-1:]:
