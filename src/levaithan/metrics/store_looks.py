@@ -8,6 +8,7 @@ status file comes to it: how far each store is, what it could not take, how long
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from levaithan.metrics import names
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 ASK_S = 10.0
 LIMIT_S = 5.0
 SIZE_EVERY_S = 60.0
+SLOW_S = {"query": 0.25, "put": 1.0}
+"""What takes longer counts as slow; both are edges of STORE_S."""
 FRESH_S = 10.0
 """A projector that has not said anything for longer is taken to stand still."""
 _REASONS = {f"store_{reason}": reason for reason in names.STORE_ERRORS} | {"store_schema_newer": "schema"}
@@ -99,6 +102,8 @@ class StoreLooks:
                 tally.add("levaithan_store_errors_total", (role, reason_of(getattr(found.error, "code", ""))))
                 continue
             tally.observe("levaithan_store_latency_seconds", (role, "query"), found.value["seconds"])
+            if found.value["seconds"] > SLOW_S["query"]:
+                tally.add("levaithan_store_slow_queries_total", (role, "query"))
             if found.value.get("bytes"):
                 tally.set("levaithan_store_size_bytes", (role,), found.value["bytes"])
         late = look.overdue() > 0
@@ -143,6 +148,8 @@ class StoreLooks:
             more = [max(0.0, _number(new) - _number(old)) for new, old in zip(puts, known, strict=True)]
             if any(more):
                 tally.add_bins("levaithan_store_latency_seconds", (role, "put"), more[:-1], more[-1])
+                slow = sum(more[bisect_right(STORE_S, SLOW_S["put"]) : -1])
+                tally.add("levaithan_store_slow_queries_total", (role, "put"), slow)
         failures = after["failures"]
         for code, count in failures.items() if isinstance(failures, dict) else ():
             more_failures = _number(count) - _number((before.get("failures") or {}).get(code))

@@ -542,6 +542,7 @@ def test_every_name_there_is_is_fed(home: Home, journal: JournalFiles, tmp_path:
     followers = loop.followers(home, chosen, ("ledger",))
     followers[0].store.pool = lambda: (0, 4)
     followers[0].failures["store_down"] = 1
+    followers[0].puts[-2] += 1  # a batch over ten seconds
     while followers[0].step():
         pass
     Status(home, followers).update(force=True)
@@ -555,6 +556,7 @@ def test_every_name_there_is_is_fed(home: Home, journal: JournalFiles, tmp_path:
     watching.collect(NOW + 2)
     watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), NOW)  # the monitor's to say
     touched.add("levaithan_build_info")  # said when the looks begin
+    assert watching.tally.value("levaithan_store_slow_queries_total", ("ledger", "put")) == 1
     assert {family.name for family in FAMILIES} - touched == set()
     samples = {name for name, _, _ in watching.tally.series()}
     for family in FAMILIES:
