@@ -81,13 +81,16 @@ set_to() {
     printf '%s' "$value"
 }
 
-# The drivers of the stores whose URLs are set, and the language model where it is wanted, as extras of pyproject.toml.
+# The drivers of the stores whose URLs are set, the language model where it is wanted, what sends metrics and what asks
+# the Claude API where these are set, as extras of pyproject.toml.
 extras() {
     local found='' pair
     for pair in LEDGER:postgres SEARCH:elasticsearch GRAPH:helix MEMORY:weaviate COUNTERS:redis; do
         case $(set_to "LEVAITHAN_${pair%%:*}_URL") in '' | sqlite:*) ;; *) found=$found,${pair#*:} ;; esac
     done
     case $(set_to LEVAITHAN_MEMORY_MODEL) in *[mM][iI][nN][iI][lL][mM]*) found=$found,memory ;; esac
+    [ -z "$(set_to LEVAITHAN_OTEL_ENDPOINT)" ] || found=$found,otel
+    [ -z "$(set_to LEVAITHAN_CLAUDE_API_KEY)" ] || found=$found,claude
     printf '%s' "${found#,}"
 }
 
