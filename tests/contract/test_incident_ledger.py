@@ -55,7 +55,7 @@ def test_the_evidence_is_the_same_from_each(ledger: Any) -> None:
 
 def test_notes_are_found_by_an_index(ledger: Any) -> None:
     if ledger.name == "ledger" and not getattr(ledger, "shared", False):
-        plan = " ".join(str(row) for row in ledger.rows("EXPLAIN QUERY PLAN " + notes._SQL, {
+        plan = " ".join(str(row) for row in ledger.rows("EXPLAIN QUERY PLAN " + queries_notes._SQL, {
             "kind": "incident", "at_us": 0, "journal": "", "seq": 0, "step": 10,
         }))  # fmt: skip
         assert "ix_journal_notes_kind" in plan
