@@ -32,10 +32,13 @@ def note(home: Home, kind: str, body: dict[str, Any], *, record_id: str = "") ->
     one = record_id or wire.new_event_id()
     record = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), **body}
     try:
-        journal = writer(home)
         body_text = json.dumps(redact_tree(record)[0], separators=(",", ":"))
-        journal.append([(one, body_text.encode("ascii"))])
-        journal.sync()
+        journal = writer(home)
+        try:
+            journal.append([(one, body_text.encode("ascii"))])
+            journal.sync()
+        finally:
+            journal.close()
     except Exception as problem:  # the deed is done: whatever keeps it out of the journal is told, not raised
         return str(problem)
     return None

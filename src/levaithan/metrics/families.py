@@ -100,7 +100,7 @@ STORES = (
         needs="the store in use"),
     _of("store_latency_seconds", HISTOGRAM, "A batch put into the store, or a question there and back.",
         "store operation", _each(names.STORES, names.OPERATIONS), buckets=STORE_S),
-    _of("store_slow_queries_total", COUNTER, "Questions that took over a quarter of a second, batches over a whole one.",
+    _of("store_slow_queries_total", COUNTER, "Questions over a quarter of a second, batches over a whole one.",
         "store operation", _each(names.STORES, names.OPERATIONS)),
     _of("store_lag_seconds", GAUGE, "Age of the newest record that the store has, 0 when it has all.", "store",
         needs="the projector has run"),

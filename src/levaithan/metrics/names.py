@@ -9,8 +9,9 @@ PATHS = ("native", "python", "oneshot")
 FAILURES = ("crash", "timeout", "invalid_output")
 MODES = ("enforce", "shadow")
 GATE_PARTS = (
-    "halt_check", "policy_check", "restraint_check", "pace_reserve", "budget_reserve", "lease_reserve", "approval_reserve", "pace_watch",
-    "session_register", "spend_watch", "lease_keep", "output_watch", "audit_record", "workflow", "workflows",
+    "halt_check", "policy_check", "restraint_check", "pace_reserve", "budget_reserve", "lease_reserve",
+    "approval_reserve", "pace_watch", "session_register", "spend_watch", "lease_keep", "output_watch", "audit_record",
+    "workflow", "workflows",
 )  # fmt: skip
 """The hooks that come with LevAIthan, and the gate's own two names for what fails around them."""
 PACKS = (

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import socket
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,7 @@ class Listener(ThreadingHTTPServer):
         self.take = take
         self.token = token
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._until: dict[socket.socket, float] = {}
         super().__init__(address, _Handler)
 
     def start(self) -> None:
@@ -74,6 +77,23 @@ class Listener(ThreadingHTTPServer):
         finally:
             self._free.release()
 
+    def begin(self, connection: socket.socket) -> None:
+        """A request may come on `connection` from now on: it has TIMEOUT_S in all, waiting included, however slowly it
+        is sent."""
+        self._until[connection] = time.monotonic() + TIMEOUT_S
+
+    def end(self, connection: socket.socket) -> None:
+        """No more is awaited on it."""
+        self._until.pop(connection, None)
+
+    def service_actions(self) -> None:
+        """Twice a second, by the thread that accepts: hang up on who is too slow."""
+        now = time.monotonic()
+        for connection, until in list(self._until.items()):
+            if now > until:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no news."""
 
@@ -82,6 +102,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = TIMEOUT_S
     server: Listener
+
+    def handle_one_request(self) -> None:
+        self.server.begin(self.connection)
+        try:
+            super().handle_one_request()
+        finally:
+            self.server.end(self.connection)
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

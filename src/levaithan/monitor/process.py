@@ -74,13 +74,18 @@ class Monitor:
         if now - self._looked >= self.every_s:
             self._looked = now
             self._attempt("look", self._look)
-            self.status.write("catching up" if self._late else "watching")
+            self.status.write(self._doing)
         elif not self._late:
             self._attempt("answer", self._answer)
         if now - self._kept >= KEEP_S:
             self._kept = now
             self._attempt("keep", self.parts.keep)
+            self.status.write(self._doing)  # the service ends a monitor that is silent for a minute
             gc.collect()  # records make no cycles: what libraries leave is seldom worth the look
+
+    @property
+    def _doing(self) -> str:
+        return "catching up" if self._late else "watching"
 
     def _alone(self) -> bool:
         """Wait until no other monitor works for this home; False when `wake` ended meanwhile."""

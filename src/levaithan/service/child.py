@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -125,6 +126,21 @@ class Child:
         if self._pipe >= 0:
             os.close(self._pipe)
             self._pipe = -1
+
+    def silent_s(self) -> float:
+        """For how many seconds the one that runs has not written its status; 0 while none runs, or it has not yet."""
+        if self.pid is None:
+            return 0.0
+        try:
+            return max(0.0, time.time() - os.stat(f"{self.home.run}/{self.name}.json").st_mtime)  # noqa: PTH116 - cheap
+        except OSError:
+            return 0.0
+
+    def kill(self) -> None:
+        """End it by force; its loop starts it again."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     def status(self) -> dict[str, Any]:
         """What the child wrote about itself, {} when it wrote nothing; `child` is the pid of the one that runs."""

@@ -22,6 +22,8 @@ WATCH_S = 1.0
 PRUNE_S = 15.0
 SWEEP_S = 3600.0
 CANARY_FIRST_S = 3.0
+HUNG_S = 60.0
+HUNG_LOOK_S = 20.0
 MONITOR_FIRST_S = 2.0
 """The monitor has time: what Claude Code waits for comes first."""
 _LIVE = ("deadline_ms", "journal_failure", "max_record_bytes")
@@ -38,6 +40,7 @@ class Chores:
         self.pruner = Pruner(app)
         self._conf_seen = file_stamp(app.home.hot_conf)
         self._found = 0
+        self._hung_pid: int | None = None
 
     def bodies(self) -> dict[str, Body]:
         """Every loop by its name."""
@@ -49,6 +52,7 @@ class Chores:
             "refresh": every(WATCH_S, self.refresh),
             "projector": app.projection.run,
             "monitor": self.watch_over,
+            "hung": every(HUNG_LOOK_S, self.end_hung),
             "sealer": app.sealing.run,
             "export": app.sealing.export,
             "pruner": every(PRUNE_S, self.pruner.prune, first_s=WATCH_S),
@@ -72,6 +76,17 @@ class Chores:
             await self.app.monitor.run()
         else:
             await asyncio.Event().wait()
+
+    def end_hung(self) -> None:
+        """A monitor that says nothing any more is ended, so that another begins: who watches is watched. A file's time
+        is the wall clock's, so twice in a row is what counts: once a clock was set it is written anew before the next.
+        """
+        silent_s = self.app.monitor.silent_s()
+        hung = silent_s > HUNG_S and self._hung_pid == self.app.monitor.pid
+        self._hung_pid = self.app.monitor.pid if silent_s > HUNG_S else None
+        if hung:
+            self.app.say("the monitor hangs", level="error", silent_s=round(silent_s))
+            self.app.monitor.kill()
 
     async def journal(self) -> None:
         """Open the journal when that failed at the start; say what was found in it."""

@@ -89,6 +89,23 @@ def test_too_much_is_refused_unread(listener: Listener, taken: list[bytes]) -> N
     assert taken == []
 
 
+def test_who_sends_one_byte_now_and_then_is_hung_up_on(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_listener, "TIMEOUT_S", 1.0)
+    with socket.create_connection(listener.server_address[:2], timeout=10) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+
+        def hung_up() -> bool:
+            try:
+                connection.sendall(b"X: y\r\n")
+            except OSError:
+                return True
+            return False
+
+        homes.until(hung_up, 10, 0.2)
+    assert ask(listener, "GET", "/metrics")[0] == 200
+    assert listener._until == {}
+
+
 def test_silent_clients_do_not_keep_others_out(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = [socket.create_connection(listener.server_address[:2], timeout=5) for _ in range(of_listener.MOST_AT_ONCE)]
     try:
