@@ -168,6 +168,7 @@ class Watched:
 
     def slow_store(self) -> Callable[[], None]:
         """The embedded stores take nothing: somebody else holds their lock. Events come on."""
+        homes.sync(self.root)
         lock = ProjectionLock(home_at(self.root))
         assert lock.take(10)
         self.send(calls.tool_call(session_id="s-slow"))

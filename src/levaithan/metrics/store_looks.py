@@ -73,6 +73,7 @@ class StoreLooks:
         self._up: dict[str, bool] = {}
         self._told: dict[str, dict[str, Any]] = {}
         self._told_by: object = None
+        self._behind_s: dict[str, float] = {}
         self._looks: dict[str, Look] = {}
         self.stores: dict[str, dict[str, Any]] = {}
         for role in registry.known():
@@ -121,7 +122,7 @@ class StoreLooks:
             self._told_by, self._told = run, {}
         self.stores = {role: one for role, one in stores.items() if role in names.STORES and isinstance(one, dict)}
         for role, one in self.stores.items():
-            self._lag(tally, role, one, max(0.0, now_s - updated), head_seq)
+            self._lag(tally, role, one, max(0.0, now_s - updated), head_seq, now_s)
             tally.set("levaithan_store_dead_letters", (role,), _number(one.get("dead_letters")))
             if role not in self._looks:
                 tally.set("levaithan_store_up", (role,), float(one.get("state") != "down"))
@@ -131,9 +132,16 @@ class StoreLooks:
                 tally.set("levaithan_store_pool_size", (role,), _number(pool[1]))
             self._counted(tally, role, one)
 
-    def _lag(self, tally: Tally, role: str, one: dict[str, Any], silent_s: float, head_seq: int) -> None:
+    def _lag(
+        self, tally: Tally, role: str, one: dict[str, Any], silent_s: float, head_seq: int, now_s: float
+    ) -> None:
         behind = max(_number(one.get("lag_events")), head_seq - _number(one.get("seq")) if head_seq else 0.0, 0.0)
-        seconds = _number(one.get("lag_seconds"))
+        if not behind:
+            self._behind_s.pop(role, None)
+        since_s = self._behind_s.setdefault(role, now_s) if behind else now_s
+        told = one.get("lag_seconds")
+        # A projector that delivered nothing since its start cannot say for how long it has been behind.
+        seconds = _number(told) if told is not None else max(0.0, now_s - since_s)
         if behind and silent_s > FRESH_S:
             seconds += silent_s
         tally.set("levaithan_store_lag_events", (role,), behind)

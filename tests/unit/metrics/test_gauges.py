@@ -163,6 +163,25 @@ def test_what_the_projector_tells_is_taken_up(home: Home, settings: Any, journal
         one.store.close()
 
 
+def test_a_projector_that_delivered_nothing_since_its_start_is_late_all_the_same(
+    home: Home, settings: Any, journal: JournalFiles
+) -> None:
+    tally, looks = Tally(), store_looks.StoreLooks(home, settings, threads=False)
+    followers = loop.followers(home, settings, ("ledger",))
+    status = Status(home, followers)
+    journal.add(record("PreToolUse", 0))
+    for seconds, late_s in ((0, 0), (40, 40)):
+        status.update(force=True)  # it waits for the lock that another process has
+        looks.collect(tally, 5, time.time() + seconds)
+        assert value(tally, "store_lag_events", "ledger") == 5
+        assert value(tally, "store_lag_seconds", "ledger") == pytest.approx(late_s + (seconds > 10) * seconds, abs=2)
+    followers[0].step()
+    status.update(force=True)
+    looks.collect(tally, 0, time.time() + 50)
+    assert value(tally, "store_lag_seconds", "ledger") == 0
+    followers[0].store.close()
+
+
 def test_a_pool_of_connections_is_told() -> None:
     told = Follower(SimpleNamespace(name="ledger", found=[], pool=lambda: (2, 4)), SimpleNamespace())  # type: ignore[arg-type]
     from levaithan.projector.status import _store
