@@ -29,14 +29,16 @@ _MANY = 4096
 
 
 class Scene:
-    """One event over one installation. commands: the simple commands it would run, known once `deeds` was asked."""
+    """One event over one installation. commands: the simple commands it would run, sets: whether it sets variables of
+    the shell (simple.Line), both known once `deeds` was asked."""
 
-    __slots__ = ("_files", "commands", "event", "user_home", "where")
+    __slots__ = ("_files", "commands", "event", "sets", "user_home", "where")
 
     def __init__(self, protected: Protected, user_home: str, event: Event) -> None:
         self.event = event
         self.user_home = user_home
         self.commands: list[Simple] = []
+        self.sets = False
         self._files = 0
         self.where = Where(protected, user_home, event)
 
@@ -67,6 +69,7 @@ class Scene:
 
     def _shell(self, command: str, cwd: str | None) -> list[Deed]:
         line = self._split(command, cwd)
+        self.sets = self.sets or line.sets
         found = self._of_line(line.commands, command[:MAX_LINE])
         found += self._secrets(command, command[:2000])
         if line.unsure:

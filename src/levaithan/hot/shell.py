@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 
 from levaithan.hot import shell_wrap
+from levaithan.hot.shell_expand import MAX_DEPTH
 from levaithan.hot.shell_text import UNKNOWN, Document, captured, output_of, together
-from levaithan.hot.shell_words import MAX_DEPTH, Words
+from levaithan.hot.shell_words import Words
 from levaithan.hot.simple import MAX_LINE, Line, Simple
 
 __all__ = ("MAX_LINE", "Line", "Reader", "Simple", "split")
@@ -26,6 +27,8 @@ _FAST = re.compile(
 )
 """A word without anything to expand: nearly all of them."""
 _REDIRECT = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|>>|>\||>&|<|>")
+_EVALUATES = re.compile(r"\\|-(?:[vR]|eq|ne|[lg][te])\b")
+"""What [[ ]] takes for a name or for arithmetic, which may set a variable."""
 _LEADING = frozenset(
     ("if", "then", "elif", "else", "while", "until", "do", "!", "{", "fi", "done", "}", "esac", "coproc", "function")
 )
@@ -116,8 +119,8 @@ class Reader(Words):
         if self.text.startswith("[[", self.at):
             end = self.text.find("]]", self.at)
             end = end if end >= 0 else len(self.text)
-            self.expand(self.text[self.at + 2 : end])
-            self.at = end + 2
+            inner, self.at = self.text[self.at + 2 : end], end + 2
+            (self.evaluated if _EVALUATES.search(inner) else self.expand)(inner)
             return []
         words = self.word()
         return [] if len(words) == 1 and words[0] in _LEADING else words
@@ -163,6 +166,7 @@ class Reader(Words):
     def _array(self, name: str) -> None:
         """The words of NAME=(...); what they substitute is run, what they are ${NAME[@]} stands for."""
         text, size = self.text, len(self.text)
+        self.result.sets = True
         found: list[str] = []
         while self.at < size and text[self.at] != ")":
             if text[self.at] == "#":
@@ -235,6 +239,7 @@ class Reader(Words):
         while words and "=" in words[0] and (match := _ASSIGN.fullmatch(words[0])) and UNKNOWN not in match[1]:
             value = self.variables.get(match[1], "") + match[3] if match[2] else match[3]
             self.variables[match[1]] = value
+            self.result.sets = True
             words.pop(0)
         if len(words) > 2 and words[1] == "{":  # function NAME {, coproc NAME {
             del words[:2]

@@ -1,6 +1,6 @@
-"""Builtins of the shell that give variables a value: export, printf -v, read, set --. Part of shell_wrap.py.
+"""Builtins of the shell that name variables: export, printf -v, read, set --, test -v. Part of shell_wrap.py.
 
-Standard library only.
+A name may be `a[$(command)]`: whoever looks it up or sets it runs the command, quoted or not. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,23 +18,45 @@ else:
     shell_text = Late("shell_text")  # it imports `re`, which most commands need nothing of
 
 
+def subscripts(words: list[str], reader: Reader) -> None:
+    """Runs what is substituted in the brackets of `words`, which are names or arithmetic."""
+    for word in words:
+        if "[" in word:
+            reader.expand(word)
+
+
+def _names(made: Simple, reader: Reader) -> None:
+    """test -v NAME, unset NAME, let EXPRESSION, mapfile NAME."""
+    words = made.words
+    if made.name in ("test", "["):
+        subscripts([words[i + 1] for i, word in enumerate(words[:-1]) if word in ("-v", "-R")], reader)
+    else:
+        subscripts(words[1:], reader)
+
+
 def _export(made: Simple, reader: Reader) -> None:
     for word in made.words[1:]:
         key, found, value = word.partition("=")
+        subscripts([word] if "[" in key else [], reader)
         if found:
             reader.variables[key] = value
 
 
 def _printf(made: Simple, reader: Reader) -> None:
     """printf -v NAME FORMAT ...: a variable."""
-    if made.words[1:2] == ["-v"] and len(made.words) > 3:
-        text = shell_text.printed(type(made)(["printf", *made.words[3:]], [], None, None))
-        reader.variables[made.words[2]] = shell_text.UNKNOWN if text is None else text.rstrip("\n")
+    words = made.words
+    if words[1:2] and words[1][:2] == "-v" != words[1]:  # -vNAME
+        words = ["printf", "-v", words[1][2:], *words[2:]]
+    if words[1:2] == ["-v"] and len(words) > 3:
+        subscripts(words[2:3], reader)
+        text = shell_text.printed(type(made)(["printf", *words[3:]], [], None, None))
+        reader.variables[words[2]] = shell_text.UNKNOWN if text is None else text.rstrip("\n")
 
 
 def _read(made: Simple, reader: Reader) -> None:
     """read NAME: what is plain to see on its stdin, all of it for the last name."""
-    names = operands_on(made.words, "adinNptu")
+    names = operands_on(made.words, "dinNptu")
+    subscripts(names, reader)
     if made.stdin and names:
         reader.variables.update(dict.fromkeys(names, made.stdin.strip("\n")))
 
@@ -47,6 +69,8 @@ def _set(made: Simple, reader: Reader) -> None:
         reader.variables["@"] = reader.variables["*"] = " ".join(given)
 
 
+LOOKING_UP = dict.fromkeys(("test", "[", "unset", "let", "mapfile", "readarray"), _names)
+"""Builtin -> what it does where a line is not plain: a plain one has no brackets."""
 NAMING: dict[str, Callable[[Simple, Reader], None]] = {
     **dict.fromkeys(("export", "declare", "local", "readonly", "typeset"), _export),
     "printf": _printf,

@@ -145,6 +145,27 @@ def trimmed(value: str, how: str) -> str:
     return value.removesuffix(text) if how[0] == "%" else value.removeprefix(text)
 
 
+def closing(text: str, at: int, closer: str, *, quoted: bool = False) -> int:
+    """Where the `closer` of what began before `at` stands in `text`, past quotes and what is nested; its length where
+    there is none. `quoted`: within double quotes, where a single quote is a letter."""
+    size = len(text)
+    while at < size and text[at] != closer:
+        char, following = text[at], text[at + 1 : at + 2]
+        if char == "\\":
+            at += 1
+        elif char == "'" and not quoted:
+            end = text.find("'", at + 1)
+            at = end if end >= 0 else size
+        elif char in '"`':
+            at = closing(text, at + 1, char, quoted=char == '"')
+        elif char == "$" and following in ("(", "{"):
+            at = closing(text, at + 2, ")" if following == "(" else "}", quoted=quoted and following == "{")
+        elif char == "(" and closer == ")":
+            at = closing(text, at + 1, ")")
+        at += 1
+    return min(at, size)
+
+
 def unbraced(word: str, limit: int = 64) -> list[str]:
     """Brace expansion: `/{etc,usr}` -> /etc /usr; at most `limit` words."""
     done: list[str] = []

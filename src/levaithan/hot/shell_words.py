@@ -5,13 +5,11 @@ Part of shell.py, which reads the commands that the words stand in. Standard lib
 
 from __future__ import annotations
 
-import abc
 import re
 
-from levaithan.hot.shell_text import UNKNOWN, tilde, trimmed, unbraced, unescaped
+from levaithan.hot.shell_expand import Expansions
+from levaithan.hot.shell_text import UNKNOWN, tilde, unbraced, unescaped
 
-MAX_DEPTH = 12
-_PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 _PLAIN = re.compile(r"[^\s'\"\\$`;&|<>(){}#]+")
 _LISTED = re.compile(r'"\$(?:@|\{(\w+)\[@\]\})"')
 _DOUBLE = re.compile(r"[^\"\\$`]+")
@@ -50,27 +48,10 @@ class _Fields:
             self.current = ""
 
 
-class Words(abc.ABC):
+class Words(Expansions):
     """Reads words at `at` of `text`. The reader of commands builds on it."""
 
-    text: str
-    at: int
-    cwd: str | None
-    depth: int
-    variables: dict[str, str]
     substituted: str | None
-
-    @abc.abstractmethod
-    def doubt(self, why: str) -> None:
-        """Notes why the reading is unsure."""
-
-    @abc.abstractmethod
-    def nested(self) -> str:
-        """Reads the commands up to the closing parenthesis; gives what they print, when that is plain."""
-
-    @abc.abstractmethod
-    def captured(self, text: str) -> str:
-        """Reads `text` as commands; gives what they print, when that is plain."""
 
     def word(self) -> list[str]:
         """The next word as fields: several when an unquoted variable or braces split it, none when it vanishes."""
@@ -214,8 +195,8 @@ class Words(abc.ABC):
         """What a `$...` stands for, and whether its blanks split the word (an unquoted expansion)."""
         text = self.text
         following = text[self.at + 1 : self.at + 2]
-        if following in ("(", "{"):
-            return self._bracketed(following), not quoted
+        if following in ("(", "{", "["):
+            return self.bracketed(following, quoted), not quoted
         if following in ("'", '"') and not quoted:
             if following == "'":
                 return self._ansi(), False
@@ -224,44 +205,12 @@ class Words(abc.ABC):
         name = _NAME.match(text, self.at + 1)
         if name:
             self.at = name.end()
-            return self._value(name[0]), not quoted
+            return self.value_of(name[0]), not quoted
         if following and (following in "@*#?$!-_" or following.isdigit()):
             self.at += 2
             return self.variables.get(following, UNKNOWN), not quoted
         self.at += 1
         return "$", False
-
-    def _bracketed(self, bracket: str) -> str:
-        """$(commands), $((arithmetic)) or ${parameter}."""
-        if bracket == "{":
-            return self._parameter()
-        if self.text.startswith("$((", self.at):
-            self.arithmetic(self.at + 3)
-            return UNKNOWN
-        self.at += 2
-        return self.nested()
-
-    def arithmetic(self, begin: int) -> None:
-        """Reads the inside of `((...))`, from `begin` past its closing parentheses: only what it substitutes is run."""
-        depth, end = 2, len(self.text)
-        for match in _PARENTHESES.finditer(self.text, begin):
-            depth += (match[0] == "(") - (match[0] == ")")
-            if depth == 0:
-                break
-        else:
-            self.doubt("a parenthesis is not closed")
-            self.at = end
-            return
-        self.at = match.end()
-        if self.depth >= MAX_DEPTH:
-            self.doubt("it is nested too deeply")
-            return
-        self.depth += 1
-        self.expand(self.text[begin : match.start()])
-        self.depth -= 1
-
-    def _value(self, name: str) -> str:
-        return self.variables.get(name, (self.cwd or UNKNOWN) if name == "PWD" else UNKNOWN)
 
     def _ansi(self) -> str:
         """$'...' with its escapes."""
@@ -271,27 +220,3 @@ class Words(abc.ABC):
         inner = self.text[self.at + 2 : end]
         self.at = end + 1
         return unescaped(inner)
-
-    def _parameter(self) -> str:
-        """${name}, ${name:-word} and the other forms; what they run is run, what is not known is UNKNOWN."""
-        depth, end, text = 0, self.at + 1, self.text
-        while end < len(text):
-            depth += (text[end] == "{") - (text[end] == "}")
-            if depth == 0:
-                break
-            end += 2 if text[end] == "\\" else 1
-        inner = text[self.at + 2 : end]
-        self.at = end + 1
-        name = _NAME.match(inner)
-        if name is None:
-            return UNKNOWN
-        value = self._value(name[0])
-        rest = inner[name.end() :]
-        if not rest or rest in ("[@]", "[*]"):
-            return self.variables.get(name[0] + "[@]", UNKNOWN) if rest else value
-        word = self.expand(rest.lstrip(":-+=?"))
-        if rest.startswith((":-", "-", ":=", "=")):
-            return word if value == UNKNOWN else value
-        if rest.startswith((":+", "+")):
-            return word
-        return value if rest.startswith((":?", "?")) else trimmed(value, rest)

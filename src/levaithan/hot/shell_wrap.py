@@ -6,7 +6,7 @@ Part of shell.py, kept apart so that a wrapper is one row here. Standard library
 from __future__ import annotations
 
 from levaithan.hot.late import Late
-from levaithan.hot.shell_names import NAMING
+from levaithan.hot.shell_names import LOOKING_UP, NAMING
 from levaithan.hot.shell_options import INTERPRETERS, joined, operands_on, takes_next, value_of
 from levaithan.hot.wrappers import CONSOLES, ELSEWHERE, OWN_SCRIPTS, RUNNER_VALUES, RUNNERS, WRAPPERS, starts_inside
 
@@ -30,7 +30,7 @@ def look_into(made: Simple, reader: Reader) -> None:
     """Adds what `made` runs inside itself to the reader's result, and follows `cd` and `export`."""
     if not made.words:
         return
-    special = SPECIAL.get(made.name)
+    special = SPECIAL.get(made.name) or LOOKING_UP.get(made.name)
     if special:
         special(made, reader)
         return
