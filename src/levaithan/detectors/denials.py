@@ -1,7 +1,7 @@
 """One session is refused again and again: many refusals in a short time, fewer when they are of critical rules.
 
-Refusals by quotas, budgets, leases, halts and approvals say nothing of what was attempted and do not count. At most
-MOST sessions and MOST_EACH refusals of each are remembered.
+Refusals by quotas, budgets, leases, halts, restraints and approvals say nothing of what was attempted and do not
+count. At most MOST sessions and MOST_EACH refusals of each are remembered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CRITICAL, ANY = "CriticalDenialBurst", "DenialBurst"
 WINDOWS_S = {CRITICAL: 300.0, ANY: 600.0}
 MOST = 1000
 MOST_EACH = 256
-_NOT_ATTEMPTS = ("pace.", "budget.", "lease.", "halt", "approval.")
+_NOT_ATTEMPTS = ("pace.", "budget.", "lease.", "halt", "approval.", "restraint.")
 _GUARDED = ("PreToolUse", "PermissionRequest", "UserPromptSubmit")
 
 

@@ -95,11 +95,39 @@ def _logs(made: Simple) -> Iterator[Deed]:
         yield Deed("cover-tracks", f"the logs ({made.name})", made.cwd, shown(made.words))
 
 
+def _sets_date(words: list[str]) -> bool:
+    """Whether the words of `date` set the clock: -s, and the new time alone, MMDDhhmm[[CC]YY][.ss]; -j: only shown."""
+    i = 0
+    while i < len(words):
+        word = words[i]
+        i += 1
+        if word.startswith("--"):
+            if word[2:3] == "s":
+                return True
+            i += word in ("--date", "--reference", "--file")
+        elif word[:1] == "-" and len(word) > 1:
+            short, valued = _up_to(word[1:], "drfIv")
+            if "s" in short:
+                return True
+            if "j" in short:
+                return False
+            i += valued in ("d", "r", "f", "v")
+        elif word[:1].isdigit() and word.replace(".", "").isdigit() and (len(word) - word.count(".")) % 2 == 0:
+            return True
+    return False
+
+
+def _up_to(letters: str, last: str) -> tuple[str, str]:
+    """The letters of a group of options before the first one of `last`, and what is from there on."""
+    at = next((at for at, letter in enumerate(letters) if letter in last), len(letters))
+    return letters[:at], letters[at:]
+
+
 def _clock(made: Simple) -> Iterator[Deed]:
     """date -s, timedatectl set-time, hwclock --set: times that are recorded are no longer true."""
     words = made.words[1:]
     if made.name == "date":
-        changes = any(word in ("-s", "--set") or word.startswith(("--set=", "-s")) for word in words)
+        changes = _sets_date(words)
     else:
         changes = bool(
             {"set-time", "set-ntp", "--set", "--systohc", "-w", "settime", "-setdate", "-settime"} & set(words)

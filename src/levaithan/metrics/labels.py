@@ -20,7 +20,7 @@ MOST_PAIRS = 100
 MOST_HOOKS = 40
 MOST_ACTIONS = 32
 _LONGEST_PROJECT = 200
-_OWN = ("pace", "budget", "lease", "approval", "halt")
+_OWN = ("pace", "budget", "lease", "approval", "restraint", "halt")
 _TOOLS = {tool: tool for tool in names.TOOLS[:-2]}
 _PACKS = frozenset(names.PACKS)
 

@@ -17,9 +17,10 @@ GATE_PARTS = (
 PACKS = (
     "base", "cloud", "containers", "database", "ethics", "execution", "filesystem", "git", "guard", "network",
     "persistence", "privilege", "publishing", "secrets", "system", "tools", "charter", "pace", "budget", "lease",
-    "approval", "gate", OTHER,
+    "approval", "restraint", "gate", OTHER,
 )  # fmt: skip
-"""The shipped packs, and what else decides: the charter's own rules, quotas, budgets, leases, approvals, a failure."""
+"""The shipped packs, and what else decides: the charter's own rules, quotas, budgets, leases, approvals,
+restraints, a failure."""
 TOOLS = (
     "Agent", "AskUserQuestion", "Bash", "BashOutput", "Edit", "EnterPlanMode", "ExitPlanMode", "Glob", "Grep",
     "KillShell", "LSP", "MultiEdit", "NotebookEdit", "Read", "Skill", "SlashCommand", "Task", "TaskCreate", "TaskGet",

@@ -41,7 +41,7 @@ FOLDED = frozenset(
 _REFUSED = ("deny", "halt")
 _ASKED_WHAT = frozenset((*GUARDS, "PermissionRequest"))
 _LEASE_RULES = ("lease.held", "lease.partition")
-_NOT_ATTEMPTS = frozenset(("halt", "pace", "budget", "lease", "approval", "gate", names.NONE))
+_NOT_ATTEMPTS = frozenset(("halt", "pace", "budget", "lease", "approval", "restraint", "gate", names.NONE))
 """Packs whose refusals say nothing of what was attempted: a halted or throttled session is no attacker."""
 _FROM_SETTINGS = ("user_settings", "project_settings", "local_settings", "policy_settings")
 

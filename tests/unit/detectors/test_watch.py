@@ -68,7 +68,8 @@ def test_each_session_s_burst_is_its_own_and_any_rule_counts_from_twenty_on() ->
 
 
 @pytest.mark.parametrize(
-    "rule", ["pace.calls", "budget.day", "lease.held", "halt", "approval.pending", "hook-failed", None]
+    "rule",
+    ["pace.calls", "budget.day", "lease.held", "halt", "approval.pending", "restraint.read_only", "hook-failed", None],
 )
 def test_refusals_that_say_nothing_of_what_was_attempted_do_not_count(rule: str | None) -> None:
     watcher = watching()

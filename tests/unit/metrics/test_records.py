@@ -108,13 +108,14 @@ def test_a_decision_counts_under_the_pack_of_its_rule(fold: Fold) -> None:
     fold.take(denied("fs.delete-root"))
     fold.take(denied("pace.calls", hook="pace_reserve"))
     fold.take(denied("halt.all", decision="halt", hook="halt_check"))
+    fold.take(denied("restraint.throttle", hook="restraint_check"))
     fold.take(denied("made.up"))
     fold.take(denied("hook-failed"))
     shadow = "shadow, would deny: `rm -rf /` ..."
     fold.take(record(rule="fs.delete-root", reason=shadow, hook="policy_check"))
     for labels in (
         ("allow", "none", "enforce"), ("deny", "base", "enforce"), ("deny", "pace", "enforce"),
-        ("halt", "halt", "enforce"), ("deny", "other", "enforce"), ("deny", "gate", "enforce"),
+        ("deny", "restraint", "enforce"), ("halt", "halt", "enforce"), ("deny", "other", "enforce"), ("deny", "gate", "enforce"),
         ("deny", "base", "shadow"),
     ):  # fmt: skip
         assert value(fold, "gate_decisions_total", *labels) == 1, labels
@@ -154,9 +155,10 @@ def test_the_worst_session_of_a_window_is_told_without_its_name(fold: Fold) -> N
     for n in range(25):
         fold.take(denied("made.up", n, session_id="worse"))
     fold.take(denied("pace.calls", 30, session_id="fast", hook="pace_reserve"))
-    for n in range(40):  # what a halt or a lease refuses says nothing of what was attempted
+    for n in range(40):  # what a halt, a lease or a restraint refuses says nothing of what was attempted
         fold.take(denied("halt.all", n, "halt", "halt_check", session_id="halted"))
         fold.take(denied("lease.held", n, hook="lease_reserve", session_id="waiting"))
+        fold.take(denied("restraint.read_only", n, hook="restraint_check", session_id="quarantined"))
     fold.settle(T0 + 30)
     assert value(fold, "session_denies_max", "5m", "critical") == 12
     assert value(fold, "session_denies_max", "10m", "any") == 25
