@@ -19,13 +19,17 @@ from levaithan.hot.deeds_files import (
     overwrites,
 )  # fmt: skip
 from levaithan.hot.deeds_process import (
+    HOLDS,
     calls_us,
     ends_users,
     kills,
     kills_by_name,
+    kills_in_code,
+    speaks_as_client,
     stops_unit,
     switches,
     switches_by_module,
+    takes_hold,
 )  # fmt: skip
 from levaithan.hot.late import Late
 from levaithan.hot.shell_options import INTERPRETERS, operands
@@ -271,6 +275,8 @@ def _code(made: Simple) -> Iterator[Deed]:
                 yield Deed("name-key", text, made.cwd, shown(made.words))
         if "levaithan" in piece:
             yield from calls_us(made, piece)
+        if "kill" in piece:
+            yield from kills_in_code(made, piece)
 
 
 _SPECIAL: dict[str, Reader] = {
@@ -279,6 +285,8 @@ _SPECIAL: dict[str, Reader] = {
     **dict.fromkeys(("pkill", "killall"), kills_by_name),
     **dict.fromkeys(("systemctl", "launchctl"), stops_unit),
     **dict.fromkeys(("levaithan", "system-cli.sh", "setup.sh"), switches),
+    **dict.fromkeys(HOLDS, takes_hold),
+    "levaithan-hook": speaks_as_client,
     "find": deletes_found,
     "git": git,
     "rsync": mirrors,

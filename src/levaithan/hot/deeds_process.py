@@ -16,20 +16,65 @@ if TYPE_CHECKING:
 
 
 def kills(made: Simple) -> Iterator[Deed]:
-    """kill PID ...; `kill -0` and `kill -l` end nothing."""
-    words = made.words
-    if any(word in ("-l", "-L", "--list", "--table", "-0") for word in words[1:]) or words[1:3] == ["-s", "0"]:
+    """kill PID ...; `kill -0` and `kill -l` end nothing. Of several signals the last one counts."""
+    words, signal, at, given = made.words, "", 1, False
+    while at < len(words) and words[at][:1] == "-":
+        word = words[at]
+        at += 1
+        if word in ("-l", "-L", "--list", "--table"):
+            return
+        if word == "--":
+            break
+        if word in ("-s", "-n", "--signal"):
+            signal = " ".join(words[at : at + 1])
+            at += 1
+        elif given:  # a group of processes: kill -9 -1
+            at -= 1
+            break
+        else:
+            signal, given = word[1:], True
+    if given and at == len(words):  # kill -1
+        at -= 1
+    if signal == "0":
         return
-    rest = words[1:]
-    if rest and rest[0] in ("-s", "-n", "--signal"):
-        rest = words[3:]
-    elif rest and rest[0].startswith("-") and rest[0] != "--":
-        rest = words[2:] or rest
-    for word in rest:
-        if word != "--":
-            yield Deed("kill", "pid " + word, made.cwd, shown(words))
-            if word in ("-1", "1"):  # everything that may be signalled; the first process
-                yield Deed("kill-all", word, made.cwd, shown(words))
+    for word in words[at:]:
+        yield Deed("kill", "pid " + word, made.cwd, shown(words))
+        if word in ("-1", "1"):  # everything that may be signalled; the first process
+            yield Deed("kill-all", word, made.cwd, shown(words))
+
+
+def takes_hold(made: Simple) -> Iterator[Deed]:
+    """renice, gdb -p, strace -p, taskset -p...: a process that is there already is slowed down, stopped or steered."""
+    words, options = made.words[1:], _HOLDS[made.name]
+    if options and not any(word.startswith("--pid") or _has(word, options) for word in words):
+        words = [word for word in words if word.isdigit()] if made.name in ("gdb", "lldb", "cgdb") else []
+    for word in words:
+        number = word.rpartition("=")[2].lstrip("-" + _LETTERS)
+        if number.isdigit() or "\x00" in number:
+            yield Deed("kill", "pid " + number, made.cwd, shown(made.words))
+
+
+def _has(word: str, options: str) -> bool:
+    return word[:1] == "-" != word[1:2] and any(letter in word for letter in options)
+
+
+_MOST_CALLS = 20
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_HOLDS = {
+    **dict.fromkeys(("renice", "snice", "gcore", "reptyr", "cpulimit"), ""),
+    **dict.fromkeys("gdb cgdb lldb strace ltrace taskset chrt ionice prlimit uclampset schedtool".split(), "p"),
+}
+"""What takes hold of a process -> the letter of the option without which it does not; "" = it does in any case."""
+HOLDS = frozenset(_HOLDS)
+
+
+def kills_in_code(made: Simple, code: str) -> Iterator[Deed]:
+    """Program text that ends a process by its number: os.kill(4242, 9); by one that it reads, where we tell ours."""
+    for call in code.split("kill")[1:_MOST_CALLS]:
+        for number in "".join(char if char.isdigit() else " " for char in call[:60]).split():
+            yield Deed("kill", "pid " + number, made.cwd, shown(made.words))
+    if any(f"/{part}.json" in code for part in _PARTS):
+        yield Deed("kill", "pid \x00", made.cwd, shown(made.words))
 
 
 def kills_by_name(made: Simple) -> Iterator[Deed]:
@@ -52,7 +97,7 @@ def ends_users(made: Simple) -> Iterator[Deed]:
 
 def stops_unit(made: Simple) -> Iterator[Deed]:
     """systemctl stop, launchctl bootout..."""
-    verbs = ("stop", "kill", "disable", "mask", "restart", "unload", "bootout", "remove", "revert")
+    verbs = ("stop", "kill", "freeze", "disable", "mask", "restart", "unload", "bootout", "remove", "revert")
     if any(word in verbs for word in made.words[1:]):
         yield Deed("kill", "unit " + " ".join(made.words[1:]), made.cwd, shown(made.words))
 
@@ -73,19 +118,40 @@ def _switch(made: Simple, rest: list[str]) -> Deed:
     return Deed("switch", " ".join(found[:2]), made.cwd, shown(made.words))
 
 
+def speaks_as_client(made: Simple) -> Iterator[Deed]:
+    """bin/levaithan-hook EVENT: an event that Claude Code did not send, for the record and for what follows from it."""
+    yield Deed("switch", made.name, made.cwd, shown(made.words))
+
+
 def switches_by_module(made: Simple) -> Iterator[Deed]:
-    """python -m levaithan stop, python .../bin/levaithan stop."""
+    """python -m levaithan stop, python .../bin/levaithan stop; our processes and the hook client in Python."""
     words = made.words
-    for i, word in enumerate(words[1:-1], 1):
-        if word == "-m" and words[i + 1].partition(".")[0] == "levaithan":
-            yield _switch(made, words[i + 2 :])
-        elif word.rpartition("/")[2] == "levaithan":
+    for i, word in enumerate(words[1:], 1):
+        following = words[i + 1] if i + 1 < len(words) else ""
+        if word[:1] == "-" != word[1:2] and "m" in word:
+            module = word.partition("m")[2] or following
+            if module.startswith(_OWN_PROGRAMS):
+                yield Deed("switch", "levaithan-hook", made.cwd, shown(words))
+            elif word == "-m" and module.partition(".")[0] == "levaithan":
+                yield _switch(made, words[i + 2 :])
+        elif word.rpartition("/")[2] == "levaithan" and following:
             yield _switch(made, words[i + 1 :])
+    script = next((word for word in operands(words, "WXQ") if word), "")
+    if script and "-m" not in words and "-c" not in words:
+        path = (script if script[:1] == "/" else f"{made.cwd or ''}/{script}").removesuffix("/__main__.py")
+        if path.endswith(_OWN_FILES):
+            yield Deed("switch", "levaithan-hook", made.cwd, shown(words))
 
 
+_PARTS = ("service", "monitor", "projector")
+_LAUNCHERS = ("client", "oneshot", "ask", "shot")
+_OWN_PROGRAMS = (*(f"levaithan.{part}" for part in _PARTS), *(f"levaithan.hot.{name}" for name in _LAUNCHERS))
+_OWN_FILES = tuple("/levaithan/" + end for end in (*_PARTS, *(f"hot/{name}.py" for name in _LAUNCHERS)))
 _CALLS = (
     ("release_halt", "halt release"),
     ("release_restraint", "restraint release"),
+    ("set_restraint", "restraint set"),
+    ("incident_steps", "incident close"),
     ("set_mode", "mode set"),
     ("lifecycle", "stop"),
     ("uninstall", "uninstall"),

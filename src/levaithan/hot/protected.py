@@ -26,7 +26,9 @@ _OWN = ("context", "hooks", "state", "run", "keys", "bin", "logs")
 _SETTINGS_NAMES = ("settings.json", "settings.local.json", "levaithan.toml")
 _SETTINGS = tuple("/.claude/" + name for name in _SETTINGS_NAMES)
 _MANAGED = ("/etc/claude-code", "/Library/Application Support/ClaudeCode")
-_OUR_NAMES = ["levaithan serve", "levaithan.service", "levaithan.projector", "levaithan-hook"]
+_OUR_NAMES = ["levaithan serve", "levaithan.service", "levaithan.projector", "levaithan.monitor", "levaithan-hook"]
+_PROCESSES = ("service", "projector", "monitor")
+_MOST_PROCESSES = 16
 _REMOVES = ("rename", "replace(", "rmtree", "rm_rf", "move", "rmSync", "remove", "unlink", "delete")
 _GUARDS = ("PreToolUse", "PermissionRequest", "UserPromptSubmit", "ConfigChange")
 _FOLDS_CASE = sys.platform == "darwin"
@@ -45,8 +47,8 @@ class Protected:
         "installed",
         "key",
         "own",
-        "pid_file",
         "python",
+        "run",
         "user_home",
     )
 
@@ -55,7 +57,7 @@ class Protected:
         self.user_home = user_home
         self.key = home.keys
         self.python = conf.python
-        self.pid_file = home.run + "/service.json"
+        self.run = home.run
         folders = [f"{home.root}/{name}" for name in _OWN] + [home.run, *_MANAGED, *_source_folders(conf)]
         self.folders = tuple(dict.fromkeys(_fold(os.path.realpath(folder)) for folder in folders))
         self._inside = tuple(folder + "/" for folder in self.folders)
@@ -184,13 +186,17 @@ class Protected:
 
     def service_pid(self) -> int | None:
         """The process id of the running service, when there is one."""
+        return _pid_in(self.run + "/service.json")
+
+    def pids(self) -> set[int]:
+        """The process ids of the service, the projector (of each of its processes) and the monitor, as they told last.
+        Reads the run folder: for when a process is to be ended."""
         try:
-            with open(self.pid_file, "rb", opener=regular) as file:
-                value = loads(file.read(1 << 16))
-        except (OSError, ValueError, RecursionError):
-            return None
-        pid = value.get("pid") if isinstance(value, dict) else None
-        return pid if isinstance(pid, int) else None
+            names = os.listdir(self.run)
+        except OSError:
+            return set()
+        told = [name for name in names if name.endswith(".json") and name.startswith(_PROCESSES)]
+        return {pid for name in told[:_MOST_PROCESSES] if (pid := _pid_in(f"{self.run}/{name}")) is not None}
 
     def unregistered(self, path: str) -> str | None:
         """Why the settings file `path`, where our hooks are installed, no longer calls them; None when it does."""
@@ -213,6 +219,22 @@ class Protected:
             if not any(_is_ours(text) for text in _strings(entries)):
                 return f"the {event} hook of LevAIthan is missing"
         return None
+
+
+def tells_pids(text: str) -> bool:
+    """Whether `text` names us, or a file in which one of our processes tells its id."""
+    return "levaithan" in text or any(part + ".json" in text for part in _PROCESSES) or "projector-" in text
+
+
+def _pid_in(path: str) -> int | None:
+    """What the file at `path` has as `pid`."""
+    try:
+        with open(path, "rb", opener=regular) as file:
+            value = loads(file.read(1 << 20))
+    except (OSError, ValueError, RecursionError):
+        return None
+    pid = value.get("pid") if isinstance(value, dict) else None
+    return pid if isinstance(pid, int) else None
 
 
 def is_glob(text: str) -> bool:

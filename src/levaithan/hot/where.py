@@ -7,7 +7,7 @@ only; those modules are imported when a rule asks.
 from __future__ import annotations
 
 from levaithan.hot.late import Late
-from levaithan.hot.protected import is_glob
+from levaithan.hot.protected import is_glob, tells_pids
 from levaithan.hot.realpath import resolve
 from levaithan.hot.spot import FOLDERS, Spot, Surroundings
 
@@ -141,9 +141,11 @@ class Where:
         how, _, word = deed.target.partition(" ")
         if how == "pid":
             if "\x00" in word:
-                return "the service" if "levaithan" in self.text or "service.json" in self.text else None
-            pid = self.protected.service_pid()
-            return "the service" if word == "-1" or (pid is not None and word.lstrip("-") == str(pid)) else None
+                return "the service" if tells_pids(self.text) else None
+            if word == "-1":
+                return "the service"
+            number = word.lstrip("-")
+            return "the service" if number.isdigit() and int(number) in self.protected.pids() else None
         if how == "unit":
             return "the service" if "levaithan" in word else None
         import re

@@ -64,7 +64,7 @@ WRAPPERS = {
 
 RUNNERS = frozenset(("uv", "poetry", "pipenv", "hatch", "pdm", "rye", "pixi", "pipx"))
 RUNNER_VALUES = "pC with extra group only-group python project directory index from env-file spec"
-OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh")
+OWN_SCRIPTS = ("levaithan", "system-cli.sh", "setup.sh", "levaithan-hook")
 _FAR = (
     "ssh autossh mosh docker podman nerdctl docker-compose podman-compose kubectl oc vagrant gcloud nix-shell nix lxc "
 )

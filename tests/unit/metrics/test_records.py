@@ -115,8 +115,8 @@ def test_a_decision_counts_under_the_pack_of_its_rule(fold: Fold) -> None:
     fold.take(record(rule="fs.delete-root", reason=shadow, hook="policy_check"))
     for labels in (
         ("allow", "none", "enforce"), ("deny", "base", "enforce"), ("deny", "pace", "enforce"),
-        ("deny", "restraint", "enforce"), ("halt", "halt", "enforce"), ("deny", "other", "enforce"), ("deny", "gate", "enforce"),
-        ("deny", "base", "shadow"),
+        ("deny", "restraint", "enforce"), ("halt", "halt", "enforce"), ("deny", "other", "enforce"),
+        ("deny", "gate", "enforce"), ("deny", "base", "shadow"),
     ):  # fmt: skip
         assert value(fold, "gate_decisions_total", *labels) == 1, labels
 
