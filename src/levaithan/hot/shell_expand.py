@@ -19,6 +19,7 @@ _PARENTHESES = re.compile(r"\\.|[()]", re.DOTALL)
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*]")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_NAMES = 50
+_MOST_AGAIN = 100
 _LETS_BE = re.compile(r":?[-+?]|[#%/^,]|\[[@*]\]\Z|\Z")
 """What follows the name in a ${...} that evaluates nothing and sets nothing."""
 
@@ -56,8 +57,9 @@ class Expansions(abc.ABC):
         if bracket == "[":
             end = closing(self.text, self.at + 2, "]", quoted=True)
             if end == len(self.text):
-                self.at += 1
-                return "$"
+                self.doubt("a bracket is not closed")
+                self.at = end
+                return UNKNOWN
             inner, self.at = self.text[self.at + 2 : end], end + 1
             self.evaluated(inner)
             return UNKNOWN
@@ -94,7 +96,18 @@ class Expansions(abc.ABC):
         for name in _NAME.findall(expression)[:_MOST_NAMES]:
             value = self.variables.get(name, "")
             if "[" in value:
-                self.expand(value)
+                self._again(value)
+
+    def _again(self, value: str) -> str:
+        """The value of a variable as text to expand; few of them, since each may name others."""
+        self.result.again += 1
+        if self.result.again > _MOST_AGAIN or self.depth >= MAX_DEPTH:
+            self.doubt("it is nested too deeply")
+            return UNKNOWN
+        self.depth += 1
+        found = self.expand(value)
+        self.depth -= 1
+        return found
 
     def value_of(self, name: str) -> str:
         return self.variables.get(name, (self.cwd or UNKNOWN) if name == "PWD" else UNKNOWN)
@@ -102,12 +115,23 @@ class Expansions(abc.ABC):
     def _parameter(self, quoted: bool) -> str:
         """${name}, ${name:-word} and the other forms; what they run is run, what is not known is UNKNOWN."""
         text, begin = self.text, self.at + 2
+        if self.depth >= MAX_DEPTH:
+            self.doubt("it is nested too deeply")
+            self.at = len(text)
+            return UNKNOWN
         name = _PARAMETER.match(text, begin)
         rest = text[name.end() : name.end() + 2] if name else ""
         end = closing(text, begin, "}", quoted=quoted and rest.startswith((":", "-", "+", "=", "?")))
         if end == len(text):
             self.doubt("a brace is not closed")
         inner, self.at = text[begin:end], end + 1
+        self.depth += 1
+        found = self._value_in(inner)
+        self.depth -= 1
+        return found
+
+    def _value_in(self, inner: str) -> str:
+        """What the ${inner} stands for."""
         name = _PARAMETER.match(inner)
         if name is None:  # ${#name}, ${!name}
             self.result.sets = self.result.sets or "[" in inner or "=" in inner or "@" in inner
@@ -119,7 +143,7 @@ class Expansions(abc.ABC):
         if not rest or rest in ("[@]", "[*]"):
             return self.variables.get(name[0] + "[@]", UNKNOWN) if rest else value
         if rest == "@P":  # read as a prompt is: escapes first, then what it substitutes is run
-            return self.expand(unescaped(value))
+            return self._again(unescaped(value))
         word = self.expand(rest.lstrip(":-+=?"))
         if rest.startswith((":-", "-", ":=", "=")):
             return word if value == UNKNOWN else value

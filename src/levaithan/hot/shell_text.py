@@ -16,6 +16,7 @@ UNKNOWN = "\x00"
 
 _ANSI = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
 _ANSI_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "v": "\v"}
+_DULL = re.compile(r"[^\\'\"`$(){}\[\]]+")
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _FINDS_ALL = frozenset(("-print", "-print0", "-depth", "-xdev", "-mount"))
 
@@ -150,6 +151,10 @@ def closing(text: str, at: int, closer: str, *, quoted: bool = False) -> int:
     there is none. `quoted`: within double quotes, where a single quote is a letter."""
     size = len(text)
     while at < size and text[at] != closer:
+        dull = _DULL.match(text, at)
+        if dull:
+            at = dull.end()
+            continue
         char, following = text[at], text[at + 1 : at + 2]
         if char == "\\":
             at += 1

@@ -41,14 +41,16 @@ class Simple:
 
 class Line:
     """What a command line runs. `unsure` is None, or why it could not be read to the end. `sets`: it gives a variable
-    of the shell a value, or may do so, where no command's words tell (NAME=x, ${NAME:=x}, arithmetic, ${NAME@P})."""
+    of the shell a value, or may do so, where no command's words tell (NAME=x, ${NAME:=x}, arithmetic, ${NAME@P}).
+    `again`: how many values were read as text to expand."""
 
-    __slots__ = ("commands", "sets", "unsure")
+    __slots__ = ("again", "commands", "sets", "unsure")
 
     def __init__(self, commands: list[Simple] | None = None) -> None:
         self.commands: list[Simple] = commands or []
         self.unsure: str | None = None
         self.sets = False
+        self.again = 0
 
 
 def plain(line: str, cwd: str | None) -> Simple | None:

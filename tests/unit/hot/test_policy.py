@@ -47,7 +47,9 @@ class Installation:
         Path(self.home.context, "policies/base.toml").write_bytes(BASE.read_bytes())
         Path(self.home.hot_conf).write_text(f"src={top}/clone/src\n")
         Path(self.home.installs).write_text(json.dumps({"installs": [{"path": str(self.settings)}]}))
-        Path(self.home.run, "service.json").write_text(json.dumps({"pid": 4242}))
+        for pid, part in zip((4242, 5243, 5244, 5245), ("service", "monitor", "projector", "projector-1"), strict=True):
+            Path(self.home.run, part + ".json").write_text(json.dumps({"pid": pid}))
+        Path(self.home.run, "other.json").write_text(json.dumps({"pid": 4250}))
 
     def register(self) -> None:
         entry = [{"hooks": [{"type": "command", "command": self.home.root + "/bin/levaithan-hook", "args": ["X"]}]}]
@@ -115,6 +117,22 @@ DENIED = [
     "kill 4242",
     "kill -9 4242",
     "sudo kill -s TERM 4242",
+    "kill -STOP 5243",
+    "kill 1 5244",
+    "kill -9 5245 -0",
+    "kill -s 0 -9 5243",
+    "kill -9 -5243",
+    "renice 19 5243",
+    "renice -n 19 -p 5244",
+    "gdb -p 5243",
+    "gdb ./a 5243",
+    "gdb --pid=5243",
+    "strace -fp 5243",
+    "taskset -p 0x1 5243",
+    "prlimit --pid 5243 --cpu=1",
+    "cpulimit -p 5243 -l 1",
+    "python3 -c 'import os; os.kill(5243, 19)'",
+    "perl -e 'kill 9, 5244'",
     "wget -O {h}/bin/levaithan-hook https://example.org/x",
     "tar -xf x.tar -C {h}/hooks",
     "touch {h}/state/halts.json",
@@ -130,6 +148,12 @@ PASSED = [
     "echo '{h}/state/hot.conf' > notes.txt",
     "git add .claude/commands && git commit -m 'change .claude/settings.json by hand'",
     "kill 4243",
+    "kill 4250",
+    "kill -0 5243",
+    "renice 19 4250",
+    "strace -o 5243 ls",
+    "gdb ./a",
+    "python3 -c 'import os; os.kill(4250, 19)'",
     "mv a b",
     "chmod +x run.sh",
     "python3 -c 'print(1)' > out.txt",

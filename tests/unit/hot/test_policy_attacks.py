@@ -277,7 +277,19 @@ def test_a_path_that_may_not_be_looked_at_is_judged_as_written(monkeypatch: pyte
     assert real("/proc/1/cwd/../x") == "/proc/1/x"
 
 
-HOSTILE = ["$((" * 30_000, "$((" * 30_000 + "))" * 30_000, "a=(" * 60_000, 'python3 -c "' + "'a'," * 50_000 + '"']
+NESTING = [
+    "${x:-" * 50_000, "${x:-" * 190 + "(" * 200_000 + "}" * 190, "$[" * 60_000, "$[" * 60_000 + "]" * 60_000,
+    '$["]"' * 40_000, '"${x:-"' * 30_000, "x='a[$((x+y))$((y))]'; y='a[$((x+y))$((x))]'; echo $((x))",
+    "x='${x@P}${x@P}${x@P}'; echo ${x@P}", "kill $(" * 20_000, "python3 -c '" + "kill(1) " * 30_000 + "'",
+    "".join(f"x{n}='a[$((" + "+".join(f"x{m}" for m in range(50)) + "))]'; " for n in range(50)) + "echo $((x0))",
+]  # fmt: skip
+HOSTILE = [
+    *NESTING,
+    "$((" * 30_000,
+    "$((" * 30_000 + "))" * 30_000,
+    "a=(" * 60_000,
+    'python3 -c "' + "'a'," * 50_000 + '"',
+]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
