@@ -20,11 +20,13 @@ from levaithan.hot.deeds_files import (
 )  # fmt: skip
 from levaithan.hot.deeds_process import (
     HOLDS,
+    REACH,
     calls_us,
     ends_users,
     kills,
     kills_by_name,
     kills_in_code,
+    reaches,
     speaks_as_client,
     stops_unit,
     switches,
@@ -180,6 +182,8 @@ def _readers_of(name: str) -> tuple[Reader, ...]:
         found += (_code, switches_by_module)
     if name in _IN_PLACE:
         found.append(edits)
+    if name in REACH:
+        found.append(reaches)
     if name in _DATA:
         from levaithan.hot import deeds_database
 

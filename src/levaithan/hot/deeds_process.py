@@ -10,7 +10,7 @@ from levaithan.hot.shell_options import operands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from levaithan.hot.shell import Simple
 
@@ -43,6 +43,23 @@ def kills(made: Simple) -> Iterator[Deed]:
             yield Deed("kill-all", word, made.cwd, shown(words))
 
 
+def kills_found(commands: Sequence[Simple]) -> Iterator[Deed]:
+    """kill $(pgrep -f NAME), pidof NAME | xargs kill: as pkill NAME."""
+    if any("\x00" in word for made in commands if made.name in ("kill", "renice", "skill") for word in made.words[1:]):
+        for made in commands:
+            if made.name in ("pgrep", "pidof"):
+                yield from kills_by_name(made)
+
+
+def reaches(made: Simple) -> Iterator[Deed]:
+    """nc -U run/hook.sock: what is sent to the service's socket counts as an event."""
+    for word in made.words[1:]:
+        if "hook.sock" in word:
+            yield Deed(
+                "write", word.partition(",")[0].rpartition(":")[2].rpartition("=")[2], made.cwd, shown(made.words)
+            )
+
+
 def takes_hold(made: Simple) -> Iterator[Deed]:
     """renice, gdb -p, strace -p, taskset -p...: a process that is there already is slowed down, stopped or steered."""
     words, options = made.words[1:], _HOLDS[made.name]
@@ -58,6 +75,8 @@ def _has(word: str, options: str) -> bool:
     return word[:1] == "-" != word[1:2] and any(letter in word for letter in options)
 
 
+_LAUNCHERS = ("client", "oneshot", "ask", "shot")
+REACH = frozenset(("nc", "ncat", "netcat", "socat", "curl", "websocat", "openssl"))
 _MOST_CALLS = 20
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HOLDS = {
@@ -144,7 +163,6 @@ def switches_by_module(made: Simple) -> Iterator[Deed]:
 
 
 _PARTS = ("service", "monitor", "projector")
-_LAUNCHERS = ("client", "oneshot", "ask", "shot")
 _OWN_PROGRAMS = (*(f"levaithan.{part}" for part in _PARTS), *(f"levaithan.hot.{name}" for name in _LAUNCHERS))
 _OWN_FILES = tuple("/levaithan/" + end for end in (*_PARTS, *(f"hot/{name}.py" for name in _LAUNCHERS)))
 _CALLS = (
@@ -152,6 +170,8 @@ _CALLS = (
     ("release_restraint", "restraint release"),
     ("set_restraint", "restraint set"),
     ("incident_steps", "incident close"),
+    ("run_module", "levaithan-hook"),
+    *((f"levaithan.hot.{name}", "levaithan-hook") for name in _LAUNCHERS),
     ("set_mode", "mode set"),
     ("lifecycle", "stop"),
     ("uninstall", "uninstall"),

@@ -13,12 +13,13 @@ from levaithan.hot.where import Where
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from levaithan.hot import deeds, deeds_remote, domains, secret_deeds, shell, wrappers
+    from levaithan.hot import deeds, deeds_process, deeds_remote, domains, secret_deeds, shell, wrappers
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
     from levaithan.hot.simple import Simple
 else:
     deeds, domains, deeds_remote, wrappers = Late("deeds"), Late("domains"), Late("deeds_remote"), Late("wrappers")
+    deeds_process = Late("deeds_process")
     secret_deeds, shell = Late("secret_deeds"), Late("shell")
 
 _DEEPEST = 3
@@ -94,6 +95,8 @@ class Scene:
             found += deeds.of_command(made)
             found += domains.of_command(made)
         found += domains.of_line(commands, text)
+        if "pgrep" in text or "pidof" in text:
+            found += deeds_process.kills_found(commands)
         if _may_do_together(text):
             found += deeds_remote.of_line(commands, text)
         for made in commands if depth < _DEEPEST else ():
