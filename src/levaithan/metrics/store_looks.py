@@ -122,7 +122,7 @@ class StoreLooks:
             self._told_by, self._told = run, {}
         self.stores = {role: one for role, one in stores.items() if role in names.STORES and isinstance(one, dict)}
         for role, one in self.stores.items():
-            self._lag(tally, role, one, max(0.0, now_s - updated), head_seq, now_s)
+            self._lag(tally, role, one, silent_s=max(0.0, now_s - updated), head_seq=head_seq, now_s=now_s)
             tally.set("levaithan_store_dead_letters", (role,), _number(one.get("dead_letters")))
             if role not in self._looks:
                 tally.set("levaithan_store_up", (role,), float(one.get("state") != "down"))
@@ -133,7 +133,7 @@ class StoreLooks:
             self._counted(tally, role, one)
 
     def _lag(
-        self, tally: Tally, role: str, one: dict[str, Any], silent_s: float, head_seq: int, now_s: float
+        self, tally: Tally, role: str, one: dict[str, Any], *, silent_s: float, head_seq: int, now_s: float
     ) -> None:
         behind = max(_number(one.get("lag_events")), head_seq - _number(one.get("seq")) if head_seq else 0.0, 0.0)
         if not behind:
