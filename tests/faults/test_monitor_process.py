@@ -85,6 +85,30 @@ def test_one_that_is_killed_comes_back_and_counts_each_event_once(root: str) -> 
         homes.until(lambda: figure(root, "levaithan_hook_events_total") == events(root), 20, 0.2)
 
 
+def test_figures_that_a_command_reads_while_nobody_watches_are_not_lost_to_the_monitor(
+    root: str, tmp_path: Path
+) -> None:
+    kept = Path(root, "state", "metrics.json")
+    with homes.serving(root):
+        calls.call(root, "native", calls.tool_call())
+        homes.cli(root, "incident", "open", "--title", "The first", "--severity", "P2")
+        homes.until(lambda: monitor(root)["incidents"] == {"P2": 1}, 20, 0.2)
+    first = json.loads(kept.read_bytes())["more"]["incidents"]["book"]["incidents"][0]
+    calls.call(root, "oneshot", calls.tool_call(session_id="s-alone"))
+    homes.cli(root, "incident", "ack", first["id"])
+    homes.cli(root, "incident", "open", "--title", "The second", "--severity", "P3")
+    before = kept.read_bytes()
+    told = homes.rows(root, "metrics", "show", "levaithan_hook_events_total")
+    assert sum(one["value"] for one in told) == events(root), "a command reads on to the end"
+    homes.cli(root, "metrics", "textfile", str(tmp_path / "x.prom"))
+    assert kept.read_bytes() == before
+    with homes.serving(root):
+        homes.until(lambda: figure(root, "levaithan_hook_events_total") == events(root), 20, 0.2)
+        assert monitor(root)["incidents"] == {"P2": 1, "P3": 1}
+    book = json.loads(kept.read_bytes())["more"]["incidents"]["book"]["incidents"]
+    assert {one["title"]: one["state"] for one in book} == {"The first": "acknowledged", "The second": "open"}
+
+
 def test_two_of_a_home_never_work_at_once(root: str) -> None:
     with homes.serving(root):
         first = monitor(root)

@@ -1,6 +1,7 @@
 """`levaithan metrics`: the figures as a table, as a file for node_exporter, or sent to a Pushgateway.
 
-Made here from the journal, on from where they were kept; with the monitor running it is the one that keeps them.
+Made here from the journal, on from where the monitor kept them. Only the monitor keeps them: its incidents, alerts and
+actions belong to the same place in the journal, and a command that moved it would lose them what lies between.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def push(
 
 @contextmanager
 def _watched() -> Iterator[Watching]:
-    """The figures as of now; kept for the next time when no monitor does that."""
+    """The figures as of now. Nothing is kept."""
     from levaithan.cli.progress import Progress
     from levaithan.install.watched import outside
     from levaithan.metrics.watching import Watching
@@ -99,16 +100,13 @@ def _watched() -> Iterator[Watching]:
     home = STATE.home()
     if not Path(home.root).is_dir():
         raise NotConfigured(f"There is no home at {home.root}.", fix="run ./setup.sh (or `levaithan setup`)")
-    watching = Watching(home, STATE.settings(), outside=outside(home), threads=False)
+    watching = Watching(home, STATE.settings(), outside=outside(home), threads=False, read_only=True)
     try:
-        keeps = watching.own()
         if watching.found:
             output.say(f"note: {watching.found}")
         with Progress("reading the journal", "bytes") as bar:
             _read(watching, bar, segments.total_bytes(home.journal) if Path(home.journal).is_dir() else 0)
         watching.collect(time.time())
-        if keeps:
-            watching.save()
         yield watching
     finally:
         watching.stop()

@@ -6,6 +6,7 @@ Nothing here is for several threads at once. Knows nothing of processes, servers
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,14 @@ SEEN_S = 60.0
 class Watching:
     """The metrics of `home`. found: what was met when the state was read, in words, or "". more: what the caller had
     kept beside the figures the last time (`save`), {} for nothing: it belongs to the same cursor. since_s: when the
-    counters began (s since 1970). newborn: counters that scrapes are to see as 0 (Tally.young)."""
+    counters began (s since 1970). newborn: counters that scrapes are to see as 0 (Tally.young). read_only: for whoever
+    only looks: a damaged state stays where it is, and `save` is refused."""
 
-    def __init__(self, home: Home, settings: Any, *, outside: Outside | None = None, threads: bool = True) -> None:
+    def __init__(
+        self, home: Home, settings: Any, *, outside: Outside | None = None, threads: bool = True, read_only: bool = False
+    ) -> None:
         self.home = home
+        self.read_only = read_only
         self.settings = settings
         self.found = ""
         self.more: dict[str, Any] = {}
@@ -145,12 +150,16 @@ class Watching:
 
     def own(self) -> bool:
         """Whether this process may `save` from now on: no other one does. Raises OSError."""
+        if self.read_only:
+            return False
         self._lock = self._lock or kept_state.own(self.home)
         return self._lock is not None
 
     def save(self, more: dict[str, Any] | None = None) -> None:
         """Keep figures, cursor and `more` (as JSON takes it) together, for whoever `own`s the state. Raises OSError:
-        what was kept before still is."""
+        what was kept before still is; PermissionError where it is only read."""
+        if self.read_only:
+            raise PermissionError(errno.EPERM, "the state is only read here", str(kept_state.path_of(self.home)))
         kept_state.write(self.home, {
             "place": self.reader.dump(), "tally": self.tally.dump(), "fold": self.fold.dump(),
             "objectives": self.gauges.objectives.dump(), "log": self.gauges.log.dump(),
@@ -172,6 +181,10 @@ class Watching:
                 self._go_on(kept)
         except (ValueError, TypeError, KeyError, AttributeError) as problem:
             self.begin_anew()
+            if self.read_only:
+                self.found = f"{kept_state.path_of(self.home)} cannot be used ({problem}): the monitor sets it aside"
+                self.found += "; the figures are made anew from the journal"
+                return
             try:
                 aside = kept_state.set_aside(self.home)
                 self.found = f"{kept_state.path_of(self.home)} cannot be used ({problem}): it is kept as {aside.name}"

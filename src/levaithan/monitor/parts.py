@@ -168,10 +168,10 @@ class Parts:
         )  # fmt: skip
 
     def _go_on(self, kept: dict[str, Any]) -> None:
-        """Go on from what was kept. Incidents and actions of which nothing can be read are folded anew, with all."""
+        """Go on from what was kept. Incidents and actions of which nothing can be read are folded anew, with all; so
+        are those that a place in the journal was kept without."""
         if kept.get("format") != FORMAT:
-            if kept:
-                self.watching.begin_anew()
+            self.watching.begin_anew()
             return
         self.evaluator.load(kept.get("evaluator") or {})
         self.watch.load(kept.get("watch") or {})

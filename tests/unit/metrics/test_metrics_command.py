@@ -41,9 +41,18 @@ def test_the_figures_as_rows(root: str) -> None:
     table = run(root, "show", "hook_events").stdout
     assert "decision=allow event=PreToolUse" in table
     assert "ask" in run(root, "show", "hook_events", "--zeros").stdout
-    assert kept_state.path_of(home_at(root)).exists()  # nobody else keeps it
+    assert not kept_state.path_of(home_at(root)).exists()  # only the monitor keeps it
     again = run(root, "show", "journal_records", "--format", "csv")
     assert again.stdout.splitlines()[1].endswith(",21.0")
+
+
+def test_a_state_that_is_damaged_stays_for_the_monitor(root: str) -> None:
+    path = kept_state.path_of(home_at(root))
+    path.write_bytes(b"{")
+    done = run(root, "show", "journal_records", "--format", "csv")
+    assert done.stdout.splitlines()[1].endswith(",21.0")
+    assert "cannot be used" in done.stderr
+    assert path.read_bytes() == b"{"
 
 
 def test_the_figures_as_a_scrape_would_have_them(root: str) -> None:

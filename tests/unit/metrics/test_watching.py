@@ -150,6 +150,19 @@ def test_a_damaged_state_is_set_aside_and_made_anew(
     assert read(one).tally.value("levaithan_journal_records_total") == 21
 
 
+def test_who_only_reads_neither_keeps_nor_owns_it(bare: Home, files: JournalFiles) -> None:
+    files.events(20)
+    read(watching(bare)).save({"engine": 1})
+    before = kept_state.path_of(bare).read_bytes()
+    files.events(3)
+    one = read(Watching(bare, SAID, threads=False, read_only=True))
+    assert one.tally.value("levaithan_journal_records_total") == 24
+    assert not one.own()
+    with pytest.raises(PermissionError, match="only read"):
+        one.save()
+    assert kept_state.path_of(bare).read_bytes() == before
+
+
 def test_another_journal_in_its_place_is_counted_from_its_start(bare: Home, files: JournalFiles) -> None:
     files.events(20)
     one = read(watching(bare))
