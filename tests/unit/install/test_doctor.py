@@ -294,6 +294,21 @@ def test_a_gate_that_lets_anything_pass_is_found(set_up: Home) -> None:
     assert "lets `rm -rf /` pass" in found.message
 
 
+def test_a_gate_that_lets_anything_pass_is_found_under_a_halt_too(set_up: Home) -> None:
+    halts.set_halt(set_up, "all", "", "lunch", "me")
+    Path(set_up.hooks, "policy_check.py").write_text("def hook(event, context):\n    return None\n")
+    (found,) = look(set_up, "gate")
+    assert found.status == "fail"
+    assert "lets `rm -rf /` pass" in found.message
+    assert len(halts.active(set_up)) == 1
+    assert not list(Path(set_up.state).glob("*.of-the-gate-check"))
+
+
+def test_a_gate_is_asked_past_restraints(set_up: Home) -> None:
+    restraints.set_restraint(set_up, "block_tool", "all", "", tool="Bash", reason="r", by="b")
+    assert [one.status for one in look(set_up, "gate")] == ["ok"]
+
+
 def test_a_gate_that_refuses_everything_is_found_and_a_halt_is_none(set_up: Home) -> None:
     halts.set_halt(set_up, "all", "", "lunch", "me")
     assert worst(set_up, "gate").status == "ok"
