@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from levaithan.cli import options, output, reading
+from levaithan.cli import options, output, reading, status_monitor
 from levaithan.cli.state import STATE
 from levaithan.errors import LevaithanError, NotConfigured, Unhealthy
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 ASK_S = 1.0
 DAY_US = 86_400_000_000
+_BACK = "levaithan mode set normal --reason TEXT (what went off by itself comes back by itself)"
 
 
 def status(json: options.Json = False, format: options.Format = None) -> None:
@@ -34,8 +36,10 @@ def status(json: options.Json = False, format: options.Format = None) -> None:
 
 def looks(home: Home) -> Iterator[Row]:
     """A row an item: item, status (ok, warn, fail), value in words, remedy, data. A look that fails is a row too."""
+    told = reading.ask_service(home, "status", ASK_S)
     parts: list[tuple[str, Callable[[Home], Iterator[Row]]]] = [
-        ("service", _service), ("journal", _journal), ("stores", _stores), ("hooks", _hooks), ("halts", _halts),
+        ("service", partial(_service, told=told)), ("monitor", partial(status_monitor.rows, answer=told)),
+        ("journal", _journal), ("stores", partial(_stores, told=told)), ("hooks", _hooks), ("halts", _halts),
         ("guard", _guard), ("mode", _mode), ("notifications", _notifications),
     ]  # fmt: skip
     yield row("home", "ok", home.root)
@@ -53,8 +57,7 @@ def row(item: str, state: str, value: str, remedy: str = "", **data: Any) -> Row
     return {"item": item, "status": state, "value": value, "remedy": remedy, "data": data}
 
 
-def _service(home: Home) -> Iterator[Row]:
-    told = reading.ask_service(home, "status", ASK_S)
+def _service(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
     if told is None:
         from levaithan.service import instance
 
@@ -97,7 +100,6 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         where = f"{first.get('place', '')}: {first.get('problem', 'it failed')}"
         yield row("canary", "fail", where, str(first.get("remedy") or "levaithan doctor"), at=canary.get("at"))
     yield from _sharing(told.get("sharing") or {})
-    yield from _monitor(told.get("monitor") or {})
 
 
 def _sharing(told: dict[str, Any]) -> Iterator[Row]:
@@ -109,34 +111,6 @@ def _sharing(told: dict[str, Any]) -> Iterator[Row]:
     else:
         words = f"decides by its own share: {told.get('error') or told.get('why')}"
         yield row("sharing", "warn", words, "levaithan store check counters", **told)
-
-
-_REMEDIES = {
-    "listener": "set LEVAITHAN_METRICS_LISTEN to another port, then `levaithan restart`",
-    "rules": "levaithan alerts check",
-    "journal": "levaithan doctor",
-    "notify": "levaithan action alert",
-    "beat": "see that LEVAITHAN_WATCHDOG_URL can be reached from here",
-}
-"""What the monitor has trouble with -> what to do."""
-
-
-def _monitor(told: dict[str, Any]) -> Iterator[Row]:
-    """What the monitor cannot do just now, and what it is that operators should look at."""
-    if not told.get("child"):
-        return  # switched off, or it has not begun yet; a loop that failed shows in `levaithan doctor`
-    for what, failure in (told.get("failures") or {}).items():
-        words = f"it cannot {what}: {failure.get('error')}"
-        yield row("monitor", "warn", words, "see logs/service.log; it tries again by itself", **failure)
-    for what, why in (told.get("troubles") or {}).items():
-        yield row("monitor", "warn", f"{what}: {why}", _REMEDIES.get(what, "see logs/service.log"))
-    open_ = told.get("incidents") or {}
-    for severity in ("P0", "P1", "P2", "P3"):
-        if count := open_.get(severity):
-            words = f"{count} open incident{'s' if count > 1 else ''} of severity {severity}"
-            yield row("incidents", "fail" if severity in ("P0", "P1") else "warn", words, "levaithan incident list")
-    if not open_ and not told.get("failures"):
-        yield row("monitor", "ok", f"{told.get('doing')}, {told.get('firing', 0)} alerts firing")
 
 
 def _journal(home: Home) -> Iterator[Row]:
@@ -159,25 +133,54 @@ def _journal(home: Home) -> Iterator[Row]:
         yield row("journal", "fail", f"{home.journal} cannot be written: nothing can be recorded", "levaithan doctor")
 
 
-def _stores(home: Home) -> Iterator[Row]:
+def _stores(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
     from levaithan.projector import feed
     from levaithan.stores import registry
 
     head = feed.last_seq(home.journal)
+    known = ((told or {}).get("projector") or {}).get("stores") or {}
     for name in registry.known():
         with reading.opened(name, fresh=False, optional=True) as store:
             if store is None:
                 yield row(name, "ok", "switched off")
-                continue
-            store.check_version()
-            cursor = store.cursor()
-            dead = len(store.dead_letters(1000))
-        lag = head - (cursor.seq if cursor else 0)
-        remedy = "it catches up with the service running, or at the next read" if lag else ""
-        yield row(name, "warn" if lag else "ok", f"{lag} records behind" if lag else "up to date", remedy, lag=lag)
-        if dead:
-            words = f"{dead}{'+' if dead == 1000 else ''} {name} records wait"
-            yield row("dead letters", "warn", words, "levaithan journal dead-letters", store=name, waiting=dead)
+            else:
+                yield from _store(home, store, head, (known.get(name) or {}).get("error"))
+
+
+def _store(home: Home, store: Any, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
+    """One store. error: what the service said of it, which is a row already: then it does not catch up by itself."""
+    from levaithan.hot import modes
+
+    name, held = store.name, modes.held(home, store.name, remote=store.remote)
+    try:
+        store.check_version()
+        cursor = store.cursor()
+        dead = len(store.dead_letters(1000))
+    except LevaithanError as problem:
+        if held:
+            yield row(name, "warn", f"held: {held}", _release(home, name), held=held)
+        else:
+            yield row(name, "fail", problem.message, problem.fix)
+        return
+    lag = head - (cursor.seq if cursor else 0)
+    behind = f"{lag} records behind" if lag else "up to date"
+    remedy = str(error.get("fix")) if error else "it catches up with the service running, or at the next read"
+    if held:
+        yield row(name, "warn", f"held, {behind}: {held}", _release(home, name), lag=lag, held=held)
+    else:
+        yield row(name, "warn" if lag else "ok", behind, remedy if lag else "", lag=lag)
+    if dead:
+        words = f"{dead}{'+' if dead == 1000 else ''} {name} records wait"
+        yield row("dead letters", "warn", words, "levaithan journal dead-letters", store=name, waiting=dead)
+
+
+def _release(home: Home, store: str) -> str:
+    """What lets a store that is held go on."""
+    from levaithan.hot import modes
+
+    if store in modes.breakers(home):
+        return "mend the store: it is tried again when the circuit closes (`levaithan action list`)"
+    return _BACK
 
 
 def _halts(home: Home) -> Iterator[Row]:
@@ -196,9 +199,7 @@ def _mode(home: Home) -> Iterator[Row]:
 
     now = mode.in_force(home)
     words = f"{now['mode']}: {now['off']} off" if now["off"] else str(now["mode"])
-    back = "levaithan mode set normal --reason TEXT (what went off by itself comes back by itself)"
-    halted = "levaithan halt list; levaithan doctor, where the halts cannot be read"
-    remedy = (halted if now["mode"] == "halted" else back) if now["rung"] else ""
+    remedy = (_unhalt(home) if now["mode"] == "halted" else _BACK) if now["rung"] else ""
     yield row("mode", "warn" if now["rung"] else "ok", words, remedy, mode=now)
     held = restraint.in_force()
     for one in held:
@@ -206,6 +207,17 @@ def _mode(home: Home) -> Iterator[Row]:
         yield row("restraint", "warn", words, f"levaithan restraint release {one.id}", restraint=one.as_dict())
     if held and not restraint.checked(home):
         yield row("restraint", "fail", "no workflow has restraint_check: nothing is held", "levaithan doctor")
+
+
+def _unhalt(home: Home) -> str:
+    """What lets agents go on where all are halted."""
+    from levaithan.hot import halts
+
+    try:
+        found = [halt.id for halt in halts.active(home) if halt.scope == "all"]
+    except halts.HaltError:
+        return "levaithan doctor --fix"
+    return f"levaithan halt release {found[0]}" if len(found) == 1 else "levaithan halt list, then release each"
 
 
 def _notifications(home: Home) -> Iterator[Row]:

@@ -25,6 +25,7 @@ _WORDS |= {"off": False, "false": False, "0": False, "no": False, "n": False, "f
 class ReadSettings:
     """What opening a store for reading needs; the same names and meanings as in config.settings.Settings.
 
+    monitor: whether the home is watched.
     stores: every setting of a store (`<role>`, `<role>_url`, ...) that is given, a switch as bool, the rest as text.
     """
 
@@ -33,6 +34,7 @@ class ReadSettings:
     search: bool
     ledger_max_field_bytes: int = 1 << 20
     stores: Mapping[str, object] = field(default_factory=dict)
+    monitor: bool = True
 
 
 def load(home_argument: str | None = None, environ: Mapping[str, str] | None = None) -> ReadSettings:
@@ -46,7 +48,10 @@ def load(home_argument: str | None = None, environ: Mapping[str, str] | None = N
         role = name.partition("_")[0]
         if role in layers_of.STORES or role == "store":
             found[name] = _switch(name, value, places) if name == role else str(value)
-    return ReadSettings(root, None if url is None else str(url), bool(found.get("search", True)), stores=found)
+    monitor = "monitor" not in values or _switch("monitor", values["monitor"], places)
+    return ReadSettings(
+        root, None if url is None else str(url), bool(found.get("search", True)), stores=found, monitor=monitor
+    )
 
 
 def _switch(name: str, value: object, places: Mapping[str, str]) -> bool:

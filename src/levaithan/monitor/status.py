@@ -66,6 +66,7 @@ class Status:
         path = path_of(self.home)
         fresh = path.with_name(f".monitor.json.{os.getpid()}")
         told = {"version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": doing}
+        told["every_s"] = self.parts.settings.monitor_interval_s
         failures = {what: {k: v for k, v in one.items() if k != "said"} for what, one in self.failures.items()}
         with contextlib.suppress(OSError):
             fresh.write_bytes(orjson.dumps(told | self.parts.tell() | {"failures": failures}, default=str))
