@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import options, output
+from levaithan.cli import options, output, reading
 from levaithan.cli.state import STATE
 from levaithan.errors import FindingsFound, LevaithanError, UsageProblem
 
 if TYPE_CHECKING:
     from levaithan.detectors.rules import Rule, Rules
+    from levaithan.hot.paths import Home
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What is watched.")
 COLUMNS = ["alert", "severity", "detection", "state", "since", "value", "threshold", "for_s", "labels"]
@@ -26,21 +27,28 @@ def list_(
 ) -> None:
     """Every alert and how it stands now, by the monitor's last look: firing, pending, quiet, off or unknown.
 
-    `unknown` is said when no monitor has looked within two minutes: `levaithan status` tells whether one runs.
+    `unknown` is said when no monitor runs or has looked lately (`levaithan status` tells more), and of rules whose
+    tuning in alerts.toml it has not taken up yet.
     """
     from levaithan.detectors import shown
 
-    fmt = output.pick(format, json)
-    rules, told = _rules(), shown.read(STATE.home())
-    age = shown.age_s(told)
-    fresh = age is not None and age <= shown.STALE_S
-    if not fresh:
-        seen = "no monitor has looked yet" if age is None else f"the monitor's last look is {age:.0f} s old"
-        output.say(f"{seen}: what fires now is not known. next: levaithan status")
+    fmt, home = output.pick(format, json), reading.home()
+    rules, told = _rules(), shown.read(home)
+    unseen = _unseen(home, told)
+    if unseen:
+        output.say(f"{unseen}: what fires now is not known. next: levaithan status")
     now: dict[str, list[dict[str, Any]]] = {}
-    for one in told["alerts"] if told and fresh else []:
+    for one in told["alerts"] if told and not unseen else []:
         now.setdefault(str(one.get("alert")), []).append(one)
-    rows = [row for rule in rules.all for row in _rows(rule, now.get(rule.alert, []), known=fresh)]
+    otherwise = set() if unseen or told is None else _otherwise(told.get("tuned") or {}, rules)
+    if otherwise:
+        output.say(f"not taken up by the monitor yet, which does so within seconds: {', '.join(sorted(otherwise))}")
+    rows = []
+    for rule in rules.all:
+        if rule.alert in otherwise:
+            rows.append(_row(rule) | {"state": "unknown"})
+        else:
+            rows += _rows(rule, now.get(rule.alert, []), known=not unseen)
     if firing:
         rows = [row for row in rows if row["state"] == "firing"]
     output.emit(rows, COLUMNS, fmt, nothing="nothing fires")
@@ -51,8 +59,9 @@ def check(json: options.Json = False) -> None:
     """Whether context/alerts.toml, in which rules are tuned, is good; exit 5 when it is not. Nothing is changed."""
     from levaithan.detectors import tuning
 
-    rules = tuning.load(STATE.home().context)
-    path = STATE.home().context + tuning.FILE
+    home = reading.home()
+    rules = tuning.load(home.context)
+    path = home.context + tuning.FILE
     rows = [{"path": path, "ok": False, "problem": problem} for problem in rules.problems]
     rows = rows or [{"path": path, "ok": True, "problem": None}]
     output.emit(rows, ["path", "ok", "problem"], output.pick(None, json))
@@ -83,6 +92,31 @@ def compile_(
         raise LevaithanError(f"{to} cannot be written: {problem.strerror}.", fix="name another folder") from None
 
 
+def _unseen(home: Home, told: dict[str, Any] | None) -> str:
+    """Why what the monitor saw last is not how things stand now; "" when it is."""
+    from levaithan.cli import status_monitor
+    from levaithan.detectors import shown
+    from levaithan.monitor import status
+
+    age, monitor = shown.age_s(told), status.read(home)
+    if age is None:
+        return "no monitor has looked yet"
+    if monitor is None or not status_monitor.runs(monitor):
+        return f"no monitor runs, the last one looked {age:.0f} s ago"
+    every = monitor.get("every_s")
+    if age > max(shown.STALE_S, 2 * every if isinstance(every, (int, float)) else 0):
+        return f"the monitor's last look is {age:.0f} s old"
+    return ""
+
+
+def _otherwise(tuned: dict[str, Any], rules: Rules) -> set[str]:
+    """The alerts that are tuned otherwise in the file than in the monitor."""
+    from levaithan.detectors import shown
+
+    wanted = shown.in_force(rules)
+    return {alert for alert in wanted.keys() | tuned.keys() if wanted.get(alert) != tuned.get(alert)}
+
+
 def _rules() -> Rules:
     from levaithan.detectors import tuning
 
@@ -97,11 +131,7 @@ def _rows(rule: Rule, now: list[dict[str, Any]], *, known: bool) -> list[dict[st
     from levaithan.detectors.rules import PROMETHEUS
     from levaithan.hot.halts import stamp
 
-    row: dict[str, Any] = {
-        "alert": rule.alert, "severity": rule.severity, "detection": rule.detection, "threshold": rule.threshold,
-        "for_s": rule.for_s, "where": rule.where, "summary": rule.summary, "fix": rule.fix, "runbook": rule.runbook,
-        "expression": rule.promql(guard=False), "tuned": list(rule.tuned), "since": None, "value": None, "labels": {},
-    }  # fmt: skip
+    row = _row(rule)
     if rule.off:
         return [row | {"state": "off"}]
     if not now:
@@ -116,3 +146,11 @@ def _rows(rule: Rule, now: list[dict[str, Any]], *, known: bool) -> list[dict[st
         }
         for one in now
     ]  # fmt: skip
+
+
+def _row(rule: Rule) -> dict[str, Any]:
+    return {
+        "alert": rule.alert, "severity": rule.severity, "detection": rule.detection, "threshold": rule.threshold,
+        "for_s": rule.for_s, "where": rule.where, "summary": rule.summary, "fix": rule.fix, "runbook": rule.runbook,
+        "expression": rule.promql(guard=False), "tuned": list(rule.tuned), "since": None, "value": None, "labels": {},
+    }  # fmt: skip

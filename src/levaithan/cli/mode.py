@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import options, output, person
-from levaithan.cli.state import STATE
+from levaithan.cli import options, output, person, reading
 from levaithan.errors import LevaithanError, UsageProblem
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def show(
     """The mode in force."""
     from levaithan.hot import modes
 
-    now = in_force(STATE.home())
+    now = in_force(reading.home())
     if not table:
         output.emit([now], COLUMNS, output.pick(format, json))
         return
@@ -60,7 +59,7 @@ def set_(
     level = modes.LEVELS[mode] if rung is None else rung
     if rung is not None and (not 0 <= rung < len(modes.RUNGS) or modes.RUNGS[rung].mode != mode):
         raise UsageProblem(f"Rung {rung} is none of {mode}.", fix="`levaithan mode show --table` shows them")
-    home = STATE.home()
+    home = reading.home()
     if dry_run:
         output.say(f"would go from {in_force(home)['mode']} to {mode}; off then: {', '.join(modes.off_at(level))}")
         return

@@ -62,6 +62,13 @@ def opened(name: str, *, fresh: bool = True, optional: bool = False) -> Iterator
             store.close()
 
 
+def home() -> Home:
+    """The home, which must be there. Raises NotConfigured."""
+    found = STATE.home()
+    _home_there(found)
+    return found
+
+
 def _home_there(home: Home) -> None:
     if not Path(home.root).is_dir():
         raise NotConfigured(

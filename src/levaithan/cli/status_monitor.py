@@ -6,6 +6,7 @@ the process that would have told of them.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from datetime import datetime
@@ -67,6 +68,20 @@ def late(told: Mapping[str, Any]) -> bool:
     """Whether what the monitor told is too old to be how things stand now."""
     age, every = age_s(told), told.get("every_s")
     return age is None or age > max(LATE_S, 2 * every if isinstance(every, (int, float)) else 0)
+
+
+def runs(told: Mapping[str, Any]) -> bool:
+    """Whether the monitor that told this still runs; for whoever has no service to ask."""
+    pid = told.get("pid")
+    if told.get("doing") == "stopped" or type(pid) is not int or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _missed(answer: dict[str, Any] | None, told: dict[str, Any]) -> Row | None:

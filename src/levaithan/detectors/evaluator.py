@@ -17,7 +17,7 @@ from levaithan.detectors.samples import LOOKBACK_MS, Samples
 from levaithan.detectors.signal import Signal, fingerprint_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from levaithan.detectors.banks import Labels
     from levaithan.detectors.computing import Value
@@ -87,6 +87,16 @@ class Evaluator:
             {"alert": alert, "labels": dict(labels), "state": one.state, "since_s": one.since_ms / 1000,
              "value": one.value}
             for alert, active in self.active.items() for labels, one in active.items()
+        ]  # fmt: skip
+
+    def ended(self, alerts: Container[str], at_s: float) -> list[Signal]:
+        """What fires of alerts that are not among `alerts`, as having stopped at `at_s`: for an evaluator that is left
+        for one of other rules."""
+        offset_s = at_s - self.evaluated_ms / 1000
+        return [
+            self._signal(rule, labels, one, at_s, offset_s, firing=False)
+            for rule in self.rules if rule.alert not in alerts
+            for labels, one in self.active[rule.alert].items() if one.state == FIRING
         ]  # fmt: skip
 
     def dump(self) -> dict[str, Any]:

@@ -40,13 +40,15 @@ stands; the [runbooks](../how-to/runbooks.md) say what to do.
 
 ## Tuning
 
-`context/alerts.toml` of the home, read when the monitor starts:
+`context/alerts.toml` of the home, which the monitor takes up within seconds of a change:
 
 ```toml
 [alerts.HookErrors]
 threshold = 0.10   # of its first condition
 for = "10m"        # at most a day
 floor = 20         # where it has one
+
+[alerts.LeaseStorm]
 window = "15m"     # where it counts within one of its own
 
 [alerts.LeaseConflicts]

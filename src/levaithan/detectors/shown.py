@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from levaithan.detectors.evaluator import Evaluator
+    from levaithan.detectors.rules import Rules
     from levaithan.detectors.signal import Signal
     from levaithan.hot.paths import Home
 
@@ -31,8 +32,20 @@ def path_of(home: Home) -> Path:
     return Path(home.run, FILE)
 
 
-def snapshot(evaluator: Evaluator, signals: Iterable[Signal], now_s: float) -> dict[str, Any]:
-    """What `write` keeps. signals: what fires by detectors that are no rules."""
+def in_force(rules: Rules) -> dict[str, list[Any]]:
+    """Alert -> what an operator's tuning made of it, as JSON has it, of those that are tuned: two homes' rules, or a
+    file's and a process', are tuned alike when these are equal."""
+    return {
+        one.alert: [one.off, one.threshold, one.for_s, one.promql(guard=False)]
+        for one in rules.all if one.tuned or one.off
+    }  # fmt: skip
+
+
+def snapshot(
+    evaluator: Evaluator, signals: Iterable[Signal], now_s: float, rules: Rules | None = None
+) -> dict[str, Any]:
+    """What `write` keeps. signals: what fires by detectors that are no rules; rules: those in force (default: as
+    delivered)."""
     rows = [
         {"alert": one.alert, "labels": one.labels, "state": "firing", "since_s": one.started_s, "value": one.value,
          "summary": one.summary, "session_id": one.session_id}
@@ -43,6 +56,7 @@ def snapshot(evaluator: Evaluator, signals: Iterable[Signal], now_s: float) -> d
         "at_s": now_s,
         "alerts": (evaluator.states() + rows)[:_MOST],
         "failed": evaluator.failed,
+        "tuned": in_force(rules) if rules is not None else {},
         "series": len(evaluator.samples.tracks),
     }
 

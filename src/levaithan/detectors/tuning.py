@@ -4,6 +4,7 @@
     threshold = 0.10      # of the rule's first condition
     for = "10m"
     floor = 20            # where the rule has one
+    [alerts.LeaseStorm]
     window = "15m"        # of a rule that counts within one of its own
     [alerts.LeaseConflicts]
     off = true

@@ -22,6 +22,7 @@ from levaithan.detectors.watchdog import Watchdog
 from levaithan.errors import LevaithanError
 from levaithan.hot import modes
 from levaithan.hot.gate import machine_id
+from levaithan.hot.hook_file import stamp
 from levaithan.incidents import alertmanager
 from levaithan.incidents.companion import Companion
 from levaithan.incidents.engine import Engine
@@ -34,6 +35,7 @@ from levaithan.monitor.past_guard import PastGuard
 from levaithan.monitor.writing import Writer
 
 if TYPE_CHECKING:
+    from levaithan.detectors.rules import Rules
     from levaithan.detectors.signal import Signal
     from levaithan.hot.paths import Home
 
@@ -47,14 +49,10 @@ class Parts:
         self.home = home
         self.settings = settings
         self.watching = Watching(home, settings, outside=outside(home))
-        self.rules = tuning.load(home.context)
-        self.evaluator = Evaluator(self.rules)
         self.past_guard = PastGuard(home, settings)
         self.companion = Companion(home, settings)
-        self.log = LogPatterns(self.rules, off=lambda: modes.is_off(home, modes.LOG_PATTERNS))
-        critical = self.watching.fold.labels.critical
-        self.watch = Watch([*standing(self.rules, critical, self.past_guard.rows), self.log])
-        self.watchdog = next(one for one in self.watch.detectors if isinstance(one, Watchdog))
+        self._tuned = stamp(home.context + tuning.FILE)
+        self._by(tuning.load(home.context))
         self.writer = Writer(home, machine_id(home))
         self.notifier = Notifier(home, settings, self.writer.write)
         self.engine = Engine(self.writer.write, settings, alike=self._alike)
@@ -65,6 +63,28 @@ class Parts:
         self.firing = 0
         self._ticked = time.monotonic()
         self._go_on(self.watching.more)
+
+    def _by(self, rules: Rules) -> None:
+        """Make what works by rules."""
+        self.rules = rules
+        self.evaluator = Evaluator(rules)
+        self.log = LogPatterns(rules, off=lambda: modes.is_off(self.home, modes.LOG_PATTERNS))
+        critical = self.watching.fold.labels.critical
+        self.watch = Watch([*standing(rules, critical, self.past_guard.rows), self.log])
+        self.watchdog = next(one for one in self.watch.detectors if isinstance(one, Watchdog))
+
+    def retune(self, now_s: float) -> list[Signal]:
+        """Take up alerts.toml when it has changed: other rules, the same samples and the same memory. What fires of a
+        rule that is switched off now comes back as ended."""
+        seen = stamp(self.home.context + tuning.FILE)
+        if seen == self._tuned:
+            return []
+        self._tuned = seen
+        before, watched = self.evaluator, self.watch.dump()
+        self._by(tuning.load(self.home.context))
+        self.evaluator.load(before.dump())
+        self.watch.load(watched)
+        return before.ended(self.evaluator.active, now_s)
 
     def own(self) -> bool:
         """Whether this is the one monitor of the home. Raises OSError."""
@@ -118,11 +138,12 @@ class Parts:
     def look(self, now_s: float) -> None:
         """A sample of all figures, and what follows from it."""
         self.watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), now_s)
+        ended = self.retune(now_s)
         self.sample(now_s)
         self.log.read(self.watching.gauges.log.lines, now_s)
         found = self.watch.signals(now_s)
-        signals = found + (self.evaluator.evaluate(now_s) if self.settings.alert_evaluation else [])
-        shown.write(self.home, shown.snapshot(self.evaluator, found, now_s))
+        signals = ended + found + (self.evaluator.evaluate(now_s) if self.settings.alert_evaluation else [])
+        shown.write(self.home, shown.snapshot(self.evaluator, found, now_s, self.rules))
         self.firing = sum(one.firing and one.alert != WATCHDOG for one in signals)
         self.answer(signals, now_s)
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support import homes
 
-from levaithan.detectors import prometheus_rules, shown
+from levaithan.detectors import prometheus_rules, shown, tuning
 from levaithan.detectors import rules as rules_of
 from levaithan.detectors.evaluator import Evaluator
 from levaithan.detectors.signal import Signal
 from levaithan.hot.paths import home_at
+from levaithan.monitor import status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +37,8 @@ def looked(root: str, at_s: float) -> None:
     hit = Signal(
         "f", "SelfProtectionHit", "security", "P1", True, at_s - 5, at_s, {"project": "/p"}, 1.0, session_id="s1"
     )
-    shown.write(home_at(root), shown.snapshot(evaluator, [hit], at_s))
+    shown.write(home_at(root), shown.snapshot(evaluator, [hit], at_s, tuning.load(home_at(root).context)))
+    status.path_of(home_at(root)).write_text(json.dumps({"pid": os.getpid(), "doing": "watching", "every_s": 5}))
 
 
 def rows(root: str, *words: str) -> dict[str, dict[str, Any]]:
@@ -73,6 +78,41 @@ def test_an_old_look_is_not_passed_off_as_now(root: str) -> None:
     assert shown.read(home_at(root)) is None
 
 
+def test_what_a_monitor_saw_that_has_ended_is_not_how_it_is_now(root: str) -> None:
+    looked(root, time.time())
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    for told in ({"pid": os.getpid(), "doing": "stopped"}, {"pid": int(ended.stdout), "doing": "watching"}):
+        status.path_of(home_at(root)).write_text(json.dumps(told))
+        done = homes.cli(root, "alerts", "list", "--json")
+        assert {row["state"] for row in json.loads(done.stdout)["rows"]} == {"unknown"}
+        assert "no monitor runs" in done.stderr
+
+
+def test_tuning_that_the_monitor_has_not_taken_up_is_not_shown_as_in_force(root: str, tmp_path: Path) -> None:
+    looked(root, time.time())
+    file = tmp_path / "home" / "context" / "alerts.toml"
+    file.write_text("[alerts.DiskFull]\noff = true\n[alerts.StoreDown]\nfor = '3m'\n", encoding="utf-8")
+    done = homes.cli(root, "alerts", "list", "--json")
+    told = {row["alert"]: row["state"] for row in json.loads(done.stdout)["rows"]}
+    assert (told["DiskFull"], told["StoreDown"], told["HookErrors"]) == ("unknown", "unknown", "quiet")
+    assert "DiskFull, StoreDown" in done.stderr
+    looked(root, time.time())
+    done = homes.cli(root, "alerts", "list", "--json")
+    told = {row["alert"]: row["state"] for row in json.loads(done.stdout)["rows"]}
+    assert (told["DiskFull"], told["StoreDown"]) == ("off", "firing")
+    assert "taken up" not in done.stderr
+    file.unlink()
+    assert rows(root)["DiskFull"]["state"] == "unknown", "the monitor still has it off"
+
+
+def test_without_a_home_it_says_so(tmp_path: Path) -> None:
+    for words in (("alerts", "list"), ("alerts", "check"), ("mode", "show"), ("mode", "set", "normal", "--reason", "x")):
+        done = homes.cli(str(tmp_path / "none"), *words, check=False)
+        assert done.returncode == 4, words
+        assert "There is no home" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_tuning_is_followed_shown_and_checked(root: str, tmp_path: Path) -> None:
     file = tmp_path / "home" / "context" / "alerts.toml"
     file.write_text("[alerts.HookErrors]\noff = true\n[alerts.StoreDown]\nfor = '3m'\n", encoding="utf-8")
@@ -98,9 +138,6 @@ def test_the_rules_for_prometheus_on_stdout_and_into_a_folder(root: str, tmp_pat
 
 
 def test_reading_the_alerts_loads_nothing_heavy(root: str) -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys\nfrom levaithan.cli.main import run\n"
         f"try: run(['--home', {root!r}, 'alerts', 'list'])\nexcept SystemExit: pass\n"
