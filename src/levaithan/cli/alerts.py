@@ -62,11 +62,13 @@ def check(json: options.Json = False) -> None:
     home = reading.home()
     rules = tuning.load(home.context)
     path = home.context + tuning.FILE
-    rows = [{"path": path, "ok": False, "problem": problem} for problem in rules.problems]
+    rows = [
+        {"path": path, "ok": False, "problem": problem.removeprefix(path).removeprefix(": ").strip()}
+        for problem in rules.problems
+    ]
+    problem = FindingsFound("Not all of alerts.toml is followed.", fix="correct what is named above") if rows else None
     rows = rows or [{"path": path, "ok": True, "problem": None}]
-    output.emit(rows, ["path", "ok", "problem"], output.pick(None, json))
-    if rules.problems:
-        raise FindingsFound("Not all of alerts.toml is followed.", fix="correct what is named above")
+    output.emit(rows, ["path", "ok", "problem"], output.pick(None, json), problem=problem)
 
 
 @app.command("compile")
@@ -76,20 +78,27 @@ def compile_(
         typer.Option("--to", help="The folder that rule_files of prometheus.yml names.", metavar="DIR"),
     ] = None,
 ) -> None:
-    """The rules as Prometheus' file (2.42 or later), tuned as here: on stdout, or written into a folder."""
-    from levaithan.detectors import prometheus_rules
+    """The rules as Prometheus' file (2.42 or later), tuned as here: on stdout, or written into a folder.
 
-    rules = _rules()
+    What of alerts.toml is not good is left out and said; a file is written all the same, with exit code 5.
+    """
+    from levaithan.detectors import prometheus_rules, tuning
+
     if to is None:
+        rules = _rules()
         output.out(prometheus_rules.compiled(rules).rstrip("\n"))
         output.flush()
         return
     if to.exists() and not to.is_dir():
         raise UsageProblem(f"{to} is no folder.", fix="name the folder that rule_files of prometheus.yml names")
+    rules = tuning.load(STATE.home().context)
     try:
         output.say(f"written: {prometheus_rules.write(rules, to)}. next: reload Prometheus (SIGHUP, or restart it)")
     except OSError as problem:
         raise LevaithanError(f"{to} cannot be written: {problem.strerror}.", fix="name another folder") from None
+    if rules.problems:
+        words = "It was written without what is wrong in alerts.toml: " + "; ".join(rules.problems)
+        raise FindingsFound(f"{words}.", fix="correct that, then run it again")
 
 
 def _unseen(home: Home, told: dict[str, Any] | None) -> str:

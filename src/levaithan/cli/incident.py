@@ -81,7 +81,7 @@ def open_(
         str, typer.Option("--severity", help="P0, P1, P2 or P3.", metavar="P", autocompletion=lambda: [*SEVERITIES])
     ],
     text: Annotated[str | None, typer.Option("--text", help="More about it.", metavar="TEXT")] = None,
-    project: options.Project = None,
+    project: options.OfProject = None,
     session: Annotated[str | None, typer.Option("--session", help="Of this session.", metavar="ID")] = None,
     data_loss: Annotated[bool, typer.Option("--data-loss", help="Data was lost.")] = False,
     json: options.Json = False,

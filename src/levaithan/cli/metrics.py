@@ -15,7 +15,7 @@ import typer
 
 from levaithan.cli import options, output
 from levaithan.cli.state import STATE
-from levaithan.errors import NotConfigured, UsageProblem
+from levaithan.errors import NotConfigured, NotFound, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,8 @@ def show(
     fmt = output.pick(format, json)
     if text and (fmt != "table" or name or zeros):
         raise UsageProblem("--text is the whole of it, in a form of its own.", fix="leave the other options out")
+    if name:
+        _known(name)
     with _watched() as watching:
         if text:
             output.out(watching.tally.exposition().decode().rstrip("\n"))
@@ -87,6 +89,17 @@ def push(
     with _watched() as watching:
         shown = pushing.push(watching.tally, target, job=job)
     output.say(f"sent to {shown}")
+
+
+def _known(part: str) -> None:
+    """Raises NotFound when no figure that could be counted has `part` in its name."""
+    from levaithan.metrics.families import FAMILIES, HISTOGRAM
+
+    ends = {HISTOGRAM: ("", "_bucket", "_sum", "_count")}
+    if not any(part in one.name + end for one in FAMILIES for end in ends.get(one.kind, ("",))):
+        raise NotFound(
+            f"No figure has that in its name: {part!r}.", fix="`levaithan metrics show --zeros` shows all names"
+        )
 
 
 @contextmanager

@@ -21,4 +21,5 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 Project = Annotated[
     str | None, typer.Option("--project", help="The project's folder (default: this one).", metavar="DIR")
 ]
+OfProject = Annotated[str | None, typer.Option("--project", help="Of this project: its folder.", metavar="DIR")]
 User = Annotated[bool, typer.Option("--user", help="The user's own settings: every project.")]

@@ -1,4 +1,4 @@
-"""The part of `levaithan status` that says who watches: the monitor, what it has trouble with, which incidents are open.
+"""The part of `levaithan status` that says who watches: the monitor, what troubles it, which incidents are open.
 
 Where nothing watches, that is a row of its own, and open incidents are counted from the journal: they do not end with
 the process that would have told of them.

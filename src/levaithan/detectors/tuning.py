@@ -99,6 +99,8 @@ def _alert(tables: dict[str, Any], name: str, wish: dict[str, Any]) -> None:
     if table is None:
         _burn(tables, name, wish)
         return
+    if table.get("shape") == "always" and wish.get("off"):
+        raise ShapeError("it fires always: only when it is missed is a broken path from the rules to people noticed")
     first = (table.get("any") or table.get("all") or [table])[0]
     if "threshold" in wish:
         _threshold(first, wish)

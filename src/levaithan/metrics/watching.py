@@ -37,8 +37,9 @@ class Watching:
     only looks: a damaged state stays where it is, and `save` is refused."""
 
     def __init__(
-        self, home: Home, settings: Any, *, outside: Outside | None = None, threads: bool = True, read_only: bool = False
-    ) -> None:
+        self, home: Home, settings: Any, *, outside: Outside | None = None, threads: bool = True,
+        read_only: bool = False,
+    ) -> None:  # fmt: skip
         self.home = home
         self.read_only = read_only
         self.settings = settings

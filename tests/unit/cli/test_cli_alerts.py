@@ -106,7 +106,8 @@ def test_tuning_that_the_monitor_has_not_taken_up_is_not_shown_as_in_force(root:
 
 
 def test_without_a_home_it_says_so(tmp_path: Path) -> None:
-    for words in (("alerts", "list"), ("alerts", "check"), ("mode", "show"), ("mode", "set", "normal", "--reason", "x")):
+    setting = ("mode", "set", "normal", "--reason", "x")
+    for words in (("alerts", "list"), ("alerts", "check"), ("mode", "show"), setting):
         done = homes.cli(str(tmp_path / "none"), *words, check=False)
         assert done.returncode == 4, words
         assert "There is no home" in done.stderr
@@ -123,7 +124,12 @@ def test_tuning_is_followed_shown_and_checked(root: str, tmp_path: Path) -> None
     file.write_text("[alerts.HookErrors]\nthreshold = 7\n", encoding="utf-8")
     done = homes.cli(root, "alerts", "check", "--json", check=False)
     assert done.returncode == 5
-    assert "a share between 0 and 1" in done.stdout
+    (told,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (told["ok"], told["error"]["code"]) == (False, "findings")
+    assert "a share between 0 and 1" in told["rows"][0]["problem"]
+    assert str(file) not in told["rows"][0]["problem"], "the path is a column"
+    done = homes.cli(root, "alerts", "check", check=False)
+    assert (done.stdout + done.stderr).count("HookErrors") == 1
     assert "is not followed" in homes.cli(root, "alerts", "list").stderr
 
 
@@ -135,6 +141,16 @@ def test_the_rules_for_prometheus_on_stdout_and_into_a_folder(root: str, tmp_pat
     done = homes.cli(root, "alerts", "compile", "--to", str(tmp_path / "rules" / prometheus_rules.NAME), check=False)
     assert done.returncode == 2
     assert "is no folder" in done.stderr
+
+
+def test_rules_are_written_without_what_is_not_good_and_it_is_said(root: str, tmp_path: Path) -> None:
+    file = tmp_path / "home" / "context" / "alerts.toml"
+    file.write_text("[alerts.HookErrors]\nthreshold = 7\n[alerts.StoreDown]\nfor = '3m'\n", encoding="utf-8")
+    done = homes.cli(root, "alerts", "compile", "--to", str(tmp_path / "rules"), check=False)
+    assert done.returncode == 5
+    assert done.stderr.count("[alerts.HookErrors] is not followed") == 1
+    written = (tmp_path / "rules" / prometheus_rules.NAME).read_text(encoding="utf-8")
+    assert written == prometheus_rules.compiled(tuning.load(str(file.parent)))
 
 
 def test_reading_the_alerts_loads_nothing_heavy(root: str) -> None:

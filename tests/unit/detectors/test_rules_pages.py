@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from levaithan.cli.commands import COMMANDS
 from levaithan.cli.main import load
-from levaithan.detectors import reference
+from levaithan.detectors import reference, tuning
 from levaithan.detectors import rules as rules_of
 from levaithan.detectors.expression import Select, walk
 from levaithan.metrics.families import BY_NAME
@@ -79,3 +81,24 @@ def test_every_metric_of_a_rule_is_emitted_with_its_labels_and_values(rule: rule
 def test_the_page_is_made_from_the_rules() -> None:
     page = (ROOT / "docs" / "reference" / "alerts.md").read_text(encoding="utf-8")
     assert page == reference.markdown(), "run: python -m levaithan.detectors.reference > docs/reference/alerts.md"
+
+
+def test_the_examples_of_tuning_are_followed() -> None:
+    page = reference.markdown().partition("```toml\n")[2].partition("```")[0]
+    words = tuning.__doc__ or ""
+    spoken = textwrap.dedent("\n".join(line for line in words.splitlines() if line.startswith("    ")))
+    for example in (page, spoken):
+        wishes = tomllib.loads(example)
+        assert {"HookErrors", "LeaseStorm", "LeaseConflicts"} <= wishes["alerts"].keys()
+        done = tuning.tuned(wishes)
+        assert done.problems == ()
+        lease, errors = done.get("LeaseStorm"), done.get("HookErrors")
+        assert lease is not None and lease.window_s == 900
+        assert errors is not None and (errors.threshold, errors.for_s) == (0.10, 600)
+
+
+def test_the_alert_that_always_fires_cannot_be_switched_off() -> None:
+    done = tuning.tuned({"alerts": {"Watchdog": {"off": True}}})
+    assert "[alerts.Watchdog] is not followed: it fires always" in done.problems[0]
+    found = done.get("Watchdog")
+    assert found is not None and not found.off

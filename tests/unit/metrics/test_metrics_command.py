@@ -55,6 +55,14 @@ def test_a_state_that_is_damaged_stays_for_the_monitor(root: str) -> None:
     assert path.read_bytes() == b"{"
 
 
+def test_a_name_that_no_figure_has_is_told_from_one_at_zero(root: str) -> None:
+    done = run(root, "show", "nosuch")
+    assert done.returncode == 1
+    assert "No figure has that in its name" in done.stderr
+    assert run(root, "show", "leases").returncode == 0
+    assert run(root, "show", "hook_duration_seconds_bucket").returncode == 0
+
+
 def test_the_figures_as_a_scrape_would_have_them(root: str) -> None:
     done = run(root, "show", "--text")
     assert done.returncode == 0, done.stderr
