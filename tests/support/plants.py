@@ -111,7 +111,7 @@ PLANTS: dict[str, list[Shown]] = {
     "DeadLetters": [gauge("store_dead_letters", 0, 2, "store=search")],
     "DetectorStale": [gauge("detector_last_run_timestamp_seconds", 1e9, 10.0)],
     "VerifyStale": [gauge("journal_verified_timestamp_seconds", 1e9, 10.0)],
-    "BudgetSpentAll": _budget(9.8),
+    "BudgetSpentAll": _budget(10.2),
     "BudgetSpent": _budget(9.7, "project", "a"),
     "BudgetNearlySpent": _budget(8.8, "agent_type"),
     "BudgetThreeQuarters": _budget(7.2, "project", "b"),

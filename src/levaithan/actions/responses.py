@@ -1,8 +1,10 @@
-"""What is done by itself, and about what: two tables. People are told in any case (notify.py).
+"""What is done by itself, and about what: three tables. People are told in any case (notify.py).
 
 REMEDIES are for faults that are known (the alert names them): the remedy is known too, and its verification says
-whether it was one. RESPONSES are for everything else, by detection and severity: P0 stops, P1 mitigates, P2 mitigates
-and scales, P3 degrades. A step whose target an incident does not name is left out.
+whether it was one. RESPONSES are for everything else, by detection and severity: P1 mitigates, P2 mitigates and
+scales, P3 degrades. What is critical has a table of its own, CRITICAL: a stop holds until a person comes, so it is only
+for what agents must not go on without; one bad sample, or a P0 that anybody may name, stops nobody. A step whose target
+an incident does not name is left out.
 """
 
 from __future__ import annotations
@@ -79,6 +81,14 @@ def _stale_lease(world: World, _incident: Troubled) -> Target | None:
 
 
 STOP = Step("emergency_stop", _smallest)
+CRITICAL: dict[str, tuple[Step, ...]] = {
+    "ChainBroken": (STOP,),
+    "GateFailing": (STOP,),
+    "JournalUnwritable": (STOP,),
+    "GuardMissing": (Step("emergency_stop", _project),),
+    "DiskFull": (Step("degrade", _nothing),),
+}
+"""Alert of a P0 -> what is done; people only for any other. Nothing for BudgetSpentAll: the gate holds budgets itself."""
 REMEDIES: dict[str, tuple[Step, ...]] = {
     "StoreDown": (Step("circuit_break_store", _store),),
     "StoreFarBehind": (Step("restart_projector", _nothing),),
@@ -95,7 +105,7 @@ REMEDIES: dict[str, tuple[Step, ...]] = {
     "DiskLow": (Step("degrade", _nothing),),
     "MemoryLow": (Step("degrade", _nothing),),
 }
-"""Alert -> its remedy; each action's own check is the verification. Where P0 says stop, that comes first."""
+"""Alert -> its remedy; each action's own check is the verification. For P1 to P3."""
 RESPONSES: dict[tuple[str, str], tuple[Step, ...]] = {
     ("high_error_rate", "P1"): (Step("circuit_break_store", _store),),
     ("high_error_rate", "P2"): (Step("retry_dead_letters", _store),),
@@ -115,5 +125,5 @@ DETECTIONS = ("high_error_rate", "budget_exceeded", "resource_conflicts", "perfo
 def steps(incident: Troubled) -> tuple[Step, ...]:
     """What is to be done about it, in order."""
     if incident.severity == "P0":
-        return (STOP,) if incident.detection in DETECTIONS else ()
+        return CRITICAL.get(incident.alert, ())
     return REMEDIES.get(incident.alert) or RESPONSES.get((incident.detection, incident.severity), ())

@@ -127,8 +127,39 @@ def test_all_makes_even_a_p0_stop_a_dry_one(place: Any) -> None:
     ],
 )
 def test_a_stop_is_of_the_smallest_scope_that_holds_the_cause(place: Any, more: dict[str, str], scope: str) -> None:
-    place.opened(place.runner(), place.incident("P0", "security", "GuardMissing", **more))
+    place.opened(place.runner(), place.incident("P0", "security", "ChainBroken", **more))
     assert [halt.scope for halt in halts.active(place.home)] == [scope]
+
+
+@pytest.mark.parametrize("alert", ["ChainBroken", "GateFailing", "JournalUnwritable"])
+def test_three_alerts_stop_agents_by_themselves(place: Any, alert: str) -> None:
+    place.opened(place.runner(), place.incident("P0", "security", alert))
+    assert [halt.scope for halt in halts.active(place.home)] == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("alert", "detection", "more", "kinds"),
+    [
+        ("GuardMissing", "security", {"project": "/tmp"}, ["emergency_stop"]),
+        ("GuardMissing", "security", {"labels": {"project": "/tmp"}}, ["emergency_stop"]),
+        ("GuardMissing", "security", {"project": "name-only", "session_id": "s1"}, []),
+        ("GuardMissing", "security", {}, []),
+        ("DiskFull", "performance", {}, ["degrade"]),
+        ("BudgetSpentAll", "budget_exceeded", {"project": "/tmp"}, []),
+        ("SelfProtectionHit", "security", {"session_id": "s1"}, []),
+        ("SomebodysOwn", "high_error_rate", {"project": "/tmp", "source": "alertmanager"}, []),
+        ("AlertStorm", "alert storm", {}, []),
+        ("", "found by a person", {"project": "/tmp", "opened_by": "ann", "source": "person"}, []),
+    ],
+)
+def test_any_other_p0_stops_nobody(
+    place: Any, alert: str, detection: str, more: dict[str, Any], kinds: list[str]
+) -> None:
+    place.opened(place.runner(), place.incident("P0", detection, alert, **more))
+    assert [one["action"] for one in place.records() if one["phase"] == "intent"] == kinds
+    scopes = [halt.scope for halt in halts.active(place.home)]
+    assert scopes == (["project"] if "emergency_stop" in kinds else [])
+    assert len(place.told) == 1, "people are told in any case"
 
 
 def test_ten_automatic_actions_an_hour_then_people_only(place: Any) -> None:
@@ -207,7 +238,8 @@ def test_resolved_is_told_and_nothing_is_done(place: Any) -> None:
 def test_every_step_of_the_tables_is_an_action_that_there_is() -> None:
     from levaithan.actions import responses
 
-    named = {step.action for steps in (*responses.REMEDIES.values(), *responses.RESPONSES.values()) for step in steps}
+    tables: list[dict[Any, Any]] = [responses.CRITICAL, responses.REMEDIES, responses.RESPONSES]
+    named = {step.action for table in tables for steps in table.values() for step in steps}
     assert named <= set(registry.ACTIONS)
     for detection in responses.DETECTIONS:
         for severity in ("P1", "P2"):

@@ -66,7 +66,7 @@ def test_a_signal_says_what_it_is_since_when_and_what_to_do() -> None:
 
 
 def test_what_has_ended_is_said_once() -> None:
-    seen = run(Evaluator(only("JournalUnwritable")), "JournalUnwritable", ["good"] * 3 + ["bad"] * 3 + ["good"] * 5)
+    seen = run(Evaluator(only("ChainBroken")), "ChainBroken", ["good"] * 3 + ["bad"] * 3 + ["good"] * 5)
     assert firing(seen) == [3, 4, 5]
     assert ended(seen) == [6]
 
@@ -130,12 +130,12 @@ def test_a_clock_that_is_set_back_goes_on_being_watched(jump_s: float) -> None:
 
 
 def test_a_small_step_back_is_one_sample_less() -> None:
-    evaluator = Evaluator(only("JournalUnwritable"))
-    evaluator.observe(T0, [("levaithan_journal_writable", (), 1.0)])
-    evaluator.observe(T0 - 2, [("levaithan_journal_writable", (), 0.0)])
+    evaluator = Evaluator(only("ChainBroken"))
+    evaluator.observe(T0, [("levaithan_journal_chain_ok", (), 1.0)])
+    evaluator.observe(T0 - 2, [("levaithan_journal_chain_ok", (), 0.0)])
     assert evaluator.evaluate(T0 - 2) == []
-    evaluator.observe(T0 + 15, [("levaithan_journal_writable", (), 0.0)])
-    assert [one.alert for one in evaluator.evaluate(T0 + 15)] == ["JournalUnwritable"]
+    evaluator.observe(T0 + 15, [("levaithan_journal_chain_ok", (), 0.0)])
+    assert [one.alert for one in evaluator.evaluate(T0 + 15)] == ["ChainBroken"]
 
 
 def test_what_happened_while_nobody_looked_stands_at_its_own_time() -> None:
@@ -301,14 +301,14 @@ def test_every_plant_is_quiet_when_all_is_well() -> None:
 
 def test_a_journal_that_is_read_anew_begins_a_new_time() -> None:
     """Years back, and counters at 0 again: nothing of before counts, what fires goes on until it no longer holds."""
-    evaluator = Evaluator(only("JournalUnwritable", "StoreDown", "HookErrors"))
+    evaluator = Evaluator(only("ChainBroken", "StoreDown", "HookErrors"))
     run(evaluator, "StoreDown", ["bad"] * 30)
-    run(evaluator, "JournalUnwritable", ["bad"] * 3, begin=T0 + 30 * STEP)
+    run(evaluator, "ChainBroken", ["bad"] * 3, begin=T0 + 30 * STEP)
     evaluator.forget()
     back = T0 - 1e8
-    seen = run(evaluator, "JournalUnwritable", ["bad"] * 2 + ["good"] * 3, begin=back)
+    seen = run(evaluator, "ChainBroken", ["bad"] * 2 + ["good"] * 3, begin=back)
     assert [[(one.alert, one.firing) for one in signals] for signals in seen] == [
-        [("JournalUnwritable", True)], [("JournalUnwritable", True)], [("JournalUnwritable", False)], [], [],
+        [("ChainBroken", True)], [("ChainBroken", True)], [("ChainBroken", False)], [], [],
     ]  # fmt: skip
     assert all(one.started_s <= one.at_s for signals in seen for one in signals)
     assert firing(run(evaluator, "StoreDown", ["good"] * 5 + ["bad"] * 39, begin=back + 600)) == []
