@@ -1,5 +1,8 @@
 """How often the monitor may act by itself: beyond that, people only.
 
+A stop is not counted against the bound on all together: what was thrown at the monitor before must not keep it from
+stopping what has to be stopped. The bound on one target holds for it as well.
+
 All of it is counted from the journal's records, so a restart forgets nothing. The bounds hold for what the monitor
 does, never for what a person runs.
 """
@@ -20,7 +23,7 @@ def over(action: Action, target: Target, runs: Runs, settings: Any, now_s: float
     """Why the monitor may not run `action` on `target` now, in words; "" when it may."""
     counted = runs.counted(now_s)
     most = int(settings.action_hourly_limit)
-    if len(counted) >= most:
+    if len(counted) >= most and not action.person_undoes:
         return f"bound: {len(counted)} automatic actions in the last hour, {most} are allowed"
     same = [run for run in counted if run.action == action.name]
     if sum(run.target == target for run in same) >= OF_A_KIND:

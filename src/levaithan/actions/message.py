@@ -88,13 +88,19 @@ def of_change(change: Any, done: Sequence[Run]) -> Message:
         incident=incident.id,
         severity=incident.severity,
         level=incident.page_level,
-        news=f"{change.kind}:{incident.page_level}" if change.kind == "escalated" else change.kind,
+        news=_news(change.kind, incident.page_level),
         happened=f"{happened} ({where})" if where else happened,
         bad="over" if resolved else _BAD.get(incident.severity, incident.severity),
         done=[line(run) for run in list(done)[:8]],
         further=further,
         command=plain(command, 300) if command is incident.command else command,
     )
+
+
+def _news(kind: str, level: int) -> str:
+    """A trouble that stands at a monitor's start is no other news than that it opened: who was told of the one, by a
+    monitor that ended before it could note the receipt, is not told of the other."""
+    return f"{kind}:{level}" if kind == "escalated" else "opened" if kind == "standing" else kind
 
 
 def of_run(run: Run, words: str) -> Message:

@@ -88,7 +88,7 @@ CRITICAL: dict[str, tuple[Step, ...]] = {
     "GuardMissing": (Step("emergency_stop", _project),),
     "DiskFull": (Step("degrade", _nothing),),
 }
-"""Alert of a P0 -> what is done; people only for any other. Nothing for BudgetSpentAll: the gate holds budgets itself."""
+"""Alert of a P0 -> what is done; people only for any other. BudgetSpentAll is not here: the gate holds budgets itself."""
 REMEDIES: dict[str, tuple[Step, ...]] = {
     "StoreDown": (Step("circuit_break_store", _store),),
     "StoreFarBehind": (Step("restart_projector", _nothing),),
@@ -105,7 +105,7 @@ REMEDIES: dict[str, tuple[Step, ...]] = {
     "DiskLow": (Step("degrade", _nothing),),
     "MemoryLow": (Step("degrade", _nothing),),
 }
-"""Alert -> its remedy; each action's own check is the verification. For P1 to P3."""
+"""Alert -> its remedy, P1 to P3; each action's own check is the verification."""
 RESPONSES: dict[tuple[str, str], tuple[Step, ...]] = {
     ("high_error_rate", "P1"): (Step("circuit_break_store", _store),),
     ("high_error_rate", "P2"): (Step("retry_dead_letters", _store),),

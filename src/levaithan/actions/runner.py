@@ -16,9 +16,11 @@ from levaithan.actions.action import MONITOR, Refused, Run, Target, World
 from levaithan.actions.following import Following
 from levaithan.actions.jobs import attempt
 from levaithan.actions.message import of_change
+from levaithan.actions.outbox import Outbox
 from levaithan.actions.registry import ACTIONS, HUMAN_ALERT
 from levaithan.actions.runs import Runs
 from levaithan.errors import NotFound, UsageProblem
+from levaithan.incidents.kept import DAMAGED, list_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _FORMAT = 1
 MOST_UNWRITTEN = 1000
 MOST_TOLD = 5000
+MOST_REFUSED = 1000
 _ACTS = ("opened", "reopened", "raised", "standing")
 _TELLS = ("opened", "reopened", "raised", "escalated", "flapping", "resolved", "standing")
 QUIET_S = 3600.0
@@ -82,11 +85,20 @@ class Runner:
         for change in changes:
             if change.kind not in _TELLS:
                 continue
-            known = self.runs.of_incident(change.incident.id)
-            if change.kind == "standing" and (known or change.incident.id in self._told):
-                continue  # it was answered before this start
-            done = self._answer(change, now_s) if change.kind in _ACTS else known[-5:]
+            standing, known = change.kind == "standing", self.runs.of_incident(change.incident.id)
+            if standing and self._was_told(change.incident.id):
+                continue
+            acts = change.kind in _ACTS and not (
+                standing and known
+            )  # what was done before this start is not done again
+            done = self._answer(change, now_s) if acts else known[-5:]
             self.tell(of_change(change, done))
+
+    def _was_told(self, incident: str) -> bool:
+        """Whether people were told of it, or what tells them is in the outbox. That something was done is no proof: a
+        monitor may end between the two."""
+        waiting = Outbox(self.world.home).waiting()
+        return incident in self._told or any(incident == (one.get("message") or {}).get("incident") for one in waiting)
 
     def _answer(self, change: Any, now_s: float) -> list[Run]:
         incident, done = change.incident, []
@@ -158,14 +170,17 @@ class Runner:
 
     def load(self, values: dict[str, Any]) -> bool:
         """Go on from what `dump` gave. False where that cannot be read: then the whole journal is to be folded."""
+        runs = Runs()
         try:
             if values["format"] != _FORMAT:
                 return False
-            self.runs.load(values["runs"])
-            self.following.recovery.well_s.update(values["well_s"])
-            self.unwritten, self._told = list(values["unwritten"]), dict.fromkeys(values["told"])
-        except (TypeError, KeyError, AttributeError):
+            runs.load(values["runs"])
+            well_s = {str(name): float(passed) for name, passed in values["well_s"].items()}
+            unwritten, told = list_of(dict, values["unwritten"]), list_of(str, values["told"])
+        except DAMAGED:
             return False
+        self.runs, self.unwritten, self._told = runs, unwritten, dict.fromkeys(told)
+        self.following.recovery.well_s.update(well_s)
         return True
 
     def close(self) -> None:
@@ -233,7 +248,10 @@ class Runner:
         kind = f"{run.action} {run.target if not why.startswith('bound: ') else ''} {why.partition(':')[0]}"
         last = self._refused.get(kind)
         if run.by != MONITOR or last is None or not 0 <= run.at_s - last < QUIET_S:
+            self._refused.pop(kind, None)
             self._refused[kind] = run.at_s
+            if len(self._refused) > MOST_REFUSED:
+                del self._refused[next(iter(self._refused))]
             self.record(run, "refused", why)
         return run
 

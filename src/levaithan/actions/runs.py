@@ -6,10 +6,11 @@ monitor folds what it writes at once and meets it again in the journal) and may 
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from levaithan.actions.action import MONITOR, Run
+from levaithan.incidents import kept
 from levaithan.incidents.fields import moment, number, text
 
 KIND = "action"
@@ -94,9 +95,10 @@ class Runs:
         return [asdict(run) for run in self.by_id.values()]
 
     def load(self, values: list[dict[str, Any]]) -> None:
-        """Go on from what `dump` gave. Raises TypeError for what it never gave."""
-        known = {one.name for one in fields(Run)}
-        made = [Run(**{name: value for name, value in one.items() if name in known}) for one in values]
+        """Go on from what `dump` gave. Raises one of kept.DAMAGED for what it never gave."""
+        made: list[Run] = kept.read(list[Run], values)
+        if any(run.phase not in _RANK for run in made):
+            raise ValueError("a phase that there is not")
         self.by_id = {run.id: run for run in made}
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from levaithan.detectors.telling import Detector
 
 _AGAIN_S = 900.0
+_DAMAGED = (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class Watch:
@@ -67,12 +68,15 @@ class Watch:
             try:
                 if detector.name in state["detectors"]:
                     detector.load(state["detectors"][detector.name])
-            except (TypeError, ValueError, KeyError, AttributeError):
+            except _DAMAGED:
                 good = False
         try:
-            self._firing = {one["fingerprint"]: Signal.of(one) for one in state["firing"]}
-            self._last_s = {str(alert): float(at) for alert, at in state["last_s"].items()}
-        except (TypeError, ValueError, KeyError, AttributeError):
+            signals = [Signal.of(one) for one in state["firing"]]
+            if any(type(text) is not str for one in signals for text in (one.fingerprint, one.alert, one.session_id)):
+                raise TypeError("a name that is no text")  # noqa: TRY301 - as what else is damaged
+            last_s = {str(alert): float(at) for alert, at in state["last_s"].items()}
+            self._firing, self._last_s = {one.fingerprint: one for one in signals}, last_s
+        except _DAMAGED:
             good = False
         return good
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from levaithan.incidents import effects, fields, steps
+from levaithan.incidents import effects, fields, kept, steps
 from levaithan.incidents.incident import (
     DUPLICATE,
     ENDED,
@@ -196,12 +196,19 @@ class Book:
 
     @classmethod
     def load(cls, values: dict[str, Any], *, brief: bool = False) -> Book:
-        """The book that `dump` gave. Raises TypeError, KeyError, AttributeError for what it never gave."""
-        made = cls(brief=brief)
-        made.incidents = {one["id"]: Incident.of(one) for one in values["incidents"]}
-        made.latest, made.people = dict(values["latest"]), dict.fromkeys(values["people"])
-        made.halts, made.spend = dict(values["halts"]), dict(values["spend"])
-        made.waiting, made.refused = list(values["waiting"]), list(values["refused"])
+        """The book that `dump` gave. Raises one of kept.DAMAGED for what it never gave."""
+        made, texts = cls(brief=brief), dict[str, str]
+        incidents: list[Incident] = kept.read(list[Incident], values["incidents"])
+        if any(type(entry.get("at_s")) not in {int, float} for one in incidents for entry in one.timeline):
+            raise ValueError("a line of a timeline without its time")
+        made.incidents = {one.id: one for one in incidents}
+        made.latest, made.halts = kept.read(texts, values["latest"]), kept.read(texts, values["halts"])
+        made.people = dict.fromkeys(kept.list_of(str, values["people"]))
+        made.spend = {
+            str(run): {"incident": str(one["incident"]), "usd": float(one["usd"]), "at_s": float(one["at_s"])}
+            for run, one in values["spend"].items()
+        }
+        made.waiting, made.refused = kept.list_of(dict, values["waiting"]), kept.list_of(dict, values["refused"])
         return made
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.detectors.signal import SEVERITIES
 from levaithan.errors import LevaithanError
 from levaithan.hot.halts import stamp
-from levaithan.incidents import correlate, intake, progress, timers
+from levaithan.incidents import correlate, intake, kept, progress, timers
 from levaithan.incidents.book import KIND, Book
 from levaithan.incidents.change import OF_ACTION, Change
 from levaithan.incidents.incident import MONITOR, Incident
@@ -127,8 +127,8 @@ class Engine:
         try:
             if values["format"] != _FORMAT:
                 return False
-            book, unwritten = Book.load(values["book"], brief=True), list(values["unwritten"])
-        except (TypeError, KeyError, AttributeError):
+            book, unwritten = Book.load(values["book"], brief=True), kept.list_of(dict, values["unwritten"])
+        except kept.DAMAGED:
             return False
         self.book, self.unwritten = book, unwritten
         return True

@@ -174,6 +174,36 @@ def test_ten_automatic_actions_an_hour_then_people_only(place: Any) -> None:
     ).phase == "verified"  # fmt: skip
 
 
+def test_a_stop_is_done_though_the_ten_are_used_up_but_not_three_times_on_one_target(place: Any) -> None:
+    runner = place.runner(action_dry_run="off")
+    for number in range(12):
+        place.opened(runner, place.incident("P2", "security", "DenialBurst", id=f"i{number}", session_id=f"s{number}"))
+    for number in range(3):
+        place.opened(runner, place.incident("P0", "security", "ChainBroken", id=f"c{number}"))
+        assert len(halts.active(place.home)) == (1 if number < 2 else 0)
+        for run in [one for one in runner.runs.open() if one.action == "emergency_stop"]:
+            runner.undo(run.id, "ann", "a false alarm")
+    assert "2 runs of it on this target" in place.told[-1].body
+
+
+def test_what_was_refused_is_remembered_within_bounds(place: Any) -> None:
+    from levaithan.actions import runner as module
+
+    runner = place.runner(action_hourly_limit=100_000)
+    for number in range(module.MOST_REFUSED + 50):
+        run = runner._made(
+            registry.ACTIONS["degrade"],
+            {"session": f"s{number}"},
+            by=MONITOR,
+            reason="x",
+            incident="i",
+            now_s=place.now,
+        )
+        runner.record = lambda *_told, **_more: True
+        runner._refuse(run, "why: not")
+    assert len(runner._refused) == module.MOST_REFUSED and "s1049" in list(runner._refused)[-1]
+
+
 def test_the_bounds_survive_a_restart_and_end_after_an_hour(place: Any) -> None:
     runner = place.runner(action_dry_run="off")
     for number in range(10):
@@ -494,6 +524,15 @@ def test_a_saved_state_goes_on_where_it_was(place: Any) -> None:
     again = place.runner()
     again.runs.by_id.clear()
     assert again.load(kept) and again.runs.by_id[run.id] == run
+    for name, values in (
+        ("runs", [5, [5], [{"id": 5, "action": "degrade", "target": {}}], [{**kept["runs"][0], "phase": "odd"}]]),
+        ("runs", [[{**kept["runs"][0], "deadline_s": "soon"}], [{**kept["runs"][0], "target": {"a": [1]}}]]),
+        ("told", [5, [[1]], [{}], None]), ("unwritten", ["x", [5], None]), ("well_s", [[], {"degrade": []}, {"a": "x"}]),
+    ):  # fmt: skip
+        for value in values:
+            fresh = place.runner()
+            before = json.dumps(fresh.dump())
+            assert fresh.load({**kept, name: value}) is False and json.dumps(fresh.dump()) == before
     for wrong in ({}, {"format": 2}, {"format": 1, "runs": [{"x": 1}], "well_s": {}, "unwritten": [], "told": []}, []):
         assert place.runner().load(wrong) is False
 

@@ -163,3 +163,47 @@ def test_a_clock_that_jumps_answers_nothing_twice_and_escalates_nothing(place: A
                 monitor.turn(signal(place, "SelfProtectionHit", "P1", session_id="s1", started_s=place.now))
         assert place.phases().count("intent") == 1
         assert monitor.engine.open()[0].page_level == 0
+
+
+def test_a_monitor_killed_between_the_stop_and_the_outbox_tells_at_its_next_start_and_once(place: Any) -> None:
+    """SIGKILL after the stop is on the disk and before the message is: what was done is no proof that anybody knows."""
+    with receiving() as one:
+        first = Round(place, one.url)
+        first.runner.tell = lambda _message: (_ for _ in ()).throw(KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            first.turn(signal(place, "ChainBroken", "P0"))
+        assert len(halts.active(place.home)) == 1 and first.notifier.outbox.waiting() == []
+        again = Round(place, one.url)
+        again.delivered(one, 1)
+        assert "emergency_stop all: done" in one.taken[0]["message"]
+        assert place.phases().count("intent") == 1 and len(halts.active(place.home)) == 1
+        while again.notifier.outbox.waiting():
+            again.turn(seconds=0.05)
+        third = Round(place, one.url)
+        third.quiet(30, 1)
+        assert len(one.taken) == 1
+
+
+def test_a_stop_that_a_person_lifted_is_not_made_again_for_the_page_that_is_owed(place: Any) -> None:
+    with receiving() as one:
+        first = Round(place, one.url)
+        first.runner.tell = lambda _message: False
+        first.turn(signal(place, "ChainBroken", "P0"))
+        (run,) = first.runner.runs.open()
+        first.runner.undo(run.id, "ann", "it was a test")
+        again = Round(place, one.url)
+        again.delivered(one, 1)
+        assert halts.active(place.home) == [] and "undone" in one.taken[0]["message"]
+
+
+def test_a_monitor_killed_between_the_delivery_and_its_receipt_pages_once(place: Any) -> None:
+    with receiving() as one:
+        first = Round(place, one.url)
+        first.notifier._record = lambda *_told: None  # type: ignore[method-assign] - it is gone before it writes it
+        first.turn(signal(place, "GuardBypassed", "P1"))
+        first.delivered(one, 1)
+        while first.notifier.outbox.waiting():
+            first.turn(seconds=0.05)
+        again = Round(place, one.url)
+        again.quiet(60, 1)
+        assert len(one.taken) == 1

@@ -221,6 +221,16 @@ def test_a_damaged_state_costs_its_own_part_only() -> None:
     assert again.load(state) is False
     assert told(again, T0 + 1)["SelfProtectionHit"].firing
     assert watching().load({}) is False
+    good = json.loads(json.dumps(watcher.dump()))
+    for name in ("firing", "last_s", "detectors"):
+        for wrong in (5, "x", [5], [[]], {"a": []}, None, [{**good["firing"][0], "fingerprint": 5}]):
+            watching().load({**good, name: wrong})  # whatever it is, it raises nothing
+    for wrong in ([{**good["firing"][0], "fingerprint": 5}], [{**good["firing"][0], "alert": []}], {"a": 1}, [5]):
+        assert watching().load({**good, "firing": wrong}) is False
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert watching().load({**good, "last_s": {"a": deep}}) is False
 
 
 def test_ten_thousand_hostile_sessions_take_bounded_memory() -> None:

@@ -371,3 +371,29 @@ def test_counters_are_written_once_a_minute_at_most(stage: Stage) -> None:
         stage.pass_s(15, step_s=5)
         stage.fires()
     assert len(stage.of_action("signal")) - before <= 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": 5}, {"id": None}, {"id": []}, {"labels": 5}, {"labels": {"a": 1}}, {"firing": {"a": "x"}}, {"seen": 3},
+        {"timeline": [5]}, {"timeline": [{}]}, {"timeline": [{"at_s": "x"}]}, {"actions": []}, {"detected_s": "now"},
+        {"reopenings": ["x"]}, {"muted": {"a": None}}, {"unheard_s": []},
+    ],
+)  # fmt: skip
+def test_a_state_with_a_damaged_incident_is_none(stage: Stage, wrong: dict[str, Any]) -> None:
+    stage.fires("StoreDown", "P1")
+    kept = json.loads(json.dumps(stage.engine.dump()))
+    assert Stage().engine.load(kept) is True
+    kept["book"]["incidents"][0] |= wrong
+    fresh = Stage().engine
+    assert fresh.load(kept) is False and fresh.book.incidents == {}
+
+
+@pytest.mark.parametrize("part", ["incidents", "latest", "people", "halts", "spend", "waiting", "refused"])
+@pytest.mark.parametrize("wrong", [5, None, "x", [5], {"a": []}, [[]], {"a": {"usd": "x"}}])
+def test_a_state_with_a_damaged_part_is_none(stage: Stage, part: str, wrong: Any) -> None:
+    stage.fires("StoreDown", "P1")
+    kept = json.loads(json.dumps(stage.engine.dump()))
+    kept["book"][part] = wrong
+    assert Stage().engine.load(kept) is False
