@@ -87,6 +87,7 @@ class Action:
 
     plan: what undoing will take, before anything is done; raises Refused. do: the deed; gives facts. check: whether
     the world is as meant: True, False (it cannot become so any more), None (not yet). undo: words on what was undone.
+    gone: whether what it set was taken away by somebody before its time; None for what nobody else can take away.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Action:
     do: Callable[[World, Run], dict[str, Any]]
     check: Callable[[World, Run], bool | None]
     undo: Callable[[World, Run], str]
+    gone: Callable[[World, Run], bool] | None = None
     lasts_s: float | None = None
     stays: bool = False
     adds_up: bool = False

@@ -40,6 +40,7 @@ ACTION = Action(
     do=do,
     check=check,
     undo=restraining.undo,
+    gone=restraining.gone,
     stays=True,
     lasts_s=3600.0,
     stops_work=True,

@@ -62,6 +62,11 @@ def undo(world: World, run: Run) -> str:
     return f"released the halt {halt.id}"
 
 
+def gone(world: World, run: Run) -> bool:
+    """Whether somebody has lifted it: a halt of this kind never ends by itself."""
+    return _mine(world, run) is None
+
+
 ACTION = Action(
     name="emergency_stop",
     about="stop every agent within the smallest scope that holds the cause",
@@ -73,6 +78,7 @@ ACTION = Action(
     do=do,
     check=check,
     undo=undo,
+    gone=gone,
     stays=True,
     stops_work=True,
     person_undoes=True,

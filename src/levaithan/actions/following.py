@@ -43,6 +43,7 @@ class Following:
         self._checked: dict[str, float] = {}
         self._tries: dict[str, tuple[int, float]] = {}
         self._unlooked_s = 0.0
+        self._missing: set[str] = set()
 
     def tick(self, now_s: float) -> None:
         """Do what is due."""
@@ -62,12 +63,30 @@ class Following:
         self._give_back(passed)
 
     def _go_on(self, action: Action, run: Run) -> None:
+        if self._gone(action, run):
+            return
         if run.phase == "intent":
             self._resume(action, run)
         elif run.phase == "done" and self._due(run):
             self.verify(action, run)
         if run.phase in ("done", "verified") and self._over(run) and run.id not in self.jobs:
             self.take_back(action, run, by=MONITOR, why="its time is over", phase="expired")
+
+    def _gone(self, action: Action, run: Run) -> bool:
+        """Whether somebody took away what the run had set, which ends it. Seen at two ticks in a row: who undoes the run
+        itself takes it away first, and writes that down a moment later."""
+        look = action.gone
+        if look is None or run.phase == "intent" or not attempt(lambda: look(self._runner.world, run))[0]:
+            self._missing.discard(run.id)
+            return False
+        if run.id in self._missing:
+            self._missing.discard(run.id)
+            by = self._runner.released.get(str(run.facts.get("halt") or run.facts.get("restraint")), "")
+            why = "released by a person" if by else "released; no record here says by whom"
+            self._runner.record(run, "undone", why, by=by or "person")
+        else:
+            self._missing.add(run.id)
+        return True
 
     def verify(self, action: Action, run: Run, *, wait: bool = False) -> None:
         """Look whether the world is as meant; what it does not become in time has failed."""

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from levaithan.actions.plain_text import plain
+from levaithan.actions.registry import ACTIONS
+from levaithan.incidents import owed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,15 +17,19 @@ if TYPE_CHECKING:
     from levaithan.actions.responses import Troubled
 
 LONGEST = 3000
+_NONE = "none"
+"""How a figure names a place that it has not."""
+_OPTIONS = ("session", "agent", "project", "store", "tool", "lease")
+"""What of a target `levaithan action run` takes."""
 _BAD = {
-    "P0": "P0, critical: agents are stopped where the cause is, a person is needed now",
+    "P0": "P0, critical: a person is needed now",
     "P1": "P1, serious: a person is needed within 15 minutes",
     "P2": "P2, limited: look at it within the hour",
     "P3": "P3, minor: look at it within the day",
 }
 _DID = {
     "intent": "begun", "done": "done, not verified yet", "verified": "done and verified", "failed": "failed",
-    "undone": "undone", "expired": "over", "refused": "not done", "dry_run": "only recorded (dry run)",
+    "undone": "undone", "expired": "over", "refused": "not done", "dry_run": "only recorded (dry run), not done",
 }  # fmt: skip
 _NEWS = {
     "reopened": "again: ", "raised": "worse: ", "escalated": "nobody has acknowledged: ", "flapping": "it flaps: ",
@@ -76,10 +82,10 @@ def of_change(change: Any, done: Sequence[Run]) -> Message:
     incident: Troubled = change.incident
     resolved = change.kind == "resolved"
     happened = _NEWS.get(change.kind, "") + plain(incident.title or incident.alert, 200)
-    where = ", ".join(plain(f"{name} {value}", 120) for name, value in _places(incident) if value)
+    where = ", ".join(plain(f"{name} {value}", 120) for name, value in _places(incident) if value not in ("", _NONE))
     show = f"levaithan incident show {shlex.quote(incident.id)}"
     further = (
-        "nothing: it is over" if resolved else f"acknowledge it: levaithan incident ack {shlex.quote(incident.id)}"
+        _owed(change.incident) if resolved else f"acknowledge it: levaithan incident ack {shlex.quote(incident.id)}"
     )
     command = show if resolved else incident.command or show
     return Message(
@@ -95,6 +101,17 @@ def of_change(change: Any, done: Sequence[Run]) -> Message:
         further=further,
         command=plain(command, 300) if command is incident.command else command,
     )
+
+
+def _owed(incident: Any) -> str:
+    """What is left to be done about one that is resolved."""
+    why = owed.reasons(incident)
+    if not why:
+        return "nothing: it is over"
+    one = shlex.quote(incident.id)
+    if incident.postmortem and not incident.postmortem.get("missing"):
+        return f"a review is owed ({', '.join(why)}): levaithan incident review {one}"
+    return f"a postmortem and its review are owed ({', '.join(why)}): levaithan incident draft {one} -o {one}.md"
 
 
 def _news(kind: str, level: int) -> str:
@@ -123,8 +140,26 @@ def of_run(run: Run, words: str) -> Message:
 def line(run: Run) -> str:
     """What came of a run, in one line."""
     why = f" ({run.why})" if run.why and run.phase not in ("verified", "done") else ""
-    undo = f"; undo: levaithan action undo {run.id}" if run.phase in ("done", "verified") and run.stays else ""
-    return plain(f"{run.label}: {_DID.get(run.phase, run.phase)}{why}", 260) + undo
+    after = f"; undo: levaithan action undo {run.id}" if run.phase in ("done", "verified") and run.stays else ""
+    if run.phase == "dry_run":
+        why, after = f", it would {_about(run)}", f"; do it: {_command(run)}"
+    return plain(f"{run.label}: {_DID.get(run.phase, run.phase)}{why}", 260) + after
+
+
+def _about(run: Run) -> str:
+    action = ACTIONS.get(run.action)
+    return "be done" if action is None else action.about
+
+
+def _command(run: Run) -> str:
+    """The command that does what was only recorded. A target that cannot stand in a message as it is is looked up."""
+    words = [f"levaithan action run {run.action}"]
+    for name, value in sorted(run.target.items()):
+        if name != "all" and (name not in _OPTIONS or plain(value) != value):
+            return f"see levaithan action show {run.id}"
+        words.append("--everything" if name == "all" else f"--{name} {shlex.quote(value)}")
+    words += [f"--incident {shlex.quote(run.incident)}"] if run.incident and plain(run.incident) == run.incident else []
+    return " ".join([*words, f"--reason 'as {run.id} proposed'"])
 
 
 def _places(incident: Troubled) -> list[tuple[str, str]]:

@@ -6,10 +6,12 @@ expiry, whether the monitor lives or not.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from levaithan.actions.action import Refused, Run, World
 from levaithan.hot import restraints
+from levaithan.hot.halts import stamp
 
 SCOPES = ("session", "agent", "project", "all")
 
@@ -50,6 +52,12 @@ def put(world: World, run: Run, kind: str, *, tool: str = "", calls_per_minute: 
 def there(world: World, run: Run) -> restraints.Restraint | None:
     """The run's restraint, while it is in force."""
     return next((one for one in restraints.active(world.home) if one.id == name_of(run)), None)
+
+
+def gone(world: World, run: Run) -> bool:
+    """Whether somebody has released it: it is not there, and its time, by the clock that ends it, is not over."""
+    until = run.facts.get("until")
+    return there(world, run) is None and (type(until) is not str or until[:19] > stamp(time.time_ns() // 1000)[:19])
 
 
 def undo(world: World, run: Run) -> str:

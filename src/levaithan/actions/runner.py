@@ -20,6 +20,7 @@ from levaithan.actions.outbox import Outbox
 from levaithan.actions.registry import ACTIONS, HUMAN_ALERT
 from levaithan.actions.runs import Runs
 from levaithan.errors import NotFound, UsageProblem
+from levaithan.incidents.fields import text
 from levaithan.incidents.kept import DAMAGED, list_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _FORMAT = 1
 MOST_UNWRITTEN = 1000
 MOST_TOLD = 5000
 MOST_REFUSED = 1000
+_RELEASES = ("halt", "restraint")
 _ACTS = ("opened", "reopened", "raised", "standing")
 _TELLS = ("opened", "reopened", "raised", "escalated", "flapping", "resolved", "standing")
 QUIET_S = 3600.0
@@ -67,11 +69,14 @@ class Runner:
         self.following = Following(self, mono)
         self._told: dict[str, None] = {}
         self._refused: dict[str, float] = {}
+        self.released: dict[str, str] = {}
         self.unwritten: list[dict[str, Any]] = []
         self.trouble = ""
 
     def fold(self, record: dict[str, Any]) -> None:
         """Take one journal record of any kind; its own are known again. Never raises for what a record holds."""
+        if record.get("kind") in _RELEASES and record.get("action") == "release":
+            self._note_released(record)
         if record.get("kind") != records.KIND:
             return
         if record.get("action") == HUMAN_ALERT and isinstance(record.get("incident"), str):
@@ -79,6 +84,14 @@ class Runner:
             if len(self._told) > MOST_TOLD:
                 del self._told[next(iter(self._told))]
         self.runs.fold(record)
+
+    def _note_released(self, record: dict[str, Any]) -> None:
+        """Who let go of a halt or a restraint, by its id."""
+        one, by = record.get(str(record["kind"])), text(record.get("by"))
+        if type(one) is dict and text(one.get("id")) and by:
+            self.released[text(one["id"])] = by
+            if len(self.released) > MOST_TOLD:
+                del self.released[next(iter(self.released))]
 
     def respond(self, changes: Iterable[Any], now_s: float) -> None:
         """Act on what happened to incidents, and let people know what was done. Never raises for an action."""

@@ -42,6 +42,7 @@ ACTION = Action(
     do=do,
     check=check,
     undo=restraining.undo,
+    gone=restraining.gone,
     stays=True,
     lasts_s=1800.0,
     stops_work=True,

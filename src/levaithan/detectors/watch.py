@@ -73,7 +73,7 @@ class Watch:
         try:
             signals = [Signal.of(one) for one in state["firing"]]
             if any(type(text) is not str for one in signals for text in (one.fingerprint, one.alert, one.session_id)):
-                raise TypeError("a name that is no text")  # noqa: TRY301 - as what else is damaged
+                raise TypeError("a name that is no text")
             last_s = {str(alert): float(at) for alert, at in state["last_s"].items()}
             self._firing, self._last_s = {one.fingerprint: one for one in signals}, last_s
         except _DAMAGED:

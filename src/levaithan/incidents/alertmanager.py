@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from levaithan.detectors import rules
 from levaithan.detectors.signal import NO_SEVERITY, SEVERITIES, Signal, fingerprint_of
 from levaithan.errors import LevaithanError
 from levaithan.hot.redact import redact_text
@@ -98,8 +99,15 @@ def _signal(alert: _Alert, number: int, came_s: float) -> Signal:
         severity=_severity(labels.get("severity", "")), firing=alert.status == "firing",
         started_s=begun.timestamp(), at_s=came_s, labels=places, value=_number(said.get("value", "")),
         expression=_expression(alert.generator), summary=said.get("summary") or said.get("description") or name,
-        fix=said.get("fix", "")[:1000], runbook=said.get("runbook_url", "")[:1000], source="alertmanager",
+        fix=_fix(name), runbook=said.get("runbook_url", "")[:1000], source="alertmanager",
     )  # fmt: skip
+
+
+def _fix(alert: str) -> str:
+    """The command that our own rule of that name gives; "" for an alert that is none of ours. Never what came: people
+    are asked to run it."""
+    rule = rules.default().get(alert)
+    return "" if rule is None else rule.fix
 
 
 def _plain(value: str, longest: int = fields.LONGEST_NAME) -> str:

@@ -63,6 +63,62 @@ def test_nothing_done_is_said_too(place: Any) -> None:
     assert "nothing was done by itself" in message(place).body
 
 
+def test_a_p0_claims_no_stop_that_there_is_not(place: Any) -> None:
+    said = message(place, severity="P0", alert="", detection="found by a person", opened_by="ann", source="person")
+    assert "stopped" not in said.body and "How bad: P0, critical: a person is needed now" in said.body
+    assert (
+        "Done: nothing was done by itself" in said.body and f"Run: levaithan incident show {said.incident}" in said.body
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "next_"),
+    [
+        ({"severity": "P2"}, "nothing: it is over"),
+        ({"severity": "P1"}, "a postmortem and its review are owed (P1): levaithan incident draft INC-P1-SomeAlert -o"),
+        ({"severity": "P3", "data_loss": True}, "owed (data loss)"),
+        (
+            {"severity": "P1", "postmortem": {"author": "ann"}},
+            "a review is owed (P1): levaithan incident review INC-P1",
+        ),
+        ({"severity": "P1", "postmortem": {"missing": ["Impact has a blank"]}}, "a postmortem and its review are owed"),
+    ],
+)
+def test_resolved_says_what_is_owed(place: Any, more: dict[str, Any], next_: str) -> None:
+    assert (
+        f"Next: {next_}" in message(place, "resolved", **more).body
+        or next_ in message(place, "resolved", **more).further
+    )
+
+
+def test_a_place_that_is_none_is_left_out(place: Any) -> None:
+    said = message(place, labels={"project": "none", "store": "graph"})
+    assert said.happened == "SomeAlert is the trouble (store graph)"
+    assert message(place, labels={"project": "none"}).happened == "SomeAlert is the trouble"
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "command"),
+    [
+        ("throttle_session", {"session": "s1"}, "throttle_session --session s1 --incident i1 --reason 'as a-1 proposed'"),
+        ("emergency_stop", {"all": ""}, "emergency_stop --everything --incident i1"),
+        ("block_tool", {"project": "/srv/my shop", "tool": "Bash"}, "block_tool --project '/srv/my shop' --tool Bash"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_says_what_it_would_do_and_the_command_that_does_it(
+    place: Any, name: str, target: dict[str, str], command: str
+) -> None:
+    run = Run("a-1", name, target, phase="dry_run", incident="i1", why="it is only recorded: nothing was done")
+    (said,) = message(place, done=[run]).done
+    assert f"do it: levaithan action run {command}" in said and "would " in said and "only recorded" in said
+
+
+@pytest.mark.parametrize("value", ["`x`", "a\nb", "x" * 5000, "@all", "a; rm -rf /"])
+def test_a_hostile_target_makes_no_command(place: Any, value: str) -> None:
+    (said,) = message(place, done=[Run("a-1", "quarantine_session", {"session": value}, phase="dry_run")]).done
+    assert said.endswith("see levaithan action show a-1") or f"--session '{value}' " in said
+
+
 HOSTILE = (
     "<script>alert(1)</script> <!channel> @everyone [click](http://evil.test/x) `rm -rf /` *b* \x1b[31mred\x1b[0m "
     "line\nbreak\r\ttab \u202egnirts\u200b &lt;b&gt; https://evil.test " + "A" * 5000

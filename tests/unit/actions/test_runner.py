@@ -517,6 +517,53 @@ def test_a_sleeping_laptop_expires_nothing_at_once(place: Any) -> None:
     assert run.phase == "verified"
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_stop_that_a_person_releases_is_over_for_the_runner_too(place: Any, recorded: bool) -> None:
+    runner = place.runner()
+    place.opened(runner, place.incident("P0", "security", "ChainBroken"))
+    (halt,) = halts.active(place.home)
+    halts.release_halt(place.home, halt.id)
+    if recorded:
+        record = {"kind": "halt", "action": "release", "by": "ann", "halt": halt.as_dict()}
+        runner.fold(record)
+    place.passes(3, runner)
+    last = place.records()[-1]
+    assert (last["phase"], last["by"]) == ("undone", "ann" if recorded else "person")
+    assert last["why"] == ("released by a person" if recorded else "released; no record here says by whom")
+    assert runner.runs.open() == [] and place.phases().count("undone") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("throttle_session", {"session": "s1"}),
+        ("quarantine_session", {"session": "s1"}),
+        ("block_tool", {"session": "s1", "tool": "Bash"}),
+    ],
+)
+def test_a_restraint_that_a_person_releases_is_over_for_the_runner_too(
+    place: Any, name: str, target: dict[str, str]
+) -> None:
+    runner = place.runner()
+    run = runner.run(name, target, by="ann", reason="x")
+    place.passes(5, runner)
+    assert run.phase == "verified"
+    (one,) = restraints.release_restraint(place.home, f"t-{run.id}")
+    runner.fold({"kind": "restraint", "action": "release", "by": "bob", "restraint": one.as_dict()})
+    place.passes(3, runner)
+    assert place.phases(run.id)[-1] == "undone" and place.records()[-1]["why"] == "released by a person"
+
+
+def test_halts_that_cannot_be_read_are_released_by_nobody(place: Any) -> None:
+    from pathlib import Path
+
+    runner = place.runner()
+    place.opened(runner, place.incident("P0", "security", "ChainBroken"))
+    Path(place.home.halts).write_text("{")
+    place.passes(5, runner)
+    assert place.phases() == ["intent", "done", "verified"]
+
+
 def test_a_saved_state_goes_on_where_it_was(place: Any) -> None:
     runner = place.runner()
     run = runner.run("quarantine_session", {"session": "s1"}, by="ann", reason="x")
@@ -527,7 +574,8 @@ def test_a_saved_state_goes_on_where_it_was(place: Any) -> None:
     for name, values in (
         ("runs", [5, [5], [{"id": 5, "action": "degrade", "target": {}}], [{**kept["runs"][0], "phase": "odd"}]]),
         ("runs", [[{**kept["runs"][0], "deadline_s": "soon"}], [{**kept["runs"][0], "target": {"a": [1]}}]]),
-        ("told", [5, [[1]], [{}], None]), ("unwritten", ["x", [5], None]), ("well_s", [[], {"degrade": []}, {"a": "x"}]),
+        ("told", [5, [[1]], [{}], None]), ("unwritten", ["x", [5], None]),
+        ("well_s", [[], {"degrade": []}, {"a": "x"}]),
     ):  # fmt: skip
         for value in values:
             fresh = place.runner()

