@@ -162,7 +162,7 @@ def test_a_journal_that_cannot_be_written_is_a_p0_although_nothing_can_be_record
         journal.rename(aside)
         journal.write_text("in the way")
         try:
-            homes.until(lambda: monitor(root)["incidents"].get("P0"), 60, 0.25)
+            homes.until(lambda: monitor(root)["incidents"].get("P0"), 120, 0.25)
         finally:
             journal.unlink()
             aside.rename(journal)

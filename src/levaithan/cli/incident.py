@@ -178,6 +178,7 @@ def resolve(
     from levaithan.incidents import notes
 
     one = notes.named(incident_steps.book(), incident_id)
+    incident_steps.must_be_quiet(one, observed=bool(observed))
     verified = incident_steps.check(one, check)
     if check == "detector" and observed:
         verified = {"check": check, "result": "pass", "words": "observed by a person"}
@@ -217,6 +218,8 @@ def _accepted(given: list[str] | None) -> dict[str, str] | None:
             found[str(int(number))] = until.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
         except ValueError:
             raise UsageProblem(f"--accept {one!r} is not N=DATE.", fix="write it as --accept 2=2027-01-31") from None
+        if until <= datetime.now(UTC):
+            raise UsageProblem(f"--accept {one}: that day is over.", fix="give the day until which it may stay so")
     return found or None
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from levaithan.cli import table
+from levaithan.cli.state import STATE
 from levaithan.cli.text import clean
 from levaithan.cli.times import iso
 
@@ -68,7 +69,8 @@ def quiet_left(one: Incident) -> float | None:
 
     if not one.active or one.firing or one.quiet or not one.signals:
         return None
-    return round(max(0.0, timers.quiet_needed_s(one.for_s) - one.quiet_s), 1)
+    needed_s = timers.quiet_needed_s(one.for_s, float(STATE.settings().incident_quiet_s))
+    return round(max(0.0, needed_s - one.quiet_s), 1)
 
 
 def review_by(one: Incident) -> str | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KIND = "incident"
 LONGEST = 4_000
+_ASK_S = 3.0
 
 
 def book() -> Book:
@@ -49,6 +50,7 @@ def step(name: str, action: str, json: bool, **body: Any) -> None:
 
     known = book()
     incident = notes.named(known, name)
+    _items_known(incident, [*(body.get("done") or ()), *map(int, body.get("accepted") or ())])
     record = made(action, incident.id, **body)
     wrong = steps.refusal(incident, record, known.incidents, known.people)
     if wrong is not None:
@@ -56,6 +58,48 @@ def step(name: str, action: str, json: bool, **body: Any) -> None:
     write(record)
     known.take({**record, "kind": KIND})
     tell(incident, json)
+
+
+def _items_known(incident: Incident, numbers: list[int]) -> None:
+    """Raises UsageProblem for an action item that the incident has not."""
+    count = len(incident.items)
+    for number in numbers:
+        if not 0 < number <= count:
+            has = f"they are numbered 1 to {count}" if count else "it has none: they come with its postmortem"
+            raise UsageProblem(
+                f"{incident.id} has no action item {number}; {has}.",
+                fix=f"`levaithan incident show {incident.id}` lists them",
+            )
+
+
+def monitored() -> bool:
+    """Whether a monitor of this home runs: what it sees counts then, not what somebody says."""
+    from levaithan.cli import reading
+
+    told = reading.ask_service(STATE.home(), "status", _ASK_S) or {}
+    return bool((told.get("monitor") or {}).get("child"))
+
+
+def must_be_quiet(incident: Incident, *, observed: bool) -> None:
+    """Raises StepRefused where its detector fires, or was not quiet for long enough. observed: a person says that it is
+    over, which counts where no monitor runs."""
+    from levaithan.incidents import steps, timers
+    from levaithan.incidents.incident import ACKNOWLEDGED, MITIGATED
+
+    if incident.state not in (ACKNOWLEDGED, MITIGATED) or steps.quiet(incident):
+        return
+    runs = monitored()
+    if observed and not runs:
+        return
+    needed_s = timers.quiet_needed_s(incident.for_s, float(STATE.settings().incident_quiet_s))
+    fix = f"wait; `levaithan incident show {incident.id}` says how long is left"
+    if observed:
+        fix = "a monitor runs, so what it sees counts and not --observed: " + fix
+    elif not runs:
+        fix = (
+            "no monitor runs that could see it: `levaithan start`, or --observed TEXT says what you looked at yourself"
+        )
+    raise steps.StepRefused(steps.not_quiet(incident, needed_s), fix=fix)
 
 
 def made(action: str, incident_id: str, **body: Any) -> dict[str, Any]:

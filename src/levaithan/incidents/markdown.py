@@ -50,7 +50,11 @@ def escape(text: str, longest: int = 1500) -> str:
 def render(incident: Incident, draft: Draft, evidence: Evidence | None = None, *, origin: str) -> str:
     """The postmortem of `incident` as Markdown; what the draft has nothing of is a blank with its question."""
     lines = [f"# Postmortem of {incident.id}: {escape(incident.title, 200)}", ""]
-    lines += [f"> **{MARK}**: {escape(origin)}. Blameless: roles and agent types, no names.", ""]
+    lines += [
+        f"> **{MARK}**: {escape(origin)}. Blameless: write roles and agent types; names that the "
+        "records hold may stand in it, take them out.",
+        "",
+    ]
     lines += ["| | |", "|---|---|"]
     lines += [f"| {name} | {escape(str(value), 500)} |" for name, value in _facts(incident) if value]
     for name in SECTIONS:

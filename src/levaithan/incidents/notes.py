@@ -50,13 +50,20 @@ def elsewhere(ledger: Answers, place: Place) -> tuple[list[dict[str, Any]], Plac
     return steps, found[-1][0] if found else place
 
 
+_MOST_SHOWN = 10
+"""Incidents that an ambiguous beginning of an id lists."""
+
+
 def named(known: Book, name: str) -> Incident:
     """The incident that a person names: its id, or a beginning of it that no other has. Raises NotFound."""
     if name in known.incidents:
         return known.incidents[name]
     bare = name.removeprefix("inc-")
-    alike = [one for one in known.incidents.values() if len(bare) >= 3 and one.id.removeprefix("inc-").startswith(bare)]
+    alike = [one for one in known.incidents.values() if bare and one.id.removeprefix("inc-").startswith(bare)]
     if len(alike) == 1:
         return alike[0]
-    fix = "`levaithan incident list --all` shows all" if not alike else "give more of its id"
-    raise NotFound(what="incident" if not alike else "single incident", name=name, fix=fix)
+    if not alike:
+        raise NotFound(what="incident", name=name, fix="`levaithan incident list --all` shows all")
+    shown = ", ".join(sorted(one.id for one in alike)[:_MOST_SHOWN])
+    more = f" and {len(alike) - _MOST_SHOWN} more" if len(alike) > _MOST_SHOWN else ""
+    raise NotFound(what="single incident", name=name, fix=f"give more of its id: {shown}{more}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from levaithan.errors import LevaithanError
-from levaithan.incidents import fields, owed
+from levaithan.incidents import fields, owed, timers
 from levaithan.incidents.incident import (
     ACKNOWLEDGED,
     ACTIVE,
@@ -153,17 +153,18 @@ def _resolve(incident: Incident, record: dict[str, Any], _known: object, _people
         return Refusal(f"Nobody has acknowledged {incident.id}.", _out(incident))
     if not by_hand and owed.reasons(incident):
         return Refusal(f"{incident.id} owes a review: a person resolves it.", _out(incident))
+    observed = by_hand and bool(fields.text(record.get("observed"), 4000))
+    if not quiet(incident) and not observed:
+        return Refusal(
+            not_quiet(incident, timers.quiet_needed_s(incident.for_s)),
+            "wait until `levaithan incident show` says that it is quiet; where no monitor runs, --observed TEXT says "
+            "what you looked at yourself",
+        )
     checked = record.get("verification")
     if type(checked) is not dict or checked.get("result") != "pass" or not fields.text(checked.get("check")):
         return Refusal(
             "The check that shows that it is fixed has not passed.",
             "name one that passes: --check NAME; `levaithan doctor` lists them",
-        )
-    if not quiet(incident) and not (by_hand and fields.text(record.get("observed"), 4000)):
-        return Refusal(
-            f"The detector of {incident.id} has not been quiet for long enough ({incident.quiet_s / 60:.0f} min).",
-            "wait until `levaithan incident show` says that it is quiet; where no monitor runs, --observed TEXT says "
-            "what you looked at yourself",
         )
     if by_hand and owed.reasons(incident) and not fields.text(record.get("regression"), 1000):
         return Refusal(
@@ -176,6 +177,15 @@ def _resolve(incident: Incident, record: dict[str, Any], _known: object, _people
 def quiet(incident: Incident) -> bool:
     """Whether its detector has been quiet for long enough. One opened by hand that no detector ever saw is."""
     return incident.quiet or (incident.opened_by != MONITOR and not incident.firing and not incident.signals)
+
+
+def not_quiet(incident: Incident, needed_s: float) -> str:
+    """Why its detector does not count as quiet, in a sentence; needed_s: how long it must be."""
+    if incident.firing:
+        return f"The detector of {incident.id} still fires."
+    left_s = max(1.0, needed_s - incident.quiet_s)
+    left = f"{left_s / 60:.0f} min are" if left_s >= 90 else f"{left_s:.0f} s are"
+    return f"The detector of {incident.id} has not been quiet for long enough: {left} left of {needed_s / 60:.0f} min."
 
 
 def _review(incident: Incident, record: dict[str, Any], _known: object, people: Collection[str]) -> Refusal | None:

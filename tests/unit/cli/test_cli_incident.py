@@ -71,6 +71,11 @@ def test_a_whole_life_by_the_one_next_command(opened: Any) -> None:
     report.write_text(filled())
     assert cli.rows("incident", "postmortem", one, str(report))[0]["next"] == "levaithan incident review inc-0123456789"
     assert cli.rows("incident", "review", one)[0]["state"] == "reviewed"
+    for words, why in ((("--done", "7"), "no action item 7; they are numbered 1 to 2"), (("--done", "0"), "item 0")):
+        assert why in cli("incident", "close", one, *words, code=2).stderr
+        assert why in cli("incident", "note", one, "x", *words, code=2).stderr
+    assert "no action item 9" in cli("incident", "close", one, "--accept", "9=2100-01-31", code=2).stderr
+    assert "that day is over" in cli("incident", "close", one, "--accept", "2=2020-01-31", code=2).stderr
     refused = cli("incident", "close", one, "--done", "1", code=1).stderr
     assert "neither done nor accepted: 2" in refused
     (row,) = cli.rows("incident", "close", one, "--done", "1", "--accept", "2=2100-01-31")
@@ -129,9 +134,14 @@ def test_a_step_out_of_turn_is_refused_with_the_way_out(
 def test_it_is_not_resolved_while_its_detector_fires_or_a_check_fails(opened: Any) -> None:
     opened("incident", "ack", "0123")
     words = ("incident", "resolve", "0123", "--fix", "x", "--regression", "y")
-    assert "has not passed" in opened(*words, code=1).stderr
-    assert "There is no check 'nonsense'" in opened(*words, "--check", "nonsense", code=2).stderr
+    for check in ((), ("--check", "detector"), ("--check", "halts")):
+        refused = opened(*words, *check, code=1).stderr
+        assert "still fires" in refused and "no monitor runs" in refused
+    monitor(opened, "signal", firing={}, signals=3, quiet_s=600.0, quiet_since_s=1.0)
+    refused = opened(*words, code=1).stderr
+    assert "has not been quiet for long enough: 20 min are left of 30 min" in refused
     quiet(opened)
+    assert "There is no check 'nonsense'" in opened(*words, "--check", "nonsense", code=2).stderr
     assert "regression" in opened("incident", "resolve", "0123", "--fix", "x", code=1).stderr
     failing = opened(*words, "--check", "service", code=1).stderr
     assert "has not passed" in failing
@@ -242,3 +252,45 @@ def test_what_is_not_over_is_opened_again(opened: Any) -> None:
     opened("incident", "ack", "0123")
     opened("incident", "mitigate", "0123", "--measure", "x")
     assert opened.rows("incident", "reopen", "0123", "--why", "it is back")[0]["state"] == "reopened"
+
+
+@pytest.mark.parametrize(
+    ("running", "observed", "firing", "words"),
+    [
+        (True, True, {"evaluator/P1": 1.0}, "a monitor runs"), (True, True, {}, "a monitor runs"),
+        (True, False, {"evaluator/P1": 1.0}, "wait"), (False, False, {}, "--observed"), (False, True, {}, ""),
+        (False, True, {"evaluator/P1": 1.0}, ""),
+    ],
+)  # fmt: skip
+def test_what_a_person_observed_counts_only_where_no_monitor_runs(
+    monkeypatch: pytest.MonkeyPatch, running: bool, observed: bool, firing: dict[str, float], words: str
+) -> None:
+    from types import SimpleNamespace
+
+    from levaithan.cli import incident_steps, reading
+    from levaithan.incidents.incident import Incident
+    from levaithan.incidents.steps import StepRefused
+
+    answer = {"monitor": {"child": 7}} if running else None
+    monkeypatch.setattr(reading, "ask_service", lambda *_asked: answer)
+    settings = SimpleNamespace(incident_quiet_s=600.0)
+    monkeypatch.setattr(incident_steps, "STATE", SimpleNamespace(home=lambda: None, settings=lambda: settings))
+    one = Incident(id="inc-1", state="mitigated", signals=2, firing=firing, quiet_s=0.0 if firing else 540.0)
+    if not words:
+        incident_steps.must_be_quiet(one, observed=observed)
+        return
+    with pytest.raises(StepRefused) as refused:
+        incident_steps.must_be_quiet(one, observed=observed)
+    said = refused.value
+    assert words in said.fix and ("still fires" if firing else "60 s are left of 10 min") in said.message
+
+
+def test_an_id_may_be_as_short_as_it_is_the_only_one_and_the_others_are_listed(opened: Any) -> None:
+    monitor(opened, "open", "inc-e9aa000000", title="one", severity="P2")
+    assert opened.rows("incident", "show", "inc-e")[0]["id"] == "inc-e9aa000000"
+    assert opened.rows("incident", "show", "e9")[0]["id"] == "inc-e9aa000000"
+    monitor(opened, "open", "inc-e9bb000000", title="two", severity="P2")
+    refused = opened("incident", "show", "inc-e9", code=1).stderr
+    assert "inc-e9aa000000, inc-e9bb000000" in refused and "inc-0123456789" not in refused
+    assert opened.rows("incident", "show", "e9b")[0]["id"] == "inc-e9bb000000"
+    assert "incident list --all" in opened("incident", "show", "inc-f", code=1).stderr

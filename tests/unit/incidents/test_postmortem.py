@@ -11,6 +11,7 @@ from tests.support.incident_stage import Stage
 from levaithan.incidents import draft, markdown, offline
 from levaithan.incidents.draft import Claim, Draft
 from levaithan.incidents.evidence import Evidence
+from levaithan.incidents.incident import Incident
 
 HOSTILE = [
     "# a heading", "| a | table |", "<script>alert(1)</script>", "[a link](http://evil.example/x)", "![i](x)", "`code`",
@@ -128,3 +129,10 @@ def test_a_draft_lies_ready_when_the_incident_opens(tmp_path: Any) -> None:
     assert (tmp_path / "logs" / "incidents" / f"{incident.id}.md").stat().st_mode & 0o777 == 0o600
     with open(path) as file:
         assert "draft, not reviewed" in file.read()
+
+
+def test_the_banner_promises_nothing_about_names_that_a_draft_may_hold() -> None:
+    empty = draft.Draft(**{name: [] for name in draft.Draft.model_fields})
+    one = Incident(id="inc-1", title="Ann's disk is full", measure="Ann freed it")
+    banner = next(line for line in markdown.render(one, empty, origin="x").splitlines() if line.startswith(">"))
+    assert "no names" not in banner and "take them out" in banner
