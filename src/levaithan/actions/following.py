@@ -73,8 +73,8 @@ class Following:
             self.take_back(action, run, by=MONITOR, why="its time is over", phase="expired")
 
     def _gone(self, action: Action, run: Run) -> bool:
-        """Whether somebody took away what the run had set, which ends it. Seen at two ticks in a row: who undoes the run
-        itself takes it away first, and writes that down a moment later."""
+        """Whether somebody took away what the run had set, which ends it. Seen at two ticks in a row: who undoes the
+        run itself takes it away first, and writes that down a moment later."""
         look = action.gone
         if look is None or run.phase == "intent" or not attempt(lambda: look(self._runner.world, run))[0]:
             self._missing.discard(run.id)

@@ -203,9 +203,10 @@ class Notifier:
 
 def digest(lines: list[str], missing: int, day: str) -> Message:
     """The daily digest of what can wait a day."""
-    more = [f"{missing} more are not shown"] if missing else []
+    count, more = len(lines) + missing, [f"{missing} more are not shown"] if missing else []
     return Message(
         id=f"digest:{day}", fingerprint="digest", incident="", severity="P3", level=0, news=f"digest:{day}",
-        happened=f"{len(lines) + missing} minor troubles since the last digest", bad="P3, minor: look within the day",
+        happened=f"{count} minor trouble{'' if count == 1 else 's'} since the last digest",
+        bad="P3, minor: look within the day",
         done=[*lines[-20:], *more], further="look at them", command="levaithan incident list --severity P3",
     )  # fmt: skip

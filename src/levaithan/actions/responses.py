@@ -88,7 +88,7 @@ CRITICAL: dict[str, tuple[Step, ...]] = {
     "GuardMissing": (Step("emergency_stop", _project),),
     "DiskFull": (Step("degrade", _nothing),),
 }
-"""Alert of a P0 -> what is done; people only for any other. BudgetSpentAll is not here: the gate holds budgets itself."""
+"""Alert of a P0 -> what is done; people only for any other (BudgetSpentAll: the gate holds budgets itself)."""
 REMEDIES: dict[str, tuple[Step, ...]] = {
     "StoreDown": (Step("circuit_break_store", _store),),
     "StoreFarBehind": (Step("restart_projector", _nothing),),

@@ -9,7 +9,7 @@ import typer
 
 from levaithan.cli import noted, options, output, person
 from levaithan.cli.state import STATE
-from levaithan.errors import FAILED, LevaithanError, NotFound, UsageProblem
+from levaithan.errors import FAILED, LevaithanError, NotConfigured, NotFound, UsageProblem
 
 if TYPE_CHECKING:
     from levaithan.actions.action import Run
@@ -119,13 +119,15 @@ def alert(
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Send a test message through every channel of the settings; exit 1 when one does not take it."""
+    """Send a test message through every channel of the settings; exit 1 when one takes it not, 4 when none is set."""
     from levaithan.actions import channels
     from levaithan.actions.message import test_message
     from levaithan.actions.notify import Notifier
 
     notifier = Notifier(STATE.home(), STATE.settings(), lambda _kind, _body: None)
     urls = notifier.urls(2)
+    if not urls:
+        raise NotConfigured("Nobody is told: no URL is set.", fix=_SET_URLS)
     rows: list[dict[str, Any]] = []
     for url in urls:
         why = "" if dry_run else channels.send(url, test_message(person.name()))
@@ -135,10 +137,13 @@ def alert(
     problem = (
         LevaithanError(f"Not taken by: {', '.join(failed)}.", fix="see that URL in the settings") if failed else None
     )
-    output.emit(rows, ["channel", "status", "why"], output.pick(None, json), problem=problem, nothing=_NOBODY)
+    output.emit(rows, ["channel", "status", "why"], output.pick(None, json), problem=problem)
 
 
-_NOBODY = "nobody is told: set LEVAITHAN_NOTIFY_URLS_FILE (docs/how-to/actions.md)"
+_SET_URLS = (
+    "put apprise URLs into a file that only you can read, set LEVAITHAN_NOTIFY_URLS_FILE to its path in .env, "
+    "then `levaithan restart` (docs/how-to/actions.md)"
+)
 
 
 @app.command()

@@ -63,6 +63,8 @@ def set_(
     from levaithan.cli.times import span
     from levaithan.hot import restraints
 
+    if kind == "throttle" and per_minute <= 0:
+        raise UsageProblem("A throttle needs its rate.", fix="give --per-minute N: so many calls a minute pass")
     if scope == "project" and target is None:
         target = os.curdir
     lasts = span(expires, "--expires").total_seconds() if expires else None

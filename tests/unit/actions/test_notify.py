@@ -100,7 +100,7 @@ def test_a_place_that_is_none_is_left_out(place: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "target", "command"),
     [
-        ("throttle_session", {"session": "s1"}, "throttle_session --session s1 --incident i1 --reason 'as a-1 proposed'"),
+        ("throttle_session", {"session": "s1"}, "throttle_session --session s1 --incident i1 --reason 'as a-1 "),
         ("emergency_stop", {"all": ""}, "emergency_stop --everything --incident i1"),
         ("block_tool", {"project": "/srv/my shop", "tool": "Bash"}, "block_tool --project '/srv/my shop' --tool Bash"),
     ],
@@ -398,6 +398,20 @@ def test_the_command_tries_every_channel_and_says_which_failed(tmp_path: Path) -
         told = json.loads(done.stdout)
         assert done.returncode == 1 and [row["status"] for row in told["rows"]] == ["failed", "taken"]
         assert len(one.taken) == 1 and "a test message" in one.taken[0]["title"]
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_test_message_with_no_url_set_says_what_to_set(tmp_path: Path, more: tuple[str, ...]) -> None:
+    root = homes.make_home(tmp_path / "home", native=False)
+    done = homes.cli(root, "action", "alert", *more, check=False)
+    assert done.returncode == 4 and "LEVAITHAN_NOTIFY_URLS_FILE" in done.stderr
+
+
+def test_a_digest_counts_as_people_do() -> None:
+    from levaithan.actions.notify import digest
+
+    assert digest(["a"], 0, "2026-01-01").happened.startswith("1 minor trouble since")
+    assert digest(["a"], 1, "2026-01-01").happened.startswith("2 minor troubles since")
 
 
 def test_reading_commands_load_no_sender(tmp_path: Path) -> None:

@@ -196,3 +196,10 @@ def test_an_agent_may_not_do_that_in_a_persons_place(root: str, words: str) -> N
         homes.oneshot(root, "PreToolUse"), input=json.dumps(call).encode(), capture_output=True, check=False, timeout=30
     )
     assert b"self.switch-off" in done.stdout
+
+
+def test_a_throttle_without_its_rate_says_what_to_give(root: str) -> None:
+    words = ("restraint", "set", "throttle", "--scope", "all", "--reason", "x")
+    done = homes.cli(root, *words, check=False)
+    assert done.returncode == 2 and "--per-minute N" in done.stderr
+    assert homes.rows(root, "restraint", "list") == []
