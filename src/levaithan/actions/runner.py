@@ -110,8 +110,10 @@ class Runner:
     def _was_told(self, incident: str) -> bool:
         """Whether people were told of it, or what tells them is in the outbox. That something was done is no proof: a
         monitor may end between the two."""
-        waiting = Outbox(self.world.home).waiting()
-        return incident in self._told or any(incident == (one.get("message") or {}).get("incident") for one in waiting)
+        if incident in self._told:
+            return True
+        messages = [one.get("message") for one in Outbox(self.world.home).waiting()]
+        return any(type(one) is dict and one.get("incident") == incident for one in messages)
 
     def _answer(self, change: Any, now_s: float) -> list[Run]:
         incident, done = change.incident, []

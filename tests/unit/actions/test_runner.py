@@ -424,6 +424,16 @@ def test_a_restart_tells_again_only_what_nobody_was_told(place: Any) -> None:
     assert again.load(json.loads(json.dumps(runner.dump()))) and list(again._told) == ["told"]
 
 
+@pytest.mark.parametrize("waiting", [5, [5], [{}], [{"message": 5}], [{"message": {}}], "x"])
+def test_a_damaged_outbox_keeps_nobody_from_being_told(place: Any, waiting: Any) -> None:
+    from pathlib import Path
+
+    Path(place.home.state).mkdir(exist_ok=True)
+    Path(place.home.state, "outbox.json").write_text(json.dumps({"waiting": waiting}))
+    place.opened(place.runner(), place.incident("P2", "meta", "ScrapeDown"), "standing")
+    assert len(place.told) == 1
+
+
 # --- crashes, clocks, restarts ---------------------------------------------------------------------------------------
 
 
