@@ -64,7 +64,7 @@ def run_(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.", metavar="TEXT")],
     session: Annotated[str | None, typer.Option("--session", help="The session's id.", metavar="ID")] = None,
     agent: Annotated[str | None, typer.Option("--agent", help="The agent's id or type.", metavar="ID")] = None,
-    project: options.Project = None,
+    project: options.OfProject = None,
     every: Annotated[bool, typer.Option("--everything", help="All sessions of the home.")] = False,
     store: Annotated[str | None, typer.Option("--store", help="The store.", metavar="NAME")] = None,
     tool: Annotated[str | None, typer.Option("--tool", help="The tool.", metavar="NAME")] = None,

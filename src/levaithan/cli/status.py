@@ -113,6 +113,10 @@ def _sharing(told: dict[str, Any]) -> Iterator[Row]:
         yield row("sharing", "warn", words, "levaithan store check counters", **told)
 
 
+def _messages(count: int) -> str:
+    return f"{count} message{' was' if count == 1 else 's were'}"
+
+
 def _journal(home: Home) -> Iterator[Row]:
     from levaithan.hot import gap
     from levaithan.install import checks_record
@@ -228,11 +232,11 @@ def _notifications(home: Home) -> Iterator[Row]:
     outbox, fallen = Outbox(home), fallback.last(home)
     waiting, lost = outbox.waiting(), outbox.lost
     if fallen:
-        words = f"{len(fallen)} messages were taken by no channel, the last: {fallen[-1].get('title')}"
+        words = f"{_messages(len(fallen))} taken by no channel, the last: {fallen[-1].get('title')}"
         bad = any(one.get("severity") in ("P0", "P1") for one in fallen)
         yield row("notifications", "fail" if bad else "warn", words, "levaithan action seen", fallen=len(fallen))
     if lost:
-        yield row("notifications", "warn", f"{lost} messages were one too many", "levaithan incident list", lost=lost)
+        yield row("notifications", "warn", f"{_messages(lost)} one too many", "levaithan incident list", lost=lost)
     if waiting:
         yield row("notifications", "warn", f"{len(waiting)} wait to be sent", "levaithan action alert")
     elif not fallen:
