@@ -58,7 +58,8 @@ def test_a_budget_ends_a_session(stage: Stage, api: MessagesApiImitation) -> Non
         Turn([bash("toolu_e2e_warned", "echo w > w.txt")], output_tokens=half // 2),
         Turn([bash("toolu_e2e_used_up", "echo b > b.txt")], output_tokens=2 * half),
         Turn([bash("toolu_e2e_refused", "echo c > c.txt")], output_tokens=4 * half),
-        Turn([bash("toolu_e2e_never", "echo d > d.txt")], output_tokens=half),
+        Turn([bash("toolu_e2e_late", "echo d > d.txt")], output_tokens=half),
+        Turn([bash("toolu_e2e_never", "echo e > e.txt")], output_tokens=half),
         [say("more")],
     )
     with homes.serving(stage.root):
@@ -67,10 +68,12 @@ def test_a_budget_ends_a_session(stage: Stage, api: MessagesApiImitation) -> Non
         audit = {row["tool_use_id"]: row for row in stage.audit(ran.session) if row["event"] == "PreToolUse"}
         homes.cli(stage.root, "budget", "show")
 
-    assert [(stage.project / f"{name}.txt").exists() for name in "awbcd"] == [True, True, False, False, False]
+    assert [(stage.project / f"{name}.txt").exists() for name in "awbcde"] == [True, True, *[False] * 4]
     assert "$1.50 spent" in audit["toolu_e2e_used_up"]["reason"]
-    said = [(audit[one]["decision"], audit[one]["rule"]) for one in ("toolu_e2e_used_up", "toolu_e2e_refused")]
-    assert said == [("deny", "budget.session"), ("halt", "budget.session")]
+    held = [audit[one] for one in ("toolu_e2e_used_up", "toolu_e2e_refused", "toolu_e2e_late") if one in audit]
+    assert {row["rule"] for row in held} == {"budget.session"}
+    late = len(held) == 3  # on a busy machine the client may write down a call later than the hook waits
+    assert [row["decision"] for row in held] == ["deny", *(["deny"] if late else []), "halt"]
     assert "toolu_e2e_never" not in audit, "a halt ends the loop"
     assert any("budget is nearly used up" in asked.texts() for asked in api.of("spend")), "the model was warned"
 
