@@ -1,7 +1,8 @@
 """The five detections from end to end: a fault is put in, an incident stands within 15 s of the rule's window with the
 severity that it should have, the action has run, people are told; the fault is taken away, and it resolves.
 
-Each by the monitor's own evaluation, and through a real Prometheus and Alertmanager: both must say the same.
+Here by the monitor's own evaluation; test_detections_prometheus has the same through real servers of Prometheus'
+project: both must say the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support import calls, homes, promql
+from tests.support import calls, homes
 from tests.support.watched import Watched, prometheus_watches, watched
 
 if TYPE_CHECKING:
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
     OwnServer = Callable[..., Server]
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
-WAYS = ("evaluator", "prometheus")
 FIXED = ("--fix", "what was put in is taken out", "--regression", "tests/faults/test_detections.py")
+
+
+@pytest.fixture
+def way() -> str:
+    """Who evaluates the rules."""
+    return "evaluator"
 
 
 @contextlib.contextmanager
@@ -37,7 +43,6 @@ def watching(way: str, folder: Path, own_server: OwnServer) -> Iterator[Watched]
                 yield one
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_hook_that_fails(way: str, tmp_path: Path, own_server: OwnServer) -> None:
     with watching(way, tmp_path, own_server) as one:
         mend = one.failing_hook()
@@ -61,7 +66,6 @@ def test_a_hook_that_fails(way: str, tmp_path: Path, own_server: OwnServer) -> N
         one.incident("GateFailing", "resolved")
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_budget_that_is_passed(way: str, tmp_path: Path, own_server: OwnServer) -> None:
     project = tmp_path / "project"
     project.mkdir()
@@ -81,7 +85,6 @@ def test_a_budget_that_is_passed(way: str, tmp_path: Path, own_server: OwnServer
         )
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_lease_storm(way: str, tmp_path: Path, own_server: OwnServer) -> None:
     project = tmp_path / "project"
     project.mkdir()
@@ -94,7 +97,6 @@ def test_a_lease_storm(way: str, tmp_path: Path, own_server: OwnServer) -> None:
         assert resolved["resolved_at"] > resolved["detected_at"]
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_slow_store(way: str, tmp_path: Path, own_server: OwnServer) -> None:
     with watching(way, tmp_path, own_server) as one:
         mend = one.slow_store()
@@ -106,7 +108,6 @@ def test_a_slow_store(way: str, tmp_path: Path, own_server: OwnServer) -> None:
         one.incident("StoreBehind", "resolved", store="ledger", within_s=60)
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_burst_of_denied_commands(way: str, tmp_path: Path, own_server: OwnServer) -> None:
     with watching(way, tmp_path, own_server) as one:
         one.denied_burst()
@@ -116,16 +117,3 @@ def test_a_burst_of_denied_commands(way: str, tmp_path: Path, own_server: OwnSer
         one.told("P1", "quarantine_session", f"levaithan incident ack {incident['id']}")
         assert one.send(calls.tool_call("touch x", session_id="s-burst")).denied, "it may only read"
         assert not one.send(calls.tool_call("touch x", session_id="s-other")).denied
-
-
-def test_both_at_once_are_one_incident(tmp_path: Path, own_server: OwnServer) -> None:
-    with watched(tmp_path) as one:
-        one.send(calls.tool_call(session_id="s-begin"))
-        with prometheus_watches(one, own_server, tmp_path) as (server, _):
-            mend = one.slow_store()
-            one.incident("StoreBehind", store="ledger", within_s=25)
-            fires = 'ALERTS{alertname="StoreBehind", store="ledger", alertstate="firing"}'
-            promql.awaited(server.url(), fires)
-            homes.until(lambda: one.heard("StoreBehind") >= {"evaluator/P2", "alertmanager/P2"}, 30, 0.5)
-            mend()
-            one.incident("StoreBehind", "resolved", store="ledger", within_s=60)
