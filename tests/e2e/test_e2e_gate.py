@@ -68,12 +68,15 @@ def test_a_budget_ends_a_session(stage: Stage, api: MessagesApiImitation) -> Non
         audit = {row["tool_use_id"]: row for row in stage.audit(ran.session) if row["event"] == "PreToolUse"}
         homes.cli(stage.root, "budget", "show")
 
-    assert [(stage.project / f"{name}.txt").exists() for name in "awbcde"] == [True, True, *[False] * 4]
-    assert "$1.50 spent" in audit["toolu_e2e_used_up"]["reason"]
     held = [audit[one] for one in ("toolu_e2e_used_up", "toolu_e2e_refused", "toolu_e2e_late") if one in audit]
-    assert {row["rule"] for row in held} == {"budget.session"}
-    late = len(held) == 3  # on a busy machine the client may write down a call later than the hook waits
-    assert [row["decision"] for row in held] == ["deny", *(["deny"] if late else []), "halt"]
+    decisions = [row["decision"] for row in held]
+    # The client may write a call down later than the hook waits: then one decision is a call late, never two.
+    assert decisions in (["deny", "halt"], ["deny", "deny", "halt"], ["allow", "deny", "halt"])
+    late = decisions[0] == "allow"
+    assert [(stage.project / f"{name}.txt").exists() for name in "awbcde"] == [True, True, late, False, False, False]
+    refused = held[late:]
+    assert {row["rule"] for row in refused} == {"budget.session"}
+    assert "$1.50 spent" in refused[0]["reason"]
     assert "toolu_e2e_never" not in audit, "a halt ends the loop"
     assert any("budget is nearly used up" in asked.texts() for asked in api.of("spend")), "the model was warned"
 
