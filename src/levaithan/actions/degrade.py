@@ -31,7 +31,7 @@ def do(world: World, run: Run) -> dict[str, Any]:
 def check(world: World, run: Run) -> bool | None:
     """Whether the rung is that one or a lower one, and the readings are back within their objectives."""
     if int(modes.look(world.home)["level"]) < int(run.facts.get("level") or 0):
-        return True if not readings.outside(world.readings()) else False  # noqa: SIM210 - it is up again: was it well?
+        return not readings.outside(world.readings())  # it is up again: was it well?
     return None if readings.outside(world.readings()) else True
 
 
