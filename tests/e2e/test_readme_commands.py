@@ -87,7 +87,7 @@ def test_the_first_command_sets_up_and_shows_the_main_job(newcomer: Newcomer) ->
     assert not (newcomer.home / ".claude").exists(), "nor whatever else this person does"
     assert newcomer.run("./setup.sh").stderr == "there is nothing to do: this home is set up\n"
     verdict = newcomer.run("./system-cli.sh", "journal", "verify").stdout.split()
-    assert verdict[:2] == ["verdict", "whole:"], "with a first checkpoint already or not: the table is as wide as its rows need"
+    assert verdict[:2] == ["verdict", "whole:"], "however wide the table, which a first checkpoint widens"
     newcomer.run("./system-cli.sh", "status")
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from levaithan.service import turns
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -81,6 +83,7 @@ class Child:
 
     async def _stay(self, child: asyncio.subprocess.Process) -> None:
         self.pid = child.pid
+        self._settle(child.pid)
         said: deque[str] = deque(maxlen=_LINES)
         listening = asyncio.ensure_future(self._listen(child, said))
         try:
@@ -94,6 +97,10 @@ class Child:
         finally:
             self.pid = None
             listening.cancel()
+
+    def _settle(self, pid: int) -> None:
+        """Its turns are not ours: nobody waits for its answers."""
+        turns.usual(pid)
 
     async def _listen(self, child: asyncio.subprocess.Process, said: deque[str]) -> None:
         """What it says on stderr goes to the log."""

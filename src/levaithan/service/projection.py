@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from levaithan.service import turns
 from levaithan.service.child import Child
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ class Projection(Child):
 
     def __init__(self, home: Home, say: Callable[..., None]) -> None:
         super().__init__("projector", home, say)
+
+    def _settle(self, pid: int) -> None:
+        turns.background(pid)
 
     def stores(self) -> dict[str, dict[str, Any]]:
         """A row a store: seq, segment, offset, state, lag_events, dead_letters, error."""

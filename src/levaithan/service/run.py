@@ -43,10 +43,12 @@ def _serve(home: Home, settings: Settings | None, instance: Instance, on_ready: 
 
     from levaithan.config import settings as settings_of  # noqa: PLC0415
     from levaithan.hot.paths import ensure_private  # noqa: PLC0415
+    from levaithan.service import turns  # noqa: PLC0415
     from levaithan.service.app import App  # noqa: PLC0415
 
     # A hook is one short connection: handing its descriptor to epoll through io_uring costs more than it saves.
     os.environ.setdefault("UV_USE_IO_URING", "0")
+    turns.short()  # before any thread: they inherit it
     chosen = settings or settings_of.load(home.root)
     for folder in (home.logs, home.state):
         with_folder(folder, ensure_private)
