@@ -213,6 +213,28 @@ def test_events_older_than_their_cursor_are_read_from_the_start(make: Any) -> No
     assert "from its start" in late.found[-1]
 
 
+@pytest.mark.parametrize("how", ["older", "empty"])
+def test_a_place_that_went_back_between_two_batches_is_not_written_over(make: Any, how: str) -> None:
+    """An index that is restored while batches follow one another: nobody reads the cursor in between."""
+    store, other = make(), make()
+    store.apply(batch(1, 5), cursor(6))
+    older = store.client.get(index=store.stream.cursors, id=JOURNAL).body["_source"]
+    store.apply(batch(6, 10), cursor(11))
+    if how == "older":
+        store.client.index(index=store.stream.cursors, id=JOURNAL, document=older)
+    else:
+        store.client.delete(index=store.stream.cursors, id=JOURNAL)
+    late = {"range": {"seq": {"gt": 6 if how == "older" else 0}}}
+    store.writer.remove(list(store.writer.every(late)))
+    with pytest.raises(StoreBusyError, match="restored from an older copy"):
+        store.apply(batch(11, 12), cursor(13))
+    back = store.cursor()
+    assert back == (cursor(6) if how == "older" else None)
+    store.apply(batch(6 if back else 1, 12), cursor(13))
+    assert len(stored(store)) == 12
+    assert other.cursor() == cursor(13)
+
+
 def test_a_schema_of_another_version(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from levaithan.stores import elastic_search, elastic_setup
 

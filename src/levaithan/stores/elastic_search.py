@@ -14,6 +14,7 @@ from levaithan.stores import elastic_health, elastic_link
 from levaithan.stores import elastic_queries as queries
 from levaithan.stores.edge import Edge
 from levaithan.stores.elastic_documents import DocumentError, document, fingerprint
+from levaithan.stores.elastic_place import Place
 from levaithan.stores.elastic_questions import Questions
 from levaithan.stores.elastic_setup import SCHEMA, Stream
 from levaithan.stores.elastic_writer import Writer
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 DOUBTED_US = 86_400_000_000
 """How young the last event that a cursor speaks of must be to be missed: what is older may be past `keep_days`."""
-_CURSOR = ("journal", "segment", "offset", "seq", "hash")
 
 
 class ElasticSearch(InPlace, Questions):
@@ -53,7 +53,7 @@ class ElasticSearch(InPlace, Questions):
         self._client: Any = None
         self._writer: Writer | None = None
         self._made = False
-        self._left_at: Cursor | None = None
+        self._place = Place(lambda: self.client, self.stream.cursors)
         self._doubted = False
         self._asked_s = 0.0
 
@@ -117,49 +117,30 @@ class ElasticSearch(InPlace, Questions):
         from an older copy than the cursor."""
         if not self.current():
             return None
-        found = self.call(self._stored_cursor)
-        if found is None:
-            self._left_at = None
+        before = self._place.left_at
+        cursor = self.call(lambda: self._place.read(self.journal))
+        if cursor is None:
             return None
-        cursor = Cursor(*(found[name] for name in _CURSOR))
-        if cursor != self._left_at:
+        if cursor != before:
             self.writer.forget()
-        self._left_at = cursor
-        if not self._doubted and self._missed(found):
+        if not self._doubted and self._missed(self._place.last):
             self.found.append("the server lacks the last event of its cursor: the journal is read from its start")
             return None
         self._doubted = True
         return cursor
 
-    def _stored_cursor(self) -> dict[str, Any] | None:
-        answer = self.client.options(ignore_status=404).get(index=self.stream.cursors, id=self._cursor_id())
-        source: dict[str, Any] | None = answer.body.get("_source")
-        return source
-
-    def _cursor_id(self) -> str:
-        return self.journal or "none"
-
-    def _missed(self, cursor: dict[str, Any]) -> bool:
-        """Whether the last event before a cursor is not there, and is too young to have been dropped."""
-        one = cursor.get("last_id")
-        if not one or cursor["last_us"] < time.time_ns() // 1000 - DOUBTED_US:
+    def _missed(self, last: dict[str, Any]) -> bool:
+        """Whether the last event before the cursor is not there, and is too young to have been dropped."""
+        if not last or last["last_us"] < time.time_ns() // 1000 - DOUBTED_US:
             return False
-        return not self.call(lambda: self.writer.there([one]))
-
-    def _set_cursor(self, cursor: Cursor, last: Doc | None) -> None:
-        document: dict[str, Any] = {name: getattr(cursor, name) for name in _CURSOR}
-        document["updated_us"] = time.time_ns() // 1000
-        if last is not None:
-            document |= {"last_id": last.id, "last_us": last.source["at_us"]}
-        self.client.index(index=self.stream.cursors, id=self._cursor_id(), document=document)
-        self._left_at = cursor
+        return not self.call(lambda: self.writer.there([last["last_id"]]))
 
     # Writing
 
     def apply(self, batch: Sequence[Delivery], cursor: Cursor) -> list[Rejected]:
         """See roles.Projected: in this order, not in one transaction."""
         rejected, last = self._put(batch, rewriting=True)
-        self.call(lambda: self._set_cursor(cursor, last))
+        self.call(lambda: self._place.write(cursor, last))
         self._keep_house()
         return rejected
 
@@ -209,10 +190,7 @@ class ElasticSearch(InPlace, Questions):
         self.letters.clear(self.journal)
 
     def _forget_cursor(self) -> None:
-        self.call(lambda: self.client.options(ignore_status=404).delete(
-            index=self.stream.cursors, id=self._cursor_id()
-        ))  # fmt: skip
-        self._left_at = None
+        self.call(lambda: self._place.forget(self.journal))
         self.writer.forget()
 
     def _remove(self, first: int | None) -> None:
