@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.ledger_records import START_US, cursor, delivery, event
 
+from levaithan.stores.roles import StoreBusyError
 from levaithan.stores.roles.memory import MARK, MemoryFilters
 
 SECOND = 1_000_000
@@ -233,7 +234,12 @@ def test_two_writers(memory_place: Any, memory: Any) -> None:
     def write(first: int) -> None:
         store = memory_place.open()
         for n in range(first, first + 20):
-            store.apply([delivery(prompt(n, f"number {n}"))], cursor(n + 1))
+            while True:
+                try:
+                    store.apply([delivery(prompt(n, f"number {n}"))], cursor(n + 1))
+                    break
+                except StoreBusyError:  # the other one, who is behind, moved the place: it is read again, as ever
+                    store.cursor()
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, (1, 11)))

@@ -232,6 +232,24 @@ def test_a_server_restored_from_an_older_copy_goes_back_with_its_cursor(
     compared(memory, story())
 
 
+@pytest.mark.parametrize("how", ["older", "empty"])
+def test_a_place_that_went_back_between_two_batches_is_not_written_over(
+    server: Imitation, memory: WeaviateMemory, how: str
+) -> None:
+    """Put back while batches follow one another: nobody reads the cursor in between."""
+    put(memory, story()[:3])
+    older = copy.deepcopy(server.objects)
+    put(memory, story()[:5])
+    server.objects = older
+    if how == "empty":
+        older[memory.names.cursors].clear()
+    with pytest.raises(StoreBusyError, match="restored from an older copy"):
+        put(memory, story()[5:])
+    assert memory.cursor() == (cursor(story()[2]["seq"]) if how == "older" else None)
+    put(memory, story()[3 if how == "older" else 0 :])
+    compared(memory, story())
+
+
 def test_forgetting_reaches_the_vectors_of_other_models(open_memory: Opener, memory: WeaviateMemory) -> None:
     mirrored = open_memory(Mirrored())
     mirrored.migrate()

@@ -1,4 +1,4 @@
-"""How far one journal is in the search on Elasticsearch: a document that is written over the one that was last seen only.
+"""How far one journal is in the search on Elasticsearch: a document that is written only over the one last seen.
 
 A server that was restored from an older copy may answer again within one call: its place is not written over then, for
 what lies between would be skipped.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import memory_facts, memory_ranking
 from levaithan.stores import weaviate_schema as schema
+from levaithan.stores.roles import Cursor
 from levaithan.stores.roles.memory import Remembered
 
 if TYPE_CHECKING:
@@ -85,6 +86,15 @@ def get(client: Any, names: Names, record: str) -> Remembered | None:
         if one is not None and one.properties["event"] == record:
             return _remembered(kind, one.properties, None)
     return None
+
+
+def place(client: Any, names: Names, journal: str) -> Cursor | None:
+    """How far `journal` was read."""
+    found = client.collections.use(names.cursors).query.fetch_object_by_id(schema.object_id(journal))
+    if found is None or found.properties["journal"] != journal:
+        return None
+    row = found.properties
+    return Cursor(journal, str(row["segment"]), int(row["offset"]), int(row["seq"]), str(row["hash"]))
 
 
 def kinds(client: Any, names: Names, filters: MemoryFilters | None) -> dict[str, int]:

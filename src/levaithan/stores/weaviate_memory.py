@@ -18,7 +18,7 @@ from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.edge import Edge
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
-from levaithan.stores.roles import MEMORY, Cursor, Rejected, StoreUnsupportedError
+from levaithan.stores.roles import MEMORY, Rejected, StoreBusyError, StoreUnsupportedError
 from levaithan.stores.roles.memory import MOST
 from levaithan.stores.weaviate_errors import translator
 from levaithan.stores.weaviate_link import Link
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from levaithan.stores.opening import Opening
-    from levaithan.stores.roles import DeadLetter, Delivery, Health
+    from levaithan.stores.roles import Cursor, DeadLetter, Delivery, Health
     from levaithan.stores.roles.memory import MemoryFilters, Remembered
 
 Answer = TypeVar("Answer")
@@ -53,6 +53,8 @@ class WeaviateMemory(InPlace):
         self.link = Link(opening)
         self.edge = Edge(MEMORY, opening.where, translator(opening), timeout_s=opening.timeout_s)
         self.letters = Letters(opening.state, MEMORY)
+        self._left_at: Cursor | None = None
+        """Where this object last saw its place, or left it."""
         self._swept: int | None = None
         self._rewriting = False
 
@@ -101,14 +103,11 @@ class WeaviateMemory(InPlace):
 
     def cursor(self) -> Cursor | None:
         """See roles.Projected."""
-        if not self.current():
-            return None
-        place = schema.object_id(self.journal)
-        found = self.ask(lambda client: client.collections.use(self.names.cursors).query.fetch_object_by_id(place))
-        if found is None or found.properties["journal"] != self.journal:
-            return None
-        row = found.properties
-        return Cursor(self.journal, str(row["segment"]), int(row["offset"]), int(row["seq"]), str(row["hash"]))
+        self._left_at = self._place() if self.current() else None
+        return self._left_at
+
+    def _place(self) -> Cursor | None:
+        return self.ask(lambda client: asking.place(client, self.names, self.journal))
 
     def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         """See roles.Projected."""
@@ -174,8 +173,20 @@ class WeaviateMemory(InPlace):
             rejected += [Rejected(by_id[one], why) for one, why in refused.items()]
         self.letters.note(batch, rejected)
         if cursor is not None:
-            self.ask(lambda client: writing.place(client, self.names, cursor))
+            self._move(cursor)
         return rejected
+
+    def _move(self, cursor: Cursor) -> None:
+        """Not over a place that went back: a server that was restored from an older copy since it was last seen, within
+        one call perhaps, would be skipped over what it lacks. Raises StoreBusyError then."""
+        left, found = self._left_at, self._place() if self._left_at else None
+        if left is not None and (found is None or found.seq < left.seq):
+            raise StoreBusyError(
+                store=MEMORY, reason="its place in the journal is before where it was left: it was restored from an "
+                "older copy", fix="nothing to do: the place is read again and it goes on from there",
+            )  # fmt: skip
+        self.ask(lambda client: writing.place(client, self.names, cursor))
+        self._left_at = cursor
 
     def _remembered_still(
         self, client: Any, memories: list[memory_facts.Memory], forgets: list[memory_facts.Forget]
@@ -208,7 +219,7 @@ class WeaviateMemory(InPlace):
         """See roles.Shared."""
         self.ask(lambda client: writing.unplace(client, self.names, self.journal))
         self.letters.clear(self.journal)
-        self._rewriting, self._swept = True, None
+        self._rewriting, self._swept, self._left_at = True, None, None
 
     def rewrite_end(self, last: int) -> None:
         """See roles.Shared."""
@@ -243,6 +254,7 @@ class WeaviateMemory(InPlace):
         self._remove_of_all(where, [*self.names.of_kind.values(), self.names.forgotten])
         self.ask(lambda client: writing.unplace(client, self.names, self.journal))
         self.letters.clear(self.journal)
+        self._left_at = None
 
     def check_version(self) -> None:
         """See roles.Projected. Another version has collections of its own."""
