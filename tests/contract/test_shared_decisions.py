@@ -252,6 +252,23 @@ def test_a_service_says_its_leases_again_and_learns_what_it_lost(machines: Machi
     assert here.free([mine], unless_us=0) == 1
 
 
+def test_a_server_restored_from_an_older_copy_gives_no_token_twice(machines: Machines) -> None:
+    one, two = machines.deciding("a"), machines.deciding("b")
+    link = machines.coordinating("c")
+    _, first = one.acquire(LEASE, ["/p/first"], 60 * SECOND, 0)
+    time.sleep(0.01)
+    copy = link.ask(lambda client: client.get(f"{link.prefix}fence"))
+    _, fences = one.acquire(LEASE, [f"/p/{n}" for n in range(5)], 60 * SECOND, 0)
+    for n in range(5):
+        _, more = one.acquire(LEASE | {"session": f"s{n}"}, [f"/q/{n}"], 60 * SECOND, 0)
+        fences |= more
+    one.free(fences)
+    link.ask(lambda client: client.set(f"{link.prefix}fence", copy))
+    time.sleep(0.01)
+    _, later = two.acquire(LEASE | {"session": "other"}, ["/p/0"], 60 * SECOND, 0)
+    assert later["/p/0"] > max(fences.values()) > first["/p/first"]
+
+
 # -- halts and heartbeats --
 
 

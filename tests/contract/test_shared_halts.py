@@ -234,6 +234,22 @@ def test_a_service_whose_halts_cannot_be_read_still_shares_all_else(services: tu
     assert log.read_text().count("halts of other machines are not taken") == 1
 
 
+def test_halts_are_looked_for_where_their_channel_is_refused(services: tuple[Any, list[str]]) -> None:
+    """Pub/sub makes it quick, the look each second makes it sure: without the channel a halt arrives all the same."""
+    server, roots = services
+    here, there = (paths.home_at(root) for root in roots)
+    until(lambda: all(sharing(root).get("machines") == 2 and sharing(root)["answering"] for root in roots))
+    reader = RedisCoordination(Opening("counters", "", "/nowhere", server.url(), timeout_s=2.0), "looking")
+    reader.ask(lambda link: link.execute_command("ACL", "SETUSER", "levaithan", "resetchannels"))
+    until(lambda: all("no permissions to access" in sharing(root)["error"].lower() for root in roots))
+    name = halts.set_halt(here, "session", "s-9", "stop", "ada").id
+    until(lambda: [one.id for one in halts.active(there)] == [name], 10.0)
+    time.sleep(1.5)
+    assert set(reader.beat()[1]) > {"looking"}, "and both are heard of"
+    assert all(sharing(root)["machines"] >= 2 for root in roots)
+    reader.close()
+
+
 def test_what_happens_on_both_is_in_one_live_stream(services: tuple[Any, list[str]]) -> None:
     from levaithan.stores.redis_counters import RedisCounters
 

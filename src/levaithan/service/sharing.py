@@ -22,7 +22,7 @@ from levaithan.service.shared_halts import SharedHalts
 from levaithan.service.shared_state import SharedLeases, SharedSums
 from levaithan.stores import relogin
 from levaithan.stores.registry import adapter, opening_of
-from levaithan.stores.roles import COUNTERS, StoreDownError
+from levaithan.stores.roles import COUNTERS, StoreAuthError, StoreDownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ class _Sharer(threading.Thread):
         """One turn: wait for news, then do what is due. Halts are told and taken in every mode."""
         off = modes.is_off(self._home, modes.SHARED_STATE)
         self.decisions.prober.pause(f"the mode is {modes.LOCAL_ONLY}: this machine decides by itself" if off else "")
-        news = self._others.listen(LISTEN_S)
+        news, deaf = self._heard()
         due = time.monotonic() - self._turned >= TURN_S or self._returned.is_set()
         if due or (not self._stuck and (news or self._halts.changed())):
             self._sync()
@@ -150,6 +150,16 @@ class _Sharer(threading.Thread):
             if again or time.monotonic() - self._summed >= SUMS_S:
                 self._summed = time.monotonic()
                 self._sums.tell(again=again)
+        if deaf is not None:
+            raise deaf
+
+    def _heard(self) -> tuple[bool, StoreAuthError | None]:
+        """(whether there is news of halts, why none can be heard). A user without the channel still looks each second:
+        that is said, and the emergency stop is not left to it."""
+        try:
+            return self._others.listen(LISTEN_S), None
+        except StoreAuthError as error:
+            return False, error
 
     def _sync(self) -> None:
         """Halts, here and elsewhere. A file of this home that cannot be read or written is said, and tried each second;

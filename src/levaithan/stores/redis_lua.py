@@ -2,8 +2,8 @@
 
 Windows are redis_pace_lua's. Budgets keep what each machine says it spent (a machine's own sum, set and never added to,
 so that saying it twice or after a loss is harmless) beside what is reserved; a lease is granted with a fencing token
-that only ever grows: a server that lost everything begins at the milliseconds since 2026, which no count of tokens
-overtakes.
+that only ever grows: each is at least the milliseconds since 2026, which no count of tokens overtakes, so that a server
+that lost everything, or was restored from an older copy, gives none twice.
 Texts between us are JSON; numbers that may pass 2^53 are none here (nano-USD up to nine million dollars).
 """
 
@@ -85,8 +85,7 @@ local function keep(path, lease, lasts_us)
 end
 local floor = math.floor(now / 1000) - 1767225600000
 local function fence(least)
-  local known = redis.call('GET', last)
-  local token = math.max(tonumber(known or floor) + 1, least or 0)
+  local token = math.max(tonumber(redis.call('GET', last) or 0) + 1, floor, least or 0)
   redis.call('SET', last, whole(token))
   return token
 end
