@@ -263,6 +263,32 @@ def test_a_reader_sees_a_whole_batch_or_nothing_of_it(ledger_place: Any, ledger:
             link.exec_driver_sql("DELETE FROM events")
 
 
+def test_what_is_stored_is_held_against_the_journal(ledger: Any) -> None:
+    opinions = [
+        {"hook": "policy_check", "ms": 0.4, "decision": "deny", "rule": "r.1", "reason": "a \\N ünï 漢字 '\";--"},
+        {"hook": "pace_check", "ms": 0.1},
+        {"hook": "lease_reserve", "ms": 0.1, "error": "no book"},
+    ]
+    records = [
+        event(1, decision="deny", rule="r.1", reason="r", hook="policy_check", hooks=opinions),
+        event(2, "UserPromptSubmit", tool_name=None, tool_use_id=None, payload={"prompt": "do it"}),
+        event(3, "Stop", tool_name=None, tool_use_id=None, duration_ms=None, project=None, machine=None),
+        event(4, decision="ask"), event(5, canary="c"),
+        {"seq": 7, "v": 1, "kind": "halt", "at": event(6)["at"], "by": "ada"},
+        {"seq": 8, "v": 1, "kind": "checkpoint", "at": event(7)["at"], "size": 7, "head": "f" * 64, "time": "x"},
+    ]  # fmt: skip
+    batch = [delivery(one) for one in records]
+    assert ledger.apply(batch, cursor(8)) == []
+    wanted = {one.seq: ledger.expected(one) for one in batch}
+    assert None not in wanted.values()
+    assert len(set(wanted.values())) == 7
+    assert ledger.fingerprints(1, 1 << 40) == wanted
+    assert ledger.fingerprints(3, 4).keys() == {3, 4}
+    opinions[0]["reason"] = "another"
+    assert ledger.expected(delivery(records[0])) != wanted[2]
+    assert ledger.expected(delivery(event(9, payload={"x": "a\0b"}))) is None, "a dead letter"
+
+
 def test_drop_all_leaves_an_empty_ledger(ledger: Any) -> None:
     ledger.apply([delivery(event(1, payload={"x": "\0"})), delivery(event(2))], cursor(3))
     ledger.drop_all()

@@ -120,9 +120,11 @@ def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], b
     for one in batch:
         wanted = store.expected(one)
         found = there.pop(one.seq, None)
-        if wanted is None:
-            if found is not None:
+        if wanted is None and found is not None:
+            wanted = _harmless(store, one)
+            if wanted is None:
                 done.count("extra", one.seq)
+        if wanted is None:
             continue
         waits = f"{one.segment}:{one.offset}" in dead
         done.journal += not waits

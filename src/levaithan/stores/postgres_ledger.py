@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 
-from levaithan.stores import postgres_health, postgres_migrate, postgres_prints, postgres_rewrite
+from levaithan.stores import ledger_prints, postgres_health, postgres_migrate, postgres_prints, postgres_rewrite
 from levaithan.stores.edge import Edge
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.postgres_errors import translator
@@ -129,7 +129,7 @@ class PostgresLedger(InPlace):
 
     def expected(self, delivery: Delivery) -> str | None:
         """See roles.Projected."""
-        return postgres_prints.expected(delivery)
+        return ledger_prints.expected(delivery)
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""

@@ -30,10 +30,12 @@ _PARTS = (
 _STRANDED = f"SELECT DISTINCT at_us / {_DAY_US} FROM {OTHER} LIMIT 1000"  # noqa: S608 - own words
 _SLOWEST = "SELECT min(newest_us) FROM machines WHERE last_us > %s"
 _OLD = {
-    "tool_calls": "coalesce(end_us, pre_us) < %s", "decisions": "at_us < %s", "prompts": "at_us < %s",
+    "tool_calls": "coalesce(end_us, pre_us) < %s", "decisions": "at_us >= 1420070400000000 AND at_us < %s",
+    "prompts": "at_us >= 1420070400000000 AND at_us < %s",
     "sessions": "last_us < %s", "agents": "last_us < %s",
 }  # fmt: skip
-"""What is derived from events goes with them. Sums, checkpoints and notes of the journal stay."""
+"""What is derived from events goes with them. Sums, checkpoints and notes of the journal stay, and so do opinions and
+prompts of before 2015, as their events do (levaithan_make_month has no month for them)."""
 
 
 def month_of(at_us: int) -> tuple[int, int]:

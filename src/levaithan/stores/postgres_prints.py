@@ -1,44 +1,25 @@
-"""Fingerprints of a PostgreSQL ledger's rows: by the server from what is stored, here from what a record says."""
+"""Fingerprints of a PostgreSQL ledger's records (ledger_prints), made by the server from what is stored."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any
+from levaithan.stores.ledger_prints import OPINIONS, PRINTED, PROMPT
 
-from levaithan.stores import rows
 
-if TYPE_CHECKING:
-    from levaithan.stores.roles import Delivery
+def _text(columns: tuple[str, ...]) -> str:
+    """The columns as one text."""
+    return f"array_to_string(ARRAY[{', '.join(f'{name}::text' for name in columns)}], chr(31), '\\N')"
 
-_PRINTED = {
-    "events": ("id", "seq", "hash", "at_us", "event", "session_id", "agent_id", "tool_name", "tool_use_id", "decision",
-               "rule", "reason", "hook", "duration_us", "project", "cwd", "machine", "canary", "body"),
-    "journal_notes": ("seq", "hash", "kind", "at_us", "body"),
-    "checkpoints": ("seq", "hash", "at_us", "size", "head", "key_id", "signature", "body"),
-}  # fmt: skip
-"""The columns that a fingerprint is made of: all that a record decides and a question shows."""
-_PLACES = {
-    "events": (0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 19, 20, 22, 23, 25),
-    "journal_notes": (1, 2, 3, 4, 5), "checkpoints": (1, 2, 3, 4, 5, 6, 7, 8),
-}  # fmt: skip
-"""Where these are in the rows that stores.rows makes; a test compares."""
+
+def _beside(table: str, columns: tuple[str, ...], order: str) -> str:
+    """The rows of `table` that an event has, each after a chr(30)."""
+    rows = f"string_agg(chr(30) || {_text(columns)}, '' ORDER BY {order})"
+    return f"coalesce((SELECT {rows} FROM {table} o WHERE o.event_id = e.id), '')"  # noqa: S608 - own words
+
+
+_AFTER = {"events": f" || {_beside('decisions', OPINIONS, 'position')} || {_beside('prompts', PROMPT, 'event_id')}"}
 SQL = " UNION ALL ".join(
-    f"SELECT seq, encode(sha256(convert_to(array_to_string(ARRAY[{', '.join(f'{name}::text' for name in columns)}], "  # noqa: S608 - own words
-    f"chr(31), '\\N'), 'UTF8')), 'hex') FROM {table} WHERE journal = :journal AND seq BETWEEN :first AND :last"
-    for table, columns in _PRINTED.items()
+    f"SELECT seq, encode(sha256(convert_to({_text(columns)}{_AFTER.get(table, '')}, 'UTF8')), 'hex') FROM {table} e "  # noqa: S608 - own words
+    "WHERE journal = :journal AND seq BETWEEN :first AND :last"
+    for table, columns in PRINTED.items()
 )
-"""seq and hash of the records :first to :last of :journal."""
-
-
-def expected(delivery: Delivery) -> str | None:
-    """The hash that SQL gives of this record's row; None for one that the ledger does not take."""
-    made, _ = rows.build([delivery], 1 << 62)
-    for table, some in (("events", made.events), ("journal_notes", made.notes), ("checkpoints", made.checkpoints)):
-        for row in some:
-            return _print(row, _PLACES[table])
-    return None
-
-
-def _print(row: tuple[Any, ...], places: tuple[int, ...]) -> str:
-    text = "\x1f".join("\\N" if row[place] is None else str(row[place]) for place in places)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+"""seq and fingerprint of the records :first to :last of :journal."""

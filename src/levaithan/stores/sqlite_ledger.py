@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,7 @@ if TYPE_CHECKING:
     from levaithan.stores.roles import Cursor, Delivery, Rejected
 
 
-_SEQ = "WHERE seq BETWEEN :first AND :last"
-_BODIES = " UNION ALL ".join(
-    f"SELECT seq, body FROM {table} {_SEQ}"  # noqa: S608 - own words
-    for table in ("events", "journal_notes", "checkpoints")
-)
+_SEQ = "seq BETWEEN :first AND :last"
 
 
 class SqliteLedger(SqliteStore):
@@ -101,14 +96,29 @@ class SqliteLedger(SqliteStore):
 
     def expected(self, delivery: Delivery) -> str | None:
         """See roles.Projected."""
-        return None if delivery.record is None else hashlib.sha256(delivery.body).hexdigest()
+        from levaithan.stores import ledger_prints  # noqa: PLC0415 - a read of the command line never needs it
+
+        return ledger_prints.expected(delivery)
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""
         if not self.current():
             return {}
-        found = self.rows(_BODIES, {"first": first, "last": last})
-        return {seq: hashlib.sha256(body.encode()).hexdigest() for seq, body in found}
+        from levaithan.stores import ledger_prints  # noqa: PLC0415 - see expected
+
+        span, beside = {"first": first, "last": last}, dict[int, list[tuple[Any, ...]]]()
+        for table, names in {"decisions": ledger_prints.OPINIONS, "prompts": ledger_prints.PROMPT}.items():
+            wanted = ", ".join(f"o.{name}" for name in names)
+            sql = f"SELECT e.seq, {wanted} FROM events e JOIN {table} o ON o.event_id = e.id WHERE e.{_SEQ} "  # noqa: S608 - own words
+            for number, *one in self.rows(sql + "ORDER BY 1, 2", span):
+                beside.setdefault(number, []).append(tuple(one))
+        found = {}
+        for table, columns in ledger_prints.PRINTED.items():
+            seq = columns.index("seq")
+            for row in self.rows(f"SELECT {', '.join(columns)} FROM {table} WHERE {_SEQ}", span):  # noqa: S608 - own words
+                more = beside.get(row[seq], ()) if table == "events" else ()
+                found[row[seq]] = ledger_prints.printed(row, more)
+        return found
 
     def migrate(self) -> None:
         """Make the schema, or bring it to this version. Raises SchemaTooNewError, StoreDamagedError, StoreBusyError.

@@ -70,6 +70,41 @@ def test_what_is_missing_altered_or_too_much_is_named(home: Home) -> None:
     assert done.stored == done.journal - 2
 
 
+FORGERIES = {
+    "UPDATE events SET decision = 'allow' WHERE seq = 50": 50,
+    "UPDATE events SET rule = 'another' WHERE seq = 50": 50,
+    "UPDATE events SET at_us = at_us + 1 WHERE seq = 7": 7,
+    "UPDATE events SET machine = NULL WHERE seq = 7": 7,
+    "UPDATE decisions SET reason = 'forged' WHERE hook = 'policy_check' AND position = 1": 50,
+    "DELETE FROM decisions WHERE position = 1": 50,
+    "INSERT INTO decisions (event_id, position, at_us) SELECT id, 5, at_us FROM events WHERE seq = 7": 7,
+    "UPDATE prompts SET text = 'forged'": 51,
+    "DELETE FROM prompts": 51,
+    "UPDATE journal_notes SET kind = 'note' WHERE kind = 'halt'": 52,
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forged_column_shows_though_the_body_is_whole(home: Home, forgery: str) -> None:
+    files = JournalFiles.__new__(JournalFiles)
+    files.__dict__ |= {"directory": home.journal, "journal": "j" * 32, "seq": 43}
+    last = sorted(Path(home.journal).glob("*.log"))[-1]
+    files.path, files.hash = str(last), last.read_bytes().splitlines()[-1][:64].decode()
+    files.events(6, first=60)
+    opinions = [
+        {"hook": "policy_check", "ms": 0.4, "decision": "deny", "rule": "fs.delete-root", "reason": "all is gone"},
+        {"hook": "pace_check", "ms": 0.1},
+        {"hook": "lease_reserve", "ms": 0.1, "error": "no book"},
+    ]
+    files.add(event(70, decision="deny", rule="fs.delete-root", reason="r", hook="policy_check", hooks=opinions))
+    files.add(event(71, "UserPromptSubmit", tool_name=None, tool_use_id=None, payload={"prompt": "do \\N it"}))
+    files.add({"v": 1, "kind": "halt", "at": event(72)["at"], "by": "ada"})
+    catch_up(home, SETTINGS, stores=("ledger",))
+    assert compared(home).equal
+    change(home, "ledger", forgery)
+    assert compared(home).altered == [FORGERIES[forgery]]
+
+
 def test_a_store_that_is_behind_is_not_wrong(home: Home) -> None:
     files = JournalFiles.__new__(JournalFiles)
     files.__dict__ |= {"directory": home.journal, "journal": "j" * 32}

@@ -11,7 +11,7 @@ from tests.support import postgres_place
 from tests.support.ledger_records import JournalFiles, event
 
 from levaithan.hot.paths import home_at
-from levaithan.projector import compare, loop, rebuild
+from levaithan.projector import compare, loop, rebuild, replay
 from levaithan.queries import audit, journal_copy
 from levaithan.queries.asking import Filters
 from levaithan.stores import registry
@@ -67,5 +67,8 @@ def test_two_machines_fill_compare_and_rebuild_one_ledger(tmp_path: Any, url: st
     assert ledger.rows("SELECT sum(events) FROM rollups WHERE journal = :j", {"j": ledger.journal}) == [(39,)]
     theirs = registry.open_ledger(others, other)
     assert compare.compare(other, theirs).altered == [9], "a rebuild leaves the other's rows as they are"
+    replay.replay(home, settings, LEDGER, sanitize=True)
+    whole = compare.compare(home, ledger)
+    assert (whole.equal, whole.stored, whole.waiting) == (True, 41, 0), "what was delivered made harmless is equal"
     for one in (ledger, theirs):
         one.close()
