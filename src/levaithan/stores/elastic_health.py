@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from levaithan.stores import server_versions
 from levaithan.stores.elastic_setup import SCHEMA
 from levaithan.stores.roles import Health
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 OLDEST_SERVER = (8, 13)
 _VERSION = "nodes.*.version"
 _FREE = "nodes.*.fs.total.available_in_bytes"
+_CLOCK = "nodes.*.timestamp"
 
 
 def health(store: ElasticSearch) -> Health:
@@ -33,7 +35,8 @@ def health(store: ElasticSearch) -> Health:
 
 
 def _server(store: ElasticSearch, told: Health) -> None:
-    """Version, latency, free disk of the fullest node, capabilities. `GET /` is not asked: reduced servers lack it."""
+    """Version, latency, free disk of the fullest node, the clock that differs most. `GET /` is asked for the version of
+    Lucene alone: reduced servers lack it."""
     began = time.monotonic()
     nodes: dict[str, Any] = store.client.nodes.info(node_id="_local", filter_path=_VERSION).body.get("nodes", {})
     told.latency_ms = round((time.monotonic() - began) * 1000, 3)
@@ -41,11 +44,15 @@ def _server(store: ElasticSearch, told: Health) -> None:
     root = store.client.options(ignore_status=(400, 403, 404, 405)).perform_request("GET", "/")
     lucene = root.body.get("version", {}).get("lucene_version", "") if root.meta.status == 200 else ""
     told.server = f"Elasticsearch {version}" + (f" (Lucene {lucene})" if lucene else "")
-    if version and tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER:
-        told.problems.append(f"version {version} is older than {'.'.join(map(str, OLDEST_SERVER))}")
-    disks = store.client.options(ignore_status=403).nodes.stats(metric="fs", filter_path=_FREE).body.get("nodes", {})
-    free = [one["fs"]["total"]["available_in_bytes"] for one in disks.values()]
-    told.free_bytes = min(free, default=None)
+    server_versions.look(told, version, OLDEST_SERVER)
+    before = time.time()
+    asked = store.client.options(ignore_status=403).nodes.stats(metric="fs", filter_path=[_FREE, _CLOCK])
+    now, disks = (before + time.time()) / 2, asked.body.get("nodes", {})
+    told.free_bytes = min(
+        (one["fs"]["total"]["available_in_bytes"] for one in disks.values() if "fs" in one), default=None
+    )
+    skews = [one["timestamp"] - now * 1000 for one in disks.values() if "timestamp" in one]
+    told.skew_ms = max(skews, key=abs, default=None)
 
 
 def _stream(store: ElasticSearch, told: Health) -> None:

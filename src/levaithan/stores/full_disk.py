@@ -21,8 +21,14 @@ def is_named_in(words: str) -> bool:
 
 def is_full(folder: str) -> bool:
     """Whether the disk of this folder has less than a MiB left for us. False where it cannot be asked."""
+    left = free(folder)
+    return left is not None and left < _LEAST
+
+
+def free(folder: str) -> int | None:
+    """Bytes free for us on the disk of this folder; None where it cannot be asked."""
     try:
         told = os.statvfs(folder)
     except OSError:
-        return False
-    return told.f_bavail * told.f_frsize < _LEAST
+        return None
+    return told.f_bavail * told.f_frsize

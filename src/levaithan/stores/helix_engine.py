@@ -200,6 +200,10 @@ class FolderLink:
         """What the engine's files take."""
         return sum(one.stat().st_size for one in Path(self.folder, DATABASE).rglob("*") if one.is_file())
 
+    def free(self) -> int | None:
+        """Bytes free on the disk of its folder."""
+        return full_disk.free(self.folder)
+
     def close(self) -> None:
         """Let go; the next question begins anew."""
         with self._guard:

@@ -153,7 +153,7 @@ class HelixGraph(HelixStore):
             schema.check(self.calls, version)
             if version == schema.VERSION:
                 told.rows = sum(int(one["put"]) for one in self.calls.ask(self.reads.put)["put"])
-            told.dead_letters, told.bytes = self.dead_count(), self.link.bytes()
+            told.dead_letters, told.bytes, told.free_bytes = self.dead_count(), self.link.bytes(), self.link.free()
         except Exception as error:
             told.ok = False
             told.problems.insert(0, str(error))

@@ -72,6 +72,9 @@ class HttpLink:
         """What it takes on the disk is not told."""
         return 0
 
+    def free(self) -> None:
+        """Nor what is free there."""
+
     def close(self) -> None:
         """Let go of the connections; the next question opens new ones."""
         client, self._client = self._client, None

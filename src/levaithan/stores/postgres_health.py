@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from levaithan.stores import postgres_migrate, postgres_months, postgres_standing
+from levaithan.stores import postgres_migrate, postgres_months, postgres_standing, server_versions
 from levaithan.stores.postgres_link import LOCAL
 from levaithan.stores.roles import LEDGER, Health
 from levaithan.stores.versions import HEAD
@@ -20,11 +20,10 @@ _PARTS = (
 )
 _BYTES = "SELECT pg_database_size(current_database())"
 _SERVER = (
-    "SELECT current_setting('server_version'), current_setting('server_version_num')::int, "
-    "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
+    "SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, "
     "coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)"
 )
-OLDEST = 140000
+OLDEST = (14,)
 CAPABILITIES = ("months", "retention", "rollups", "machines")
 
 
@@ -49,15 +48,13 @@ def health(ledger: PostgresLedger) -> Health:
 def _server(ledger: PostgresLedger, told: Health) -> None:
     ledger.rows("SELECT 1")  # the connection is there now: it is no part of the latency
     before, began = time.time_ns(), time.perf_counter()
-    ((server, number, clock, encrypted),) = ledger.rows(_SERVER)
+    ((server, clock, encrypted),) = ledger.rows(_SERVER)
     told.latency_ms = (time.perf_counter() - began) * 1000
     told.skew_ms = clock / 1000 - (before + time.time_ns()) / 2e6
     told.server = f"PostgreSQL {server}"
     # On this machine nobody listens in: there it says nothing.
     told.encrypted = True if encrypted else None if ledger.opening.server.host in LOCAL else False
-    if number < OLDEST:
-        told.problems.append(f"PostgreSQL {server} is older than 14")
-        told.fix = "update the server: docs/how-to/stores.md says which versions are known to work"
+    server_versions.look(told, str(server), OLDEST)
 
 
 def _look(ledger: PostgresLedger, told: Health) -> None:

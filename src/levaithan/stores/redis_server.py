@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from levaithan.stores import redis_link
+from levaithan.stores import redis_link, server_versions
 from levaithan.stores.edge import Edge
 from levaithan.stores.roles import COUNTERS, Health, SchemaTooNewError, StoreBusyError, StoreUnsupportedError
 
@@ -96,6 +96,7 @@ class RedisServer:
         health.skew_ms = (seconds + micros / 1e6 - time.time()) * 1000
         info = self.ask(lambda link: link.info())
         health.server = f"Redis {info.get('redis_version')}"
+        server_versions.look(health, str(info.get("redis_version", "")), redis_link.OLDEST)
         health.schema = self.ask(lambda link: link.get(self.prefix + "schema")) or "none"
         health.rows = self.ask(lambda link: link.xlen(self.stream()))
         health.dead_letters = self.dead_count()
@@ -107,10 +108,10 @@ class RedisServer:
         health.capabilities = ("stream", "groups", "minutes", "decisions", "halts")
         if limit and info.get("maxmemory_policy") != "noeviction":
             health.problems.append("it may drop keys when its memory is full, leases and halts among them")
-            health.fix = "set maxmemory-policy noeviction in redis.conf"
+            health.fix = health.fix or "set maxmemory-policy noeviction in redis.conf"
         elif not int(info.get("aof_enabled", 0)):
             health.problems.append("it forgets what it holds at a restart; each machine then says it again")
-            health.fix = "set appendonly yes in redis.conf"
+            health.fix = health.fix or "set appendonly yes in redis.conf"
 
     def dead_count(self) -> int:
         """See roles.Projected."""

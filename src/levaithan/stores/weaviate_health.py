@@ -6,12 +6,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from levaithan.stores import server_versions
 from levaithan.stores import weaviate_schema as schema
 from levaithan.stores.roles import MEMORY, Health
 
 if TYPE_CHECKING:
     from levaithan.stores.weaviate_memory import WeaviateMemory
 
+OLDEST = (1, 27)
+"""The oldest that the client is written for; it does not look by itself (weaviate_link: skip_init_checks)."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -28,6 +31,7 @@ def health(store: WeaviateMemory) -> Health:
         meta = store.ask(lambda client: client.get_meta())
         told.latency_ms = round((time.monotonic() - began) * 1000, 3)
         told.server = f"Weaviate {meta.get('version', '')}".strip()
+        server_versions.look(told, str(meta.get("version", "")), OLDEST)
         told.dead_letters = store.dead_count()
         if store.current():
             told.schema = schema.VERSION
