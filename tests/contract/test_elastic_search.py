@@ -276,6 +276,43 @@ def test_indices_past_their_days_are_dropped_where_the_server_does_not(make: Any
     assert make().cursor() == cursor(5)
 
 
+def test_its_life_is_the_server_s_where_that_has_lifecycle_management(make: Any) -> None:
+    store = make("keep_days=30")
+    store.apply(batch(1, 2), cursor(3))
+    name = store.stream.events
+    asked = store.client.options(ignore_status=(400, 404, 405, 410)).perform_request("GET", f"/_ilm/policy/{name}")
+    said = store.health().capabilities[-1]
+    if asked.meta.status == 200:
+        assert set(asked.body[name]["policy"]["phases"]) == {"hot", "delete"}
+        told = store.client.ilm.explain_lifecycle(index=name).body["indices"]
+        assert [one["policy"] for one in told.values() if one["managed"]] == [name] * len(told) != []
+        assert (store.stream.lifecycle, "lifecycle management" in said) == (True, True)
+    else:
+        assert (store.stream.lifecycle, "rollover by levaithan" in said) == (False, True), "the reduced server"
+
+
+def test_an_api_key_of_the_server_logs_in_where_that_has_keys(
+    make: Any, elasticsearch_server: Endpoint, tmp_path: Path
+) -> None:
+    """The reduced server has none: there every key is refused (and the header is looked at by an imitation)."""
+    store = make()
+    refused = (400, 403, 404, 405, 410)
+    made = store.client.options(ignore_status=refused).perform_request(
+        "POST", "/_security/api_key", body={"name": elastic_place.name()},
+        headers={"content-type": "application/json", "accept": "application/json"},
+    )  # fmt: skip
+    key = made.body["encoded"] if made.meta.status == 200 else "bm9uZTpub25l"
+    other = elastic_place.search(elasticsearch_server, tmp_path, elastic_place.name(), api_key=key)
+    if made.meta.status == 200:
+        other.apply(batch(1, 2), cursor(3))
+        assert other.cursor() == cursor(3)
+    else:
+        with pytest.raises(StoreAuthError):
+            other.migrate()
+    assert key not in f"{other!r} {other.opening!r} {other.health()}"
+    other.close()
+
+
 def test_a_hostile_payload_adds_no_field(make: Any) -> None:
     store = make()
     payload = {"tool_input": {f"key{n}": {"a": {"b": [n, {"c": "deep"}]}} for n in range(2000)}, "@timestamp": "x"}
