@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.servers import fixtures
 from tests.support import postgres_place
 from tests.support.ledger_records import JOURNAL, START_US, at, delivery, event
 
@@ -16,7 +17,7 @@ from levaithan.queries import audit, clocks
 from levaithan.queries.asking import Filters
 from levaithan.stores.roles import Cursor
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = fixtures.driver("postgres", "psycopg")
 SKEWS = {JOURNAL: 0.0, "k" * 32: -3600.0, "l" * 32: 40.0}
 """journal -> seconds that its machine's clock is ahead."""
 SECOND = 1_000_000

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import fixtures
 from tests.support.ledger_records import JOURNAL, cursor, delivery, event
 
 from levaithan.stores.elastic_search import ElasticSearch
@@ -18,7 +19,7 @@ from levaithan.stores.elastic_setup import LARGEST, OLDEST, Stream
 from levaithan.stores.opening import Opening
 from levaithan.stores.roles import StoreAuthError, StoreBusyError, StoreDownError, StoreUnsupportedError
 
-pytest.importorskip("elasticsearch")
+fixtures.driver("elasticsearch", "elasticsearch")
 Answer = tuple[int, Any]
 NONE: Answer = (404, {"error": {"type": "index_not_found_exception", "reason": "no such index"}, "status": 404})
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.contract.test_graph_contract import call, story
+from tests.servers import fixtures
 from tests.support import helix_place, homes, payloads
 from tests.support.faulted_stores import small_disk
 from tests.support.ledger_records import cursor, delivery
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from levaithan.stores.helix_graph import HelixGraph
 
-pytest.importorskip("helixdb_uniffi")
+fixtures.driver("helix", "helixdb_uniffi")
 
 ROOT = Path(__file__).resolve().parents[2]
 _OWNER = """

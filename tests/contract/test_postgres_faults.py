@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.servers import certificates, postgres
+from tests.servers import certificates, fixtures, postgres
 from tests.support import postgres_place
 from tests.support.ledger_records import JOURNAL, JournalFiles, cursor, delivery, event
 
@@ -25,7 +25,7 @@ from levaithan.stores.roles import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = fixtures.driver("postgres", "psycopg")
 EVENTS = 12_000
 
 
@@ -190,7 +190,7 @@ def test_each_connection_says_who_it_is_and_has_its_limits(postgres_server: Any)
 def test_the_certificate_is_checked(own_server: Any, tmp_path: Path) -> None:
     found = [one for one in postgres.binaries() if "site-packages" not in one.parts]
     if not found:
-        pytest.skip("no PostgreSQL with TLS is installed. next: apt install postgresql")
+        fixtures.without("postgres", "no PostgreSQL with TLS is installed. next: apt install postgresql")
     server = own_server("postgres", lambda: postgres.Postgres(found[0]))
     endpoint = server.endpoint()
     assert endpoint.ca, "this build has TLS"

@@ -25,7 +25,7 @@ from levaithan.stores.roles import (
     StoreUnsupportedError,
 )
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = fixtures.driver("postgres", "psycopg")
 OTHER = "k" * 32
 NOON = "2026-11-23T12:00:00.000000Z"
 

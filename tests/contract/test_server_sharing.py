@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.contract.conftest import offered
 from tests.servers import catalogue, containers, fixtures, sharing
 from tests.servers.endpoint import Endpoint, ServerMissingError
 from tests.servers.process import SCRATCH, alive, family, sweep
@@ -145,6 +146,35 @@ def test_a_store_that_is_required_fails_instead_of_being_skipped(
     expected = pytest.fail.Exception if fails else pytest.skip.Exception
     with pytest.raises(expected, match=r"redis.*no server\. next: install it"):
         fixtures.without("redis", "no server. next: install it")
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "fails"),
+    [
+        ("helix-engine", "helix", True), ("helix-engine", "helix-engine", True), ("helix", "helix-engine", False),
+        ("weaviate imitation", "postgres, weaviate", True), ("weaviate imitation", "all", True),
+        ("postgres", "redis", False), ("postgres", "", False),
+    ],
+)  # fmt: skip
+def test_an_adapter_of_the_contract_suites_that_is_required_is_not_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, named: str, fails: bool
+) -> None:
+    def missing(_folder: Path) -> Any:
+        raise ServerMissingError("it is not here. next: install it")
+
+    monkeypatch.setenv("LEVAITHAN_REQUIRE_STORES", named)
+    with pytest.raises(pytest.fail.Exception if fails else pytest.skip.Exception, match="next: install it"):
+        offered(missing, name, tmp_path)
+
+
+@pytest.mark.parametrize(("named", "expected"), [("redis", ModuleNotFoundError), ("", pytest.skip.Exception)])
+def test_a_driver_that_is_not_installed_is_no_way_around_that(
+    monkeypatch: pytest.MonkeyPatch, named: str, expected: type[BaseException]
+) -> None:
+    monkeypatch.setenv("LEVAITHAN_REQUIRE_STORES", named)
+    assert fixtures.driver("redis", "json").loads("1") == 1
+    with pytest.raises(expected):
+        fixtures.driver("redis", "a_driver_that_nobody_made")
 
 
 def test_an_endpoint_is_written_for_its_user_only_and_read_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.servers import asking, postgres, redis
+from tests.servers import asking, fixtures, postgres, redis
 from tests.servers.process import alive
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_postgres_over_tls_is_checked_against_its_authority(own_server: OwnServe
     server = own_server("postgres")
     endpoint = server.endpoint()
     if not endpoint.tls_url:
-        pytest.skip(f"{endpoint.more['bin']} is built without TLS. next: apt install postgresql")
+        fixtures.without("postgres", f"{endpoint.more['bin']} is built without TLS. next: apt install postgresql")
     with psycopg.connect(endpoint.tls_url) as link:
         secured = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
         assert link.execute(secured).fetchone() == (True,)
@@ -131,7 +131,7 @@ def test_redis_over_tls_is_checked_against_its_authority(own_server: OwnServer, 
 
     endpoint = own_server("redis").endpoint()
     if not endpoint.tls_url:
-        pytest.skip(f"{endpoint.more['bin']} is built without TLS. next: apt install redis-server")
+        fixtures.without("redis", f"{endpoint.more['bin']} is built without TLS. next: apt install redis-server")
     assert driver.Redis.from_url(endpoint.tls_url).ping()
     stranger, _, _ = certificates.make(tmp_path)
     with pytest.raises((driver.ConnectionError, ssl.SSLError), match="certificate verify failed"):

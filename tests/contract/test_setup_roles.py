@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import fixtures
 from tests.support import calls, homes, postgres_place
 from tests.support.ledger_records import JournalFiles
 
@@ -17,7 +18,7 @@ from levaithan.install import checks_stores, setup_plan
 from levaithan.projector.loop import catch_up
 from levaithan.stores import registry
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = fixtures.driver("postgres", "psycopg")
 WRITER, READER = "levaithan_writer", "levaithan_reader"
 _WHO = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'levaithan'"
 

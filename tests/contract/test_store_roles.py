@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import fixtures
 from tests.support import homes, postgres_place
 from tests.support.ledger_records import JournalFiles
 
 from levaithan.hot import paths
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = fixtures.driver("postgres", "psycopg")
 WRITER, READER = "levaithan_writer", "levaithan_reader"
 
 

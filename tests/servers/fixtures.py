@@ -6,7 +6,9 @@ Every test that needs a server that is not to be had is skipped, with what to do
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,9 +34,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def required(store: str) -> bool:
-    """Whether LEVAITHAN_REQUIRE_STORES asks for it."""
+    """Whether LEVAITHAN_REQUIRE_STORES asks for it: by its name, by that of a way to have it (`helix-engine`, `weaviate
+    imitation`), whose first word is the store's, or by `all`."""
     named = {one.strip() for one in os.environ.get("LEVAITHAN_REQUIRE_STORES", "").split(",")}
-    return store in named or "all" in named
+    return bool({store, re.split("[- ]", store)[0], "all"} & named)
+
+
+def driver(store: str, module: str) -> Any:
+    """The driver `module` of `store`, for a whole file of tests: where it is not installed they are skipped, or fail to
+    be collected where the store is required."""
+    reason = f"the driver of {store} is not installed. next: run tests through ./tests/run, which installs it"
+    return importlib.import_module(module) if required(store) else pytest.importorskip(module, reason=reason)
 
 
 def given(store: str) -> Endpoint:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from tests.servers import fixtures
 from tests.support import helix_place
 from tests.support.ledger_records import JournalFiles, event
@@ -15,7 +14,7 @@ from levaithan.projector import compare, loop, rebuild
 from levaithan.stores import registry
 from levaithan.stores.roles import GRAPH
 
-pytest.importorskip("helixdb")
+fixtures.driver("helix", "helixdb")
 
 
 def a_home(folder: Any, url: str, key: str, machine: str) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from levaithan.queries.asking import Filters
 from levaithan.stores import registry
 from levaithan.stores.roles import LEDGER
 
-psycopg = pytest.importorskip("psycopg")
+psycopg = fixtures.driver("postgres", "psycopg")
 
 
 def a_home(folder: Any, url: str, journal: str, machine: str) -> tuple[Any, Any]:

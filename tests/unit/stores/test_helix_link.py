@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.servers import certificates
+from tests.servers import certificates, fixtures
 from tests.support import helix_place
 from tests.support.ledger_records import cursor, delivery, event
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytest.importorskip("helixdb")
+fixtures.driver("helix", "helixdb")
 
 Answer = tuple[int, bytes]
 
