@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,25 @@ def test_without_a_compiler_it_is_pure_and_says_so(tmp_path: Path) -> None:
     assert made.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(made) as opened:
         assert CLIENT not in opened.namelist()
+
+
+def test_what_the_image_is_made_of_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """The files that the Dockerfile copies, and no other: .dockerignore keeps all else from the engine."""
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert ignored[0] == "*"
+    assert set(names) == {line[1:] for line in ignored if line.startswith("!")}
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in names:
+        whole = ROOT / name
+        if whole.is_dir():
+            shutil.copytree(whole, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(whole, source / name)
+    with zipfile.ZipFile(build("wheel", tmp_path / "made", source)) as made, zipfile.ZipFile(wheel) as known:
+        assert set(made.namelist()) == set(known.namelist())
 
 
 def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
