@@ -123,6 +123,36 @@ def test_sessions_alike_by_what_they_touched(graph: Any) -> None:
     assert graph.similar("nosuch") == []
 
 
+def test_every_kind_of_node_and_edge_is_made_of_what_says_so(graph: Any) -> None:
+    opened = {"seq": 13, "v": 1, "kind": "incident", "id": "a" * 32, "at": event(12)["at"], "action": "open",
+              "by": "monitor", "incident": "inc-1", "title": "t", "severity": "P2", "session_id": "s1"}  # fmt: skip
+    put(graph, [*story(), opened])
+    assert graph.kinds() == {
+        "Agent": 4, "Session": 3, "Task": 1, "File": 5, "Tool": 2, "Decision": 1, "Incident": 1,
+        "RAN": 12, "SPAWNED": 1, "CALLED": 3, "READ": 1, "WROTE": 7, "DENIED": 2, "LEASED": 1, "PART_OF": 2,
+        "CAUSED": 1,
+    }  # fmt: skip
+    found = {(one.via.kind, one.edge, one.node.kind) for one in graph.blast(Node(SESSION, "s1"), 1)}
+    assert found == {
+        ("Session", "RAN", "Agent"), ("Session", "PART_OF", "Agent"), ("Session", "PART_OF", "Task"),
+        ("Session", "CAUSED", "Incident"),
+    }  # fmt: skip
+    denied = {(one.edge, one.node) for one in graph.blast(Node("Decision", f"{6:032x}"), 1)}
+    assert denied == {("DENIED", Node(AGENT, "s3/main")), ("DENIED", Node(FILE, "/home/x/.ssh/id_ed25519"))}
+    for node in (Node(TOOL, "Read"), Node("Task", "s1/1"), Node("Incident", "inc-1"), Node(AGENT, "s1/sub")):
+        assert graph.known(node), node
+
+
+def test_health_says_how_it_is(graph: Any) -> None:
+    put(graph, story())
+    told = graph.health()
+    assert told.ok, told.problems
+    assert told.rows > 0
+    assert told.schema not in ("", "none")
+    assert told.server
+    assert told.bytes > 0 or graph.remote
+
+
 def test_a_batch_put_twice_is_there_once_in_any_order(graph_place: Any, graph: Any) -> None:
     put(graph, story())
     once = graph.kinds()

@@ -11,6 +11,7 @@ from tests.support.ledger_records import START_US, at, cursor, delivery, event
 
 from levaithan.stores import rollups
 from levaithan.stores.roles import Rejected
+from levaithan.stores.versions import HEAD
 
 TABLES = {
     "events": "id, seq, event, session_id, tool_use_id, decision, at_us, duration_us",
@@ -287,6 +288,18 @@ def test_what_is_stored_is_held_against_the_journal(ledger: Any) -> None:
     opinions[0]["reason"] = "another"
     assert ledger.expected(delivery(records[0])) != wanted[2]
     assert ledger.expected(delivery(event(9, payload={"x": "a\0b"}))) is None, "a dead letter"
+
+
+def test_health_says_how_it_is(ledger: Any) -> None:
+    ledger.apply([delivery(event(n)) for n in range(1, 6)], cursor(6))
+    told = ledger.health()
+    assert told.ok, told.problems
+    assert (told.rows, told.dead_letters, told.problems) == (5, 0, [])
+    assert told.bytes > 0
+    assert told.schema == HEAD
+    assert told.server.startswith(("SQLite 3", "PostgreSQL "))
+    assert told.latency_ms is None or 0 < told.latency_ms < 60_000
+    assert (told.latency_ms is not None) is ledger.remote
 
 
 def test_drop_all_leaves_an_empty_ledger(ledger: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.ledger_records import START_US, cursor, delivery, event
 
-from levaithan.stores.roles import SearchFilters
+from levaithan.stores.roles import SearchFilters, StoreBusyError
 
 SECOND = 1_000_000
 
@@ -148,6 +149,22 @@ def test_reopened_it_still_finds(search_place: Any, index: Any) -> None:
     again.drop_all()
     assert again.find("alpha") == []
     assert again.cursor() is None
+
+
+def test_two_writers_lose_nothing(search_place: Any, index: Any) -> None:
+    def write(first: int) -> None:
+        mine = search_place.open()
+        for n in range(first, first + 40, 10):
+            while True:
+                try:
+                    put(mine, [f"word number {n + k}" for k in range(10)], first=n)
+                    break
+                except StoreBusyError:  # the other one, who is behind, moved the place: it is read again, as ever
+                    mine.cursor()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, (1, 21)))
+    assert sorted(seqs(index.find("word", limit=100))) == list(range(1, 61))
 
 
 def varied(index: Any) -> None:
