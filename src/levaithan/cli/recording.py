@@ -26,11 +26,13 @@ def writer(home: Home) -> Journal:
 def note(home: Home, kind: str, body: dict[str, Any], *, record_id: str = "") -> str | None:
     """Append a record of `kind`, synced, under `record_id` or one of its own. None when it is in the journal, else why
     it is not; never raises for that."""
+    from levaithan.hot.gate import machine_id
     from levaithan.hot.halts import stamp
     from levaithan.hot.redact import redact_tree
 
     one = record_id or wire.new_event_id()
-    record = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), **body}
+    known = {"v": 1, "kind": kind, "id": one, "at": stamp(time.time_ns() // 1000), "machine": machine_id(home)}
+    record = known | body
     try:
         body_text = json.dumps(redact_tree(record)[0], separators=(",", ":"))
         journal = writer(home)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from levaithan.errors import InstallError
 from levaithan.hot import budgets, flows, halts, hotconf, restraints, wire
 from levaithan.hot.event import parse
-from levaithan.hot.gate import Gate
+from levaithan.hot.gate import Gate, machine_id
 from levaithan.hot.journal import Journal, JournalError
 from levaithan.hot.segments import encode, now
 from levaithan.install import canary, home_files, home_folders, registry, usable
@@ -90,7 +90,8 @@ def _no_budgets(home: Home, path: str) -> str:
 
 def _noted(home: Home, said: str) -> str:
     """`said`, which the journal is told: what people had set is over."""
-    note = {"v": 1, "kind": "note", "id": wire.new_event_id(), "at": now(), "by": "doctor --fix", "text": said}
+    note = {"v": 1, "kind": "note", "id": wire.new_event_id(), "at": now(), "machine": machine_id(home)}
+    note |= {"by": "doctor --fix", "text": said}
     try:
         journal = Journal(home.journal)
         journal.append([(str(note["id"]), encode(note))])

@@ -28,6 +28,7 @@ def test_a_halt_is_in_force_recorded_and_released(cli: Any) -> None:
     assert cli.rows("halt", "list") == []
     kinds = [(body["kind"], body.get("action")) for body in journal_of(cli.home)]
     assert kinds[-2:] == [("halt", "set"), ("halt", "release")]
+    assert {body["machine"] for body in journal_of(cli.home)[-2:]} == {os.uname().nodename}
 
 
 def journal_of(home: Path) -> list[dict[str, Any]]:

@@ -326,7 +326,8 @@ def test_halts_that_could_not_be_read_are_kept_and_the_journal_is_told(set_up: H
     assert "galaxy" in aside.read_text()
     assert halts.active(set_up) == []
     notes = [line for path in Path(set_up.journal).glob("journal-*") for line in path.read_text().splitlines()]
-    assert any('"kind":"note"' in line and aside.name in line for line in notes)
+    (said,) = [json.loads(line[65:]) for line in notes if '"kind":"note"' in line and aside.name in line]
+    assert (said["machine"], said["by"]) == (os.uname().nodename, "doctor --fix")
 
 
 def test_workflows_of_a_person_that_hold_no_restraints_are_said(set_up: Home) -> None:
