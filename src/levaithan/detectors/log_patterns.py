@@ -18,6 +18,7 @@ import orjson
 from levaithan.detectors.telling import said
 from levaithan.hot.bounded import head
 from levaithan.hot.redact import redact_text
+from levaithan.metrics.log_lines import said_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,13 +61,19 @@ class Form:
 
 
 class LogPatterns:
-    """off(): True while the mode of the installation says that this is not to be done (degraded)."""
+    """off(): True while the mode of the installation says that this is not to be done (degraded). born(level,
+    component): is called for each form that is new."""
 
     name = "log_patterns"
 
-    def __init__(self, rules: Rules, off: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        off: Callable[[], bool] = lambda: False,
+        born: Callable[[str, str], object] = lambda _level, _component: None,
+    ) -> None:
         self._rules = {one.alert: one for one in (rules.get(NEW), rules.get(BURST)) if one is not None and not one.off}
-        self._off = off
+        self._off, self._born = off, born
         self._drain: Any = None
         self._forms: dict[int, Form] = {}
         self._made = 0
@@ -86,8 +93,8 @@ class LogPatterns:
                 self.passed_over += 1
                 continue
             words, loud = worded(line)
-            if words:
-                self._add(words, at_s, loud=loud)
+            if words and self._add(words, at_s, loud=loud):
+                self._born(*said_by(line[:LONGEST_BYTES]))
 
     def found(self, now_s: float) -> list[Signal]:
         """See telling.Detector."""
@@ -137,7 +144,8 @@ class LogPatterns:
         self._drain, self._forms, self._made = drain, forms, len(rows)
         self._lines, self._since_s = int(state["lines"]), float(state["since_s"])
 
-    def _add(self, words: str, at_s: float, *, loud: bool) -> None:
+    def _add(self, words: str, at_s: float, *, loud: bool) -> bool:
+        """Count a line; whether its form is new."""
         if self._drain is None:
             self._drain, self._since_s = _miner(), self._since_s or at_s
         if self._made > 4 * MOST:  # the tree keeps branches to templates that are gone
@@ -157,6 +165,7 @@ class LogPatterns:
         form.last_s = at_s
         self._pass(form, at_s)
         form.recent += 1
+        return bool(change == "cluster_created")
 
     @staticmethod
     def _pass(form: Form, at_s: float) -> None:

@@ -63,6 +63,10 @@ HOOKS = (
         _each(("PreToolUse", "UserPromptSubmit"), names.PATHS), buckets=HOOK_S),
     _of("hook_failures_total", COUNTER, "Atomic hooks that crashed, overran or answered nonsense.", "hook reason",
         _each((*names.GATE_PARTS, names.OTHER), names.FAILURES)),
+    _of("hook_runs_total", COUNTER, "Runs of atomic hooks, those that failed included.", "hook",
+        _one((*names.GATE_PARTS, names.OTHER))),
+    _of("hook_run_seconds_total", COUNTER, "Time that atomic hooks took.", "hook",
+        _one((*names.GATE_PARTS, names.OTHER))),
     _of("gate_decisions_total", COUNTER, "Decisions on guard events, by the pack of the rule that made them; of a rule "
         "in shadow mode what it would have decided.", "decision rule_pack mode",
         (*_each(names.DECISIONS, (names.NONE,), ("enforce",)),
@@ -134,6 +138,8 @@ JOURNAL = (
     _of("security_events_total", COUNTER, "What a person should hear of.", "kind", _one(names.SECURITY)),
     _of("log_messages_total", COUNTER, "Lines of the service's log.", "level component",
         _each(names.LEVELS_OF_LOG, names.COMPONENTS)),
+    _of("log_pattern_new_total", COUNTER, "Forms that lines of the log had for the first time (drain3).",
+        "level component", _each(names.LEVELS_OF_LOG, names.COMPONENTS)),
     _of("metrics_catching_up", GAUGE, "1 while old records are read, and a minute after: rates are of then."),
     _of("build_info", GAUGE, "1, with the version.", "version"),
 )  # fmt: skip

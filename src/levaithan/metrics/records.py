@@ -29,9 +29,10 @@ _MOST_RULES = 4096
 FOLDED = frozenset(
     "levaithan_" + name
     for name in (
-        "hook_events_total", "hook_duration_seconds", "hook_failures_total", "gate_decisions_total", "tool_calls_total",
-        "tool_failures_total", "tool_duration_seconds", "loop_breaks_total", "rate_limited_total", "redactions_total",
-        "security_events_total", "journal_records_total", "journal_bytes_total", "journal_odd_records_total",
+        "hook_events_total", "hook_duration_seconds", "hook_failures_total", "hook_runs_total",
+        "hook_run_seconds_total", "gate_decisions_total", "tool_calls_total", "tool_failures_total",
+        "tool_duration_seconds", "loop_breaks_total", "rate_limited_total", "redactions_total", "security_events_total",
+        "journal_records_total", "journal_bytes_total", "journal_odd_records_total",
         "journal_dropped_total", "tasks_total", "work_total", "time_saved_seconds_total", "value_usd_total",
         "incident_detect_seconds", "incident_ack_seconds", "incident_mitigate_seconds", "incident_resolve_seconds",
         "actions_total", "lease_conflicts_total", "sessions_total",
@@ -61,6 +62,8 @@ class Fold:
         self._denied_rules: dict[str, None] = {}
         self._events = tally.table("levaithan_hook_events_total")
         self._durations = tally.histograms("levaithan_hook_duration_seconds")
+        self._runs = tally.table("levaithan_hook_runs_total")
+        self._run_s = tally.table("levaithan_hook_run_seconds_total")
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Count one record. What is not as it should be in it counts for nothing; never raises for that."""
@@ -108,6 +111,7 @@ class Fold:
             self.tally.add("levaithan_hook_events_total", (names.OTHER, names.OTHER))
         self._took(name, record)
         for entry in hooks:
+            self._ran_hook(entry)
             if "error" in entry:
                 self._failed(entry)
         if "redactions" in record:
@@ -125,6 +129,18 @@ class Fold:
             return
         bins[bisect_left(HOOK_S, seconds)] += 1
         bins[-1] += seconds
+
+    def _ran_hook(self, entry: Mapping[str, Any]) -> None:
+        """One atomic hook that ran, and how long it took."""
+        name = (self.labels.hook(entry.get("hook")),)
+        took: Any = entry.get("ms")
+        seconds = took / 1000 if type(took) in (int, float) and 0 <= took < 1e7 else 0.0
+        if name in self._runs and name in self._run_s:
+            self._runs[name] += 1
+            self._run_s[name] += seconds
+        else:
+            self.tally.add("levaithan_hook_runs_total", name)
+            self.tally.add("levaithan_hook_run_seconds_total", name, seconds)
 
     def _failed(self, entry: Mapping[str, Any]) -> None:
         """A hook that did not do its work: which, and how."""

@@ -573,7 +573,8 @@ def test_every_name_there_is_is_fed(home: Home, journal: JournalFiles, tmp_path:
     watching.collect(NOW + 1)
     watching.gauges._leases._known["/p/gone", 1] = (now - 1, "/p")
     watching.collect(NOW + 2)
-    watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), NOW)  # the monitor's to say
+    watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), NOW)  # the monitor's to say, as is this:
+    watching.tally.add("levaithan_log_pattern_new_total", ("error", "service"))
     touched.add("levaithan_build_info")  # said when the looks begin
     assert watching.tally.value("levaithan_store_slow_queries_total", ("ledger", "put")) == 1
     assert {family.name for family in FAMILIES} - touched == set()
@@ -585,8 +586,11 @@ def test_every_name_there_is_is_fed(home: Home, journal: JournalFiles, tmp_path:
 
 
 def _recording(tally: Tally) -> set[str]:
-    """The names that code adds to, sets or observes from now on; events and durations are added to their tables."""
-    touched = {"levaithan_hook_events_total", "levaithan_hook_duration_seconds"}
+    """The names that code adds to, sets or observes from now on; some are added to their tables."""
+    touched = {
+        "levaithan_hook_events_total", "levaithan_hook_duration_seconds", "levaithan_hook_runs_total",
+        "levaithan_hook_run_seconds_total",
+    }  # fmt: skip
     for method in ("add", "set", "observe", "replace", "raise_to", "add_bins"):
         inner = getattr(tally, method)
 

@@ -62,6 +62,19 @@ def test_a_failed_hook_counts_by_how_it_failed(fold: Fold) -> None:
     assert value(fold, "hook_failures_total", "halt_check", "crash") == 0
 
 
+def test_each_hook_s_runs_and_their_time_are_counted(fold: Fold) -> None:
+    ran = [{"hook": "policy_check", "ms": 1.5}, {"hook": "invented", "ms": 4}, {"hook": "halt_check"}]
+    fold.take(record(hooks=ran))
+    fold.take(
+        record(hooks=[{"hook": "policy_check", "ms": 0.5, "error": "ValueError"}, {"hook": "halt_check", "ms": -1}])
+    )
+    fold.take(record(hooks=[{"hook": "policy_check", "ms": "long"}]))
+    runs = {hook: value(fold, "hook_runs_total", hook) for hook in ("policy_check", "halt_check", "other")}
+    assert runs == {"policy_check": 3, "halt_check": 2, "other": 1}
+    seconds = {hook: value(fold, "hook_run_seconds_total", hook) for hook in runs}
+    assert seconds == pytest.approx({"policy_check": 0.002, "halt_check": 0.0, "other": 0.004})
+
+
 def test_the_gates_own_words_for_failures_are_known(made_home: str) -> None:
     """The reasons are told apart by what workflow.py says: here they come from it."""
     from levaithan.hot import hotconf
