@@ -35,12 +35,16 @@ _OPENED = ("opened", "reopened")
 
 
 class Companion:
-    """troubles: what kept the last draft from being made, the last look elsewhere; "" where nothing did."""
+    """troubles: what kept the last draft from being made, the last look elsewhere, the last question to a graph on a
+    server; "" where nothing did."""
 
     def __init__(self, home: Home, settings: Any) -> None:
-        self.troubles = {"drafts": "", "elsewhere": ""}
+        self.troubles = {"drafts": "", "elsewhere": "", "graph": ""}
         self._home, self._settings = home, settings
         self._wanted: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
+        self._asked: deque[tuple[str, str]] = deque(maxlen=MOST_WAITING)
+        self._near: deque[tuple[str, set[str]]] = deque(maxlen=MOST_WAITING)
+        self._remote = bool(str(registry.setting(settings, GRAPH, "url") or ""))
         self._found: deque[dict[str, Any]] = deque(maxlen=1_000)
         self._place: tuple[int, str, int] = (0, "", 0)
         self._wake, self._ends = threading.Event(), threading.Event()
@@ -59,8 +63,12 @@ class Companion:
             self._thread.join(wait_s)
 
     def hear(self, changes: Iterable[Change]) -> None:
-        """Have a draft made for each incident that these changes opened."""
+        """Have a draft made for each incident that these changes opened, and its neighbours looked for where they are
+        not at hand."""
         for change in changes:
+            if change.kind in _OPENED and self._remote and change.incident.session_id:
+                self._asked.append((change.incident.id, change.incident.session_id))
+                self._wake.set()
             if change.kind in _OPENED and not change.incident.parent:
                 self._wanted.append(change.incident.as_dict())
                 self._wake.set()
@@ -72,11 +80,20 @@ class Companion:
             found.append(self._found.popleft())
         return found
 
+    def near(self) -> list[tuple[str, set[str]]]:
+        """(incident, sessions that touched the same files) that a graph on a server has said since the last call: for
+        Engine.relate."""
+        found = []
+        while self._near:
+            found.append(self._near.popleft())
+        return found
+
     def alike(self, session: str) -> set[str]:
         """The sessions that touched the same files, for the engine; none where the graph is on a server, which would
-        have to be waited for. Raises StoreError."""
-        if str(registry.setting(self._settings, GRAPH, "url") or ""):
-            return set()
+        have to be waited for: that is asked beside, see `near`. Raises StoreError."""
+        return set() if self._remote else self._similar(session)
+
+    def _similar(self, session: str) -> set[str]:
         graph = registry.open_store(GRAPH, self._settings, self._home)
         if graph is None:
             return set()
@@ -90,8 +107,15 @@ class Companion:
             while self._wanted and not self._ends.is_set():
                 one = self._wanted.popleft()
                 self._done("drafts", partial(ready.prepare, self._home, self._settings, one))
+            while self._asked and not self._ends.is_set():
+                self._done("graph", partial(self._look_around, *self._asked.popleft()))
             self._wake.wait(EACH_S)
             self._wake.clear()
+
+    def _look_around(self, incident: str, session: str) -> None:
+        sessions = self._similar(session)
+        if sessions:
+            self._near.append((incident, sessions))
 
     def _done(self, what: str, work: Callable[[], object]) -> None:
         try:

@@ -87,6 +87,16 @@ def parent_of(signal: Signal, standing: Iterable[Incident], alike: Collection[st
     return min(found, key=lambda one: (abs(one.started_s - signal.started_s), one.id), default=None)
 
 
+def beside(incident: Incident, standing: Iterable[Incident], sessions: Collection[str]) -> list[Incident]:
+    """The standing incidents of these sessions that began within the window of `incident`: for a graph whose answer
+    comes when the incident is open already."""
+    return [
+        one for one in standing
+        if one.id != incident.id and one.session_id and one.session_id in sessions
+        and abs(one.started_s - incident.started_s) <= WINDOW_S
+    ]  # fmt: skip
+
+
 def _near(signal: Signal, incident: Incident) -> bool:
     begun = abs(incident.started_s - signal.started_s) <= WINDOW_S
     return begun or abs(incident.detected_s - signal.at_s) <= WINDOW_S

@@ -117,6 +117,17 @@ class Engine:
             self.trouble = problem.message
             return ()
 
+    def relate(self, incident_id: str, sessions: Collection[str], now_s: float) -> None:
+        """Bring an incident that stands together with those of `sessions`, which touched the same files."""
+        incident = self.book.incidents.get(incident_id)
+        if incident is None or not incident.active:
+            return
+        for other in correlate.beside(incident, self.book.active(), sessions):
+            for one, its in ((incident, other), (other, incident)):
+                if its.id not in one.related and len(one.related) < intake.MOST_RELATED:
+                    related = [its.id, *one.related]  # the record names the first of them
+                    self.step(one.id, "signal", now_s, **{**intake.counters(one), "related": related[:32]})
+
     def dump(self) -> dict[str, Any]:
         """The whole state, JSON-able. Save it with the place in the journal up to which records were folded."""
         return {"format": _FORMAT, "book": self.book.dump(), "unwritten": self.unwritten}

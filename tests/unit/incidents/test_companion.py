@@ -50,7 +50,7 @@ def test_a_draft_is_made_for_each_incident_that_opens(home: Any) -> None:
     folder = Path(made.logs, "incidents")
     until((folder / f"{changes[0].incident.id}.md").is_file)
     beside.stop()
-    assert beside.troubles == {"drafts": "", "elsewhere": ""}
+    assert not any(beside.troubles.values())
     assert [path.stem for path in folder.iterdir()] == [changes[0].incident.id]
 
 
@@ -68,6 +68,38 @@ def test_a_graph_on_a_server_is_not_waited_for(home: Any) -> None:
     made, _settings = home
     remote = settings_of.load(made.root, environ={"LEVAITHAN_GRAPH_URL": "http://127.0.0.1:9"})
     assert Companion(made, remote).alike("s0") == set()
+
+
+def test_a_graph_on_a_server_is_asked_beside_and_brings_incidents_together(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, settings = home
+    local, inner = settings, registry.open_store
+    remote = settings_of.load(made.root, environ={"LEVAITHAN_GRAPH_URL": "http://127.0.0.1:9"})
+    monkeypatch.setattr(registry, "open_store", lambda role, _settings, where: inner(role, local, where))
+    stage, beside = Stage(), Companion(made, remote)
+    stage.engine.alike = beside.alike
+    first = stage.fires("Denied", "P2", session_id="s1")[0].incident
+    apart = stage.fires("Other", "P2", session_id="s9", detection="performance")[0].incident
+    opened = stage.fires("SecretSeen", "P2", detection="security violations", session_id="s0")
+    second = opened[0].incident
+    assert (second.parent, second.related) == ("", []), "nobody waited"
+    beside.hear(opened)
+    beside.start()
+    found: list[tuple[str, set[str]]] = []
+    until(lambda: found.extend(beside.near()) or found)
+    beside.stop()
+    assert found == [(second.id, {"s1"})]
+    for one, sessions in (*found, *found):
+        stage.engine.relate(one, sessions, stage.now_s)
+    assert (first.related, second.related, apart.related) == ([second.id], [first.id], [])
+    told = [record for record in stage.journal if record["action"] == "signal"]
+    assert [record["related"] for record in told] == [[first.id], [second.id]]
+    again = stage.another()
+    for record in stage.journal:
+        again.fold(record)
+    assert again.book.incidents[second.id].related == [first.id]
+    stage.engine.relate("inc-nobody", {"s1"}, stage.now_s)
 
 
 def test_what_people_did_elsewhere_comes_to_the_engine(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
