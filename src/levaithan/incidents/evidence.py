@@ -1,5 +1,6 @@
-"""Gathers by itself what a root cause analysis begins with: events, decisions, changes and rates around the start, what
-is connected in the graph, since when it went otherwise, what the bad events have in common, and what was alike before.
+"""Gathers by itself what a root cause analysis begins with: events, decisions, changes, rates and the monitor's figures
+around the start, what is connected in the graph, since when it went otherwise, what the bad events have in common, and
+what was alike before.
 
 Bounded in time (what is not reached is named in `left_out`) and in size. Reads stores by their roles, whatever adapter
 answers; one that fails or is switched off is left out, and said.
@@ -13,8 +14,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
-from levaithan.incidents import around, changed, fields, similar
+from levaithan.incidents import around, changed, fields, measured, similar
 from levaithan.incidents.incident import ENDED, MONITOR, Incident
+from levaithan.metrics import vitals
 from levaithan.queries.asking import iso
 from levaithan.stores.roles.graph import DECISION, SESSION, Node
 from levaithan.stores.roles.memory import INCIDENT, MemoryFilters
@@ -52,6 +54,7 @@ class Evidence:
     divergence: dict[str, Any] | None = None
     contributors: list[dict[str, Any]] = field(default_factory=list)
     rates: dict[str, float] = field(default_factory=dict)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
     neighbours: list[dict[str, Any]] = field(default_factory=list)
     nearest: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -144,6 +147,8 @@ def gather(
         _referred(one, own) for one in changed.changes(ledger, place.start_us, home)
     ))  # fmt: skip
     part.run("rates", lambda: _rates(made, ledger, place))
+    if home is not None:
+        part.run("metrics", lambda: _metrics(made, home, incident.started_s))
     part.run("contributors", lambda: made.contributors.extend(around.contributors(ledger, bad, place)))
     sessions = [incident.session_id] if incident.session_id else around.sessions_of(bad)
     if graph is not None and sessions:
@@ -161,6 +166,13 @@ def _rates(made: Evidence, ledger: Answers, place: around.Place) -> None:
     counts, first = around.by_minute(ledger, place)
     made.rates = around.rates(ledger, place, counts, first)
     made.divergence = around.divergence(counts, place.start_us, first)
+
+
+def _metrics(made: Evidence, home: Home, start_s: float) -> None:
+    rows = vitals.kept(home)
+    if not any(abs(at_s - start_s) <= measured.BEFORE_S for at_s, _ in rows):
+        made.left_out.append("metrics: no monitor of this home kept any of that time")
+    made.metrics = measured.around(rows, start_s)
 
 
 def _line(entry: dict[str, Any]) -> dict[str, Any]:

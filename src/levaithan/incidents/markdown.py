@@ -97,9 +97,18 @@ def _appendix(evidence: Evidence | None) -> list[str]:
         for one in evidence.neighbours[:15]
     ]
     lines += [f"- rule {escape(one['rule'])}: {one['count']} x {escape(one['decision'])}" for one in evidence.rules]
+    lines += [f"- {_figure(one)}" for one in evidence.metrics[:15]]
     lines += [f"- changed at {one['at']}: {escape(one['what'])}" for one in evidence.changes[-20:]]
     lines += [f"- not known: {escape(one)}" for one in evidence.left_out]
     return lines if len(lines) > 3 else []
+
+
+def _figure(one: dict[str, Any]) -> str:
+    """A figure around the start, on one line."""
+    after = one.get("least_after"), one.get("most_after")
+    told = f"{after[0]:g}" if after[0] == after[1] else f"{after[0]:g} to {after[1]:g}"
+    before = f"{one['before']:g}" if "before" in one else "unknown"
+    return f"measured: {escape(one['name'], 200)}: {before} in the half hour before, {told} in the quarter after"
 
 
 def read(text: str) -> tuple[list[str], list[dict[str, Any]]]:

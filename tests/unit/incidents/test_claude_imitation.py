@@ -117,6 +117,21 @@ def test_a_draft_that_was_written_is_marked_checked_and_paid_for(room: Room) -> 
     assert "The disk filled up" not in json.dumps(room.journal)
 
 
+def test_a_draft_that_is_asked_for_again_is_read_from_the_cache(room: Room) -> None:
+    """Instructions alone are shorter than the API caches: the data is marked too, and is the same a minute later."""
+    with imitation({"text": json.dumps(GOOD), "breaks": True}, {"text": json.dumps(GOOD)}) as api:
+        assert "broke off" in room.draft(api).why
+        room.evidence.made_at, room.evidence.took_s = "a minute later", 0.7
+        asked = {"at": "2026", "action": "draft", "by": "a person", "words": "asked", "ref": "9"}
+        room.evidence.timeline.append(asked)
+        assert room.draft(api).why == ""
+        (_, first), (_, again) = api.asked
+    assert first == again
+    (block,) = again["messages"][0]["content"]
+    assert block["cache_control"] == again["system"][0]["cache_control"] == {"type": "ephemeral"}
+    assert request.cited(again) == {"3", "7"}
+
+
 NOW: dict[str, Any] = {"headers": {"retry-after": "0"}}
 FAILURES: list[tuple[str, dict[str, Any], str, bool]] = [
     ("refusal", {"text": "I cannot", "stop": "refusal"}, "declined", True),

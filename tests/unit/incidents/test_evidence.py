@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from tests.support.ledger_records import JOURNAL, START_US, at, cursor, delivery
 from levaithan.config import settings as settings_of
 from levaithan.errors import StoreError
 from levaithan.hot import paths
-from levaithan.incidents import around, draft, evidence, notes, offline, ready
+from levaithan.incidents import around, draft, evidence, markdown, measured, notes, offline, ready, request
 from levaithan.incidents.book import Book
 from levaithan.incidents.incident import Incident
+from levaithan.metrics import kept_state
+from levaithan.metrics.tally import Tally
+from levaithan.metrics.vitals import KEPT, Vitals
 from levaithan.stores import registry
 
 
@@ -38,8 +42,19 @@ class Room:
             detected_s=START_S + 120, project="/p", detection="security violations",
         )  # fmt: skip
         self.incident.timeline = [{"at_s": START_S, "action": "open", "by": "monitor", "words": "x", "seq": 700}]
+        self.measured()
         self.book = notes.book(self.stores["ledger"])
         self.book.incidents["inc-now"] = self.incident
+
+    def measured(self) -> None:
+        """What the monitor kept: an hour, and at the start the refusals rise while a disk is as it was."""
+        kept = Vitals(Tally())
+        for minute in range(-60, 15):
+            bad = minute >= 0
+            figures = {"hook_events_total deny": 4.0 * bad, "tool_calls_total": 1.0 if bad else 30.0}
+            figures |= {"system_disk_free_bytes": 5e9 + minute, "store_up graph": 1.0}
+            kept.rows.append((START_S + 60 * minute + 20, figures))
+        kept_state.write(self.home, {"more": {KEPT: kept.dump()}})
 
     def gather(self, **more: Any) -> evidence.Evidence:
         given = {"graph": self.stores["graph"], "memory": self.stores["memory"], "home": self.home, **more}
@@ -103,6 +118,40 @@ def test_the_moment_of_the_change_and_what_the_bad_calls_share(room: Room) -> No
     assert ("hook", "policy_check") not in lifts
     assert found.rates["bad_per_minute_before"] == 0
     assert found.rates["bad_per_minute_after"] == pytest.approx(4.0)
+
+
+def test_the_figures_that_went_otherwise_at_the_start_are_shown_before_and_after(room: Room) -> None:
+    found = room.gather(deadline_s=30)
+    assert found.metrics == [
+        {"name": "hook_events_total deny", "before": 0.0, "at": 4.0, "least_after": 4.0, "most_after": 4.0},
+        {"name": "tool_calls_total", "before": 30.0, "at": 1.0, "least_after": 1.0, "most_after": 1.0},
+    ]
+    page = markdown.render(room.incident, offline.write(room.incident, found), found, origin="a test")
+    assert "measured: tool\\_calls\\_total: 30 in the half hour before, 1 in the quarter after" in page
+    sent = request.body(room.incident, found, "claude-opus-5-5")["messages"][0]["content"][0]["text"]
+    assert json.loads(sent.split("\n", 1)[1].rsplit("\n", 1)[0])["evidence"]["metrics"] == found.metrics
+
+
+def test_of_a_time_that_no_monitor_kept_it_says_so(room: Room, tmp_path: Path) -> None:
+    bare = paths.home_at(homes.make_home(tmp_path / "bare", native=False))
+    found = room.gather(home=bare, deadline_s=30)
+    assert found.metrics == []
+    assert [one.partition(":")[0] for one in found.left_out] == ["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ([], []),
+        ([(START_S - 60, {"a": 1.0}), (START_S + 5, {"a": 1.1})], []),
+        ([(START_S - 60, {"a": 1.0}), (START_S + 5, {"a": 1.3, "new": 2.0, "nought": 0.0})], ["new", "a"]),
+        ([(START_S - 60, {"a": 5.0, "gone": 1.0})], []),
+        ([(START_S - 30, {"a": 5.0}), (START_S - 2000, {"a": 1.0})], []),
+        ([(START_S + 901, {"a": 5.0}), (START_S - 60, {"a": 1.0})], []),
+    ],
+)
+def test_what_counts_as_otherwise(rows: Any, names: list[str]) -> None:
+    assert [one["name"] for one in measured.around(rows, START_S)] == names
 
 
 def test_what_is_connected_and_what_was_alike(room: Room) -> None:
