@@ -29,7 +29,7 @@ class Run:
 
     phase: the last one ("intent", "done", "verified", "failed", "undone", "expired", "refused", "dry_run"); undo: what
     it takes to undo it, made before anything is done; facts: what was found when it was done; stays: whether it is in
-    effect until it is undone, verified or not.
+    effect until it is undone, verified or not; alert: of the incident that the monitor answers by it.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)
     why: str = ""
     stays: bool = False
+    alert: str = ""
 
     @property
     def label(self) -> str:

@@ -26,8 +26,9 @@ def over(action: Action, target: Target, runs: Runs, settings: Any, now_s: float
     if len(counted) >= most and not action.person_undoes:
         return f"bound: {len(counted)} automatic actions in the last hour, {most} are allowed"
     same = [run for run in counted if run.action == action.name]
-    if sum(run.target == target for run in same) >= OF_A_KIND:
-        return f"bound: {OF_A_KIND} runs of it on this target in the last hour"
+    often = max(OF_A_KIND, action.most_an_hour)  # what has one target alone may be bounded more widely
+    if sum(run.target == target for run in same) >= often:
+        return f"bound: {often} runs of it on this target in the last hour"
     if action.most_an_hour and len(same) >= action.most_an_hour:
         return f"bound: {action.most_an_hour} runs of it in the last hour"
     return ""

@@ -29,10 +29,11 @@ def do(world: World, run: Run) -> dict[str, Any]:
 
 
 def check(world: World, run: Run) -> bool | None:
-    """Whether the rung is that one or a lower one, and the readings are back within their objectives."""
+    """Whether the rung is that one or a lower one, and the readings, the alert's own too, are within objectives."""
+    well = not readings.outside(world.readings(), of=readings.of_alert(run.alert))
     if int(modes.look(world.home)["level"]) < int(run.facts.get("level") or 0):
-        return not readings.outside(world.readings())  # it is up again: was it well?
-    return None if readings.outside(world.readings()) else True
+        return well  # it is up again: was it well?
+    return True if well else None
 
 
 def undo(world: World, run: Run) -> str:

@@ -25,6 +25,7 @@ def body(
         told["incident"] = run.incident
     if phase in ("intent", "refused", "dry_run"):
         told |= {"reason": short(run.reason, _LONGEST), "undo": run.undo, "fingerprint": run.fingerprint}
+        told["alert"] = run.alert
         if action is not None:
             told |= {"bound": action.bound, "verify": action.verifies, "stays": run.stays}
         told |= {"deadline_s": run.deadline_s, "expires_s": run.expires_s}

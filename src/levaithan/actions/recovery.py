@@ -28,10 +28,11 @@ class Recovery:
 
     def due(self, runs: Runs, found: Mapping[str, float], passed_s: float) -> list[Run]:
         """The runs that are to be taken back now: the last of each kind, one at a time."""
-        well = not readings.outside(found, margin=readings.HYSTERESIS)
         given = []
         for name, needed_s in STEPS_S.items():
             mine = [run for run in runs.open() if run.action == name and run.phase == "verified"]
+            shown = {reading for run in mine for reading in readings.of_alert(run.alert)}
+            well = not readings.outside(found, margin=readings.HYSTERESIS, of=shown)
             self.well_s[name] = self.well_s[name] + passed_s if well and mine else 0.0
             if mine and self.well_s[name] >= needed_s:
                 self.well_s[name] = 0.0

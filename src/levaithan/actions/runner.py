@@ -128,7 +128,7 @@ class Runner:
         run = self._made(
             action, target, by=MONITOR, reason=incident.title or incident.alert, incident=incident.id, now_s=now_s
         )
-        run.fingerprint = incident.fingerprint
+        run.fingerprint, run.alert = incident.fingerprint, incident.alert
         known = self._same(action, target)
         if known is not None:
             return known

@@ -116,6 +116,7 @@ def _begun(record: dict[str, Any], one: str, phase: str, at_s: float) -> Run:
         target=_target(record.get("target")),
         by=text(record.get("by")),
         reason=text(record.get("reason"), _LONGEST),
+        alert=text(record.get("alert")),
         incident=text(record.get("incident")),
         fingerprint=text(record.get("fingerprint")),
         phase=phase,

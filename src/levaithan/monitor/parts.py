@@ -11,6 +11,7 @@ from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from levaithan.actions import readings
 from levaithan.actions.notify import Notifier
 from levaithan.actions.runner import Runner
 from levaithan.detectors import shown, tuning
@@ -28,6 +29,7 @@ from levaithan.incidents.companion import Companion
 from levaithan.incidents.engine import Engine
 from levaithan.install import alertmanager_token
 from levaithan.install.watched import outside
+from levaithan.metrics.vitals import KEPT, P99, Vitals
 from levaithan.metrics.watching import Watching
 from levaithan.monitor.beat import Beat
 from levaithan.monitor.outward import Outward
@@ -56,7 +58,8 @@ class Parts:
         self.writer = Writer(home, machine_id(home))
         self.notifier = Notifier(home, settings, self.writer.write)
         self.engine = Engine(self.writer.write, settings, alike=self._alike)
-        self.runner = Runner(home, settings, self.writer.write, tell=self.notifier.tell)
+        self.vitals = Vitals(self.watching.tally)
+        self.runner = self._runner()
         self.beat = Beat(settings.watchdog_url)
         self.outward = Outward(self.watching, settings)
         self.sent: SimpleQueue[list[Signal]] = SimpleQueue()
@@ -68,10 +71,21 @@ class Parts:
         """Make what works by rules."""
         self.rules = rules
         self.evaluator = Evaluator(rules)
-        self.log = LogPatterns(rules, off=lambda: modes.is_off(self.home, modes.LOG_PATTERNS))
+        self.log = LogPatterns(rules, lambda: modes.is_off(self.home, modes.LOG_PATTERNS), self._new_pattern)
         critical = self.watching.fold.labels.critical
         self.watch = Watch([*standing(rules, critical, self.past_guard.rows), self.log])
         self.watchdog = next(one for one in self.watch.detectors if isinstance(one, Watchdog))
+
+    def _runner(self) -> Runner:
+        return Runner(self.home, self.settings, self.writer.write, tell=self.notifier.tell, look=self._readings)
+
+    def _readings(self) -> dict[str, float]:
+        """What actions are verified by: the machine's readings, and how slow the hooks were in the last minute."""
+        slow = self.vitals.last(P99, time.time())
+        return readings.look(self.home) | ({} if slow is None else {readings.GATE_P99: slow})
+
+    def _new_pattern(self, level: str, component: str) -> None:
+        self.watching.tally.add("levaithan_log_pattern_new_total", (level, component))
 
     def retune(self, now_s: float) -> list[Signal]:
         """Take up alerts.toml when it has changed: other rules, the same samples and the same memory. What fires of a
@@ -118,7 +132,7 @@ class Parts:
         self.evaluator.forget()
         self.engine = Engine(self.writer.write, self.settings, alike=self._alike)
         self.runner.close()
-        self.runner = Runner(self.home, self.settings, self.writer.write, tell=self.notifier.tell)
+        self.runner = self._runner()
 
     def take_alerts(self, payload: bytes) -> tuple[HTTPStatus, str]:
         """What Alertmanager sent, in the listener's thread; what is answered to it."""
@@ -140,6 +154,7 @@ class Parts:
         self.watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), now_s)
         ended = self.retune(now_s)
         self.sample(now_s)
+        self.vitals.look(now_s)
         self.log.read(self.watching.gauges.log.lines, now_s)
         found = self.watch.signals(now_s)
         signals = ended + found + (self.evaluator.evaluate(now_s) if self.settings.alert_evaluation else [])
@@ -154,6 +169,8 @@ class Parts:
             self.engine.fold(record)
         changes = self.engine.take([*signals, *self._arrived(now_s)], now_s)
         changes += self.engine.tick(now_s)
+        for one, sessions in self.companion.near():
+            self.engine.relate(one, sessions, now_s)
         self.companion.hear(changes)
         self.runner.respond(changes, now_s)
         self.runner.tick(now_s)
@@ -169,14 +186,18 @@ class Parts:
             return set()
 
     def _arrived(self, now_s: float) -> list[Signal]:
-        """What Alertmanager sent since the last time, but for what is said here with the session in it."""
+        """What Alertmanager sent since the last time, but for what fires here with the session in it. What is over is
+        heard all the same: an incident that Alertmanager opened first would go on without end."""
         found: list[Signal] = []
         while True:
             try:
                 found += self.sent.get_nowait()
             except Empty:
                 break
-        return [one for one in found if not self.watchdog.heard(one) and not self.watch.says(one.alert, now_s)]
+        return [
+            one for one in found
+            if not self.watchdog.heard(one) and not (one.firing and self.watch.says(one.alert, now_s))
+        ]  # fmt: skip
 
     def keep(self) -> None:
         """Put everything that is known into the home, with the place in the journal that it belongs to. Raises
@@ -184,7 +205,7 @@ class Parts:
         self.watching.save(
             {
                 "format": FORMAT, "evaluator": self.evaluator.dump(), "watch": self.watch.dump(),
-                "incidents": self.engine.dump(), "actions": self.runner.dump(),
+                "incidents": self.engine.dump(), "actions": self.runner.dump(), KEPT: self.vitals.dump(),
             }
         )  # fmt: skip
 
@@ -196,6 +217,7 @@ class Parts:
             return
         self.evaluator.load(kept.get("evaluator") or {})
         self.watch.load(kept.get("watch") or {})
+        self.vitals.load(kept.get(KEPT))
         if not (self.engine.load(kept.get("incidents") or {}) and self.runner.load(kept.get("actions") or {})):
             self.watching.begin_anew()
             self.forget()

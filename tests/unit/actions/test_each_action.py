@@ -396,6 +396,71 @@ def test_a_mode_that_a_person_chose_is_not_changed(place: Any) -> None:
     assert modes.look(place.home)["level"] == 5 and run.phase == "expired"
 
 
+@pytest.mark.parametrize("alert", ["DiskFull", "DiskLow", "DiskFilling"])
+def test_a_full_disk_is_well_when_there_is_room_and_not_before(place: Any, alert: str) -> None:
+    runner = place.runner()
+    place.readings["disk_short_ratio"] = 3.0
+    place.opened(runner, place.incident("P0" if alert == "DiskFull" else "P2", "performance", alert))
+    (run,) = runner.runs.open()
+    place.passes(60, runner, step=5)
+    assert run.phase == "done", "every other reading is well"
+    place.readings["disk_short_ratio"] = 0.9
+    place.passes(5, runner)
+    assert run.phase == "verified"
+    place.passes(1000, runner, step=5)
+    assert modes.look(place.home)["level"] == 1, "it has room, not a fifth more"
+    place.readings["disk_short_ratio"] = 0.5
+    place.passes(310, runner, step=5)
+    assert run.phase == "expired" and modes.look(place.home)["level"] == 0
+
+
+def test_what_frees_no_room_has_failed_and_is_taken_back(place: Any) -> None:
+    place.readings["disk_short_ratio"] = 3.0
+    runner = place.runner()
+    place.opened(runner, place.incident("P2", "performance", "DiskLow"))
+    place.passes(700, runner, step=10)
+    assert place.phases() == ["intent", "done", "failed", "undone"] and modes.look(place.home)["level"] == 0
+
+
+def test_slow_hooks_are_well_when_they_are_quick_again(place: Any) -> None:
+    place.readings["gate_p99_seconds"] = 0.8
+    runner = place.runner()
+    place.opened(runner, place.incident("P1", "performance", "HooksVerySlow"))
+    (run,) = runner.runs.open()
+    place.passes(60, runner, step=5)
+    assert run.phase == "done"
+    again = place.runner().runs.by_id[run.id]
+    assert again.alert == "HooksVerySlow", "a restart knows what it is verified by"
+    place.readings["gate_p99_seconds"] = 0.06
+    place.passes(5, runner)
+    assert run.phase == "verified"
+
+
+def test_a_disk_that_is_always_nearly_full_keeps_no_other_trouble_from_being_over(place: Any) -> None:
+    place.readings |= {"disk_short_ratio": 3.0, "gate_p99_seconds": 0.8}
+    runner = place.runner()
+    place.opened(runner, place.incident("P2", "performance", "MemoryLow"))
+    (run,) = runner.runs.open()
+    assert run.phase == "verified"
+    place.passes(310, runner, step=5)
+    assert run.phase == "expired"
+
+
+def test_the_readings_of_this_machine(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from levaithan.actions import readings
+
+    assert {readings.MEMORY_USED, readings.LOAD, readings.LAG, readings.DISK} <= set(readings.look(place.home))
+    disk = SimpleNamespace(f_blocks=1_000_000, f_frsize=4096, f_bavail=75_000)
+    monkeypatch.setattr(readings.os, "statvfs", lambda _path: disk)
+    assert readings.look(place.home)[readings.DISK] == pytest.approx(2.0), "half of the 15% that should be free"
+    disk.f_blocks, disk.f_bavail = 100_000, 24_414
+    assert readings.look(place.home)[readings.DISK] == pytest.approx(2.0, rel=1e-3), "half of the 200 MB"
+    known = set(readings.OBJECTIVES) - {readings.GATE_P99}
+    assert known <= set(readings.look(place.home)), "what is waited for is read (the hooks' p99 by the monitor)"
+
+
 def test_degrading_never_stops_an_agent(place: Any) -> None:
     modes.set_mode(place.home, modes.LOWEST, by="ann", reason="x")
     _, run = done(place, "degrade")

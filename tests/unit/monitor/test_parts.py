@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import homes
 
+from levaithan.actions import readings
 from levaithan.config import settings as settings_of
-from levaithan.detectors import shown
+from levaithan.detectors import log_patterns, shown
 from levaithan.detectors.signal import WATCHDOG, Signal
 from levaithan.hot.paths import home_at
+from levaithan.metrics import vitals
 from levaithan.monitor.parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -94,3 +98,76 @@ def test_detectors_go_on_with_their_memory(parts: Parts) -> None:
     same = parts.watch
     parts.look(now_s + 5)
     assert parts.watch is same, "nothing has changed"
+
+
+def test_what_alertmanager_takes_back_is_heard_though_a_detector_says_the_same(parts: Parts) -> None:
+    """Prometheus was the first to see it; then the detector here did, which names the session."""
+    now_s = time.time()
+    rule = parts.rules.get("CriticalDenialBurst")
+    assert rule is not None
+    seen = Signal("f" * 64, rule.alert, rule.detection, "P1", True, now_s, now_s, source="alertmanager")
+    parts.sent.put([seen])
+    parts.answer([], now_s)
+    (incident,) = parts.engine.open()
+    for number in range(12):
+        parts.watch.take(refused(number), now_s)
+    parts.look(now_s + 5)
+    parts.sent.put([replace(seen, at_s=now_s + 6), replace(seen, fingerprint="e" * 64, at_s=now_s + 6)])
+    parts.answer([], now_s + 6)
+    assert len(parts.engine.open()) == 2, "the session's own, and no third one"
+    parts.sent.put([replace(seen, firing=False, at_s=now_s + 7)])
+    parts.answer([], now_s + 7)
+    assert incident.firing == {}
+
+
+def refused(number: int) -> dict[str, object]:
+    return {"kind": "event", "event": "PreToolUse", "decision": "deny", "rule": "fs.delete-root", "session_id": "s1",
+            "tool_use_id": f"t{number}"}  # fmt: skip
+
+
+def test_how_slow_the_hooks_are_is_what_actions_are_verified_by(parts: Parts) -> None:
+    now_s = time.time()
+    parts.look(now_s - 60)
+    assert readings.GATE_P99 not in parts.runner.world.readings(), "nothing was measured yet"
+    parts.watching.tally.observe("levaithan_hook_duration_seconds", ("PreToolUse", "native"), 0.4, 100)
+    parts.look(now_s)
+    found = parts.runner.world.readings()
+    assert 0.25 < found[readings.GATE_P99] <= 0.5
+    assert readings.GATE_P99 in readings.outside(found, of=readings.of_alert("HooksVerySlow"))
+    parts.forget()
+    assert readings.GATE_P99 in parts.runner.world.readings(), "a journal that is read anew changes nothing of it"
+
+
+def test_figures_are_kept_by_the_minute_and_gone_on_with(parts: Parts) -> None:
+    now_s = time.time()
+    for number in range(4):
+        parts.watching.tally.set("levaithan_store_lag_seconds", ("graph",), 10.0 * number)
+        parts.look(now_s + 60 * number)
+    parts.keep()
+    rows = vitals.kept(parts.home)
+    assert [figures["store_lag_seconds graph"] for _, figures in rows] == [10.0, 20.0, 30.0]
+    again = Parts(parts.home, parts.settings)
+    assert list(again.vitals.rows) == rows
+    again.stop()
+
+
+def test_a_new_form_of_a_loud_line_is_counted_and_an_incident(parts: Parts) -> None:
+    now_s, log = time.time(), Path(parts.home.logs, "service.log")
+
+    def said(text: str, count: int, at_s: float) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.writelines(
+                json.dumps({"event": text, "level": "error", "component": "service"}) + "\n" for _ in range(count)
+            )
+        parts.watching.gauges.log.collect(parts.watching.tally)
+        parts.look(at_s)
+
+    said("the disk is slow today", log_patterns.LEARN_LINES, now_s)
+    said("the disk is slow today", 2, now_s + log_patterns.LEARN_S + 5)
+    assert parts.watching.tally.value("levaithan_log_pattern_new_total", ("error", "service")) == 1
+    assert [one.alert for one in parts.engine.open()] == []
+    said("a wholly other sentence that nobody has ever read", 1, now_s + log_patterns.LEARN_S + 20)
+    assert parts.watching.tally.value("levaithan_log_pattern_new_total", ("error", "service")) == 2
+    (incident,) = parts.engine.open()
+    assert (incident.alert, incident.severity) == ("NewLogPatterns", "P3")
+    assert "a wholly other sentence" in incident.title
