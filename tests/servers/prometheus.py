@@ -43,7 +43,8 @@ class Prometheus(Server):
 
     targets: job -> host:port (or a whole scrape configuration). rules: rule files, copied. alertmanagers: host:port of
     each. interval_s: between two scrapes, and between two evaluations. blocks: a folder of TSDB blocks (made by
-    `promtool tsdb create-blocks-from`), copied before the first start. `config`: what else prometheus.yml has, on top.
+    `promtool tsdb create-blocks-from`), copied before the first start. `config`: what else prometheus.yml has, on top. flags: more
+    of its command line.
     """
 
     store = "prometheus"
@@ -57,6 +58,7 @@ class Prometheus(Server):
         interval_s: float = 1.0,
         blocks: Path | None = None,
         config: dict[str, Any] | None = None,
+        flags: Iterable[str] = (),
     ) -> None:
         """Raises ServerMissingError where no Prometheus is installed."""
         found = binary()
@@ -73,6 +75,7 @@ class Prometheus(Server):
         self.interval_s = interval_s
         self.blocks = blocks
         self.config = config or {}
+        self.flags = list(flags)
 
     def prepare(self) -> None:
         if self.blocks and not (self.data / "tsdb").exists():
@@ -109,7 +112,7 @@ class Prometheus(Server):
             str(self.binary), f"--config.file={self.data / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.data / 'tsdb'}", "--storage.tsdb.retention.time=10y",
             "--storage.tsdb.wal-segment-size=10MB", f"--web.listen-address=127.0.0.1:{self.port}",
-            "--web.enable-lifecycle", "--log.level=warn",
+            "--web.enable-lifecycle", "--log.level=warn", *self.flags,
         ]  # fmt: skip
 
     def environ(self) -> dict[str, str]:

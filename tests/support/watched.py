@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,7 @@ from tests.support import alert_config, calls, homes, promql
 from tests.support.loopback import Receiver
 from tests.support.transcripts import Transcript
 
+from levaithan.hot.lease_book import Book
 from levaithan.hot.paths import home_at
 from levaithan.install import alertmanager_token
 from levaithan.projector.lock import ProjectionLock
@@ -40,6 +44,7 @@ for = "1s"
 """
 """The delivered rules wait for minutes, and count conflicts within five; and a store counts as late after a minute."""
 WITHIN_S = 15.0
+QUIET_S = 3
 FAILING = '''"""A hook that fails, as a colleague's may."""
 
 
@@ -83,6 +88,11 @@ class Watched:
         kept = json.loads(Path(self.root, "state", "metrics.json").read_bytes())["more"]["incidents"]["book"]
         return {key for one in kept["incidents"] if one["alert"] == alert for key in one["firing"]}
 
+    def beats(self) -> bool:
+        """Whether the Watchdog has come through Alertmanager."""
+        kept = json.loads(Path(self.root, "state", "metrics.json").read_bytes())["more"]["watch"]["detectors"]
+        return bool(kept["watchdog"]["expected"])
+
     def told_of(self) -> Any:
         """What the monitor says of itself."""
         return (homes.control(self.root, "status") or {}).get("monitor")
@@ -115,6 +125,31 @@ class Watched:
 
         self.receiver.wait(lambda got: any(fits(_text(one.body)) for one in got), within_s)
         return next(text for text in (_text(one.body) for one in self.receiver.calls) if fits(text))
+
+    def timers(self, incident_id: str) -> None:
+        """That the times of an incident that is resolved are in order, and are the figures that /metrics has of it."""
+        (row,) = self.rows("incident", "show", incident_id)
+        steps = ("started", "detected", "mitigated", "resolved")
+        at_s = {step: datetime.fromisoformat(row[f"{step}_at"]).timestamp() for step in steps if row[f"{step}_at"]}
+        assert list(at_s.values()) == sorted(at_s.values()), row
+        assert at_s["resolved"] - at_s["detected"] >= QUIET_S, "it has to be quiet for so long"
+        assert (row["page_level"], row["ack_left_s"]) == (0, None), "nobody was waited for too long"
+        spans = {
+            "detect": ("started", "detected"),
+            "resolve": ("detected", "resolved"),
+            "mitigate": ("detected", "mitigated"),
+        }
+        for step, (begin, end) in spans.items():
+            if end in at_s:
+                wanted = at_s[end] - at_s[begin]
+                name = f'levaithan_incident_{step}_seconds_sum{{severity="{row["severity"]}"}} '
+                homes.until(lambda name=name, wanted=wanted: self.figure(name) >= wanted - 0.5, 30, 0.5)
+
+    def figure(self, line: str) -> float:
+        """What stands on /metrics behind `line`."""
+        with urllib.request.urlopen(f"http://{self.told_of()['listening']}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return sum(float(one.rpartition(" ")[2]) for one in text.splitlines() if one.startswith(line))
 
     def send(self, payload: dict[str, Any]) -> calls.Answered:
         """One event, as Claude Code sends it."""
@@ -158,13 +193,19 @@ class Watched:
 
         return mend
 
-    def lease_storm(self, project: Path, calls_: int = 14) -> None:
-        """One session holds a file, others want it again and again."""
+    def lease_storm(self, project: Path, calls_: int = 14) -> dict[str, Any]:
+        """A session that fell silent a day ago holds a file for another day, others want it again and again; the call
+        that they make, without its session."""
         edit = {"tool_name": "Write", "tool_input": {"file_path": str(project / "one.txt"), "content": "x"},
                 "cwd": str(project)}  # fmt: skip
-        assert not self.send(calls.tool_call(**edit, session_id="s-first")).denied
+        now = time.time_ns() // 1000
+        holder = {"session": "s-silent", "agent": None, "project": str(project), "since_us": now - 86_400_000_000}
+        book = Book(home_at(self.root))
+        book.one_step(lambda: book.take(os.path.realpath(project / "one.txt"), holder, now + 86_400_000_000))
+        book.close()
         for number in range(calls_):
             assert self.send(calls.tool_call(**edit, session_id=f"s-wants-{number}")).denied
+        return edit
 
     def slow_store(self) -> Callable[[], None]:
         """The embedded stores take nothing: somebody else holds their lock. Events come on."""
@@ -200,7 +241,7 @@ def watched(folder: Path, *, tuned: str = TUNED, **settings: object) -> Iterator
     with Receiver() as receiver:
         chosen = {
             "monitor": "on", "monitor_interval_s": 1, "metrics_listen": f"127.0.0.1:{free_port()}",
-            "incident_quiet_s": 3, "action_dry_run": "off", "notify_urls": f"json://{receiver.address}/people",
+            "incident_quiet_s": QUIET_S, "action_dry_run": "off", "notify_urls": f"json://{receiver.address}/people",
             **settings,
         }  # fmt: skip
         root = homes.make_home(folder / "home", **chosen)
@@ -216,21 +257,29 @@ def watched(folder: Path, *, tuned: str = TUNED, **settings: object) -> Iterator
 
 @contextlib.contextmanager
 def prometheus_watches(
-    one: Watched, own_server: Callable[[str, Callable[[], Server]], Any], folder: Path
+    one: Watched, own_server: Callable[[str, Callable[[], Server]], Any], folder: Path, *, beat_s: int = 0
 ) -> Iterator[tuple[Any, Any]]:
-    """The same home with a real Prometheus that scrapes it each second, and a real Alertmanager that tells it."""
+    """The same home with a real Prometheus that scrapes it each second, and a real Alertmanager that tells it; beat_s:
+    how often the Watchdog comes, and Prometheus says again what fires (default: as deployed, once a minute)."""
     address = one.told_of()["listening"]
     homes.cli(one.root, "alerts", "compile", "--to", str(folder / "rules"))
     rules = folder / "rules" / "levaithan.yml"
     rules.write_text(rules.read_text().replace("interval: 15s", "interval: 1s"))
     token = alertmanager_token.read(home_at(one.root))
     config = alert_config.deployed(f"http://{address}", {}, token)
+    if beat_s:
+        first = config["config"]["route"]["routes"][0]
+        assert first["receiver"] == "dead-mans-switch"
+        first |= {"group_interval": f"{beat_s}s", "repeat_interval": f"{beat_s}s"}
     manager = own_server("alertmanager", lambda: alertmanager.Alertmanager(**config))
     server = own_server(
         "prometheus",
         lambda: prometheus.Prometheus(
-            targets={"levaithan": address}, rules=[rules], alertmanagers=[manager.url().removeprefix("http://")]
-        ),
+            targets={"levaithan": address},
+            rules=[rules],
+            alertmanagers=[manager.url().removeprefix("http://")],
+            flags=[f"--rules.alert.resend-delay={beat_s}s"] if beat_s else [],
+        ),  # fmt: skip
     )
     promql.awaited(server.url(), "up{job='levaithan'} == 1", 30)
     yield server, manager
