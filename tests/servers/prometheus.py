@@ -43,8 +43,8 @@ class Prometheus(Server):
 
     targets: job -> host:port (or a whole scrape configuration). rules: rule files, copied. alertmanagers: host:port of
     each. interval_s: between two scrapes, and between two evaluations. blocks: a folder of TSDB blocks (made by
-    `promtool tsdb create-blocks-from`), copied before the first start. `config`: what else prometheus.yml has, on top. flags: more
-    of its command line.
+    `promtool tsdb create-blocks-from`), copied before the first start. `config`: what else prometheus.yml has, on top.
+    flags: more of its command line.
     """
 
     store = "prometheus"

@@ -279,7 +279,7 @@ def prometheus_watches(
             rules=[rules],
             alertmanagers=[manager.url().removeprefix("http://")],
             flags=[f"--rules.alert.resend-delay={beat_s}s"] if beat_s else [],
-        ),  # fmt: skip
+        ),
     )
     promql.awaited(server.url(), "up{job='levaithan'} == 1", 30)
     yield server, manager
