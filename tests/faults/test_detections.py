@@ -8,6 +8,7 @@ project: both must say the same.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,9 @@ def way() -> str:
 
 
 @contextlib.contextmanager
-def watching(way: str, folder: Path, own_server: OwnServer) -> Iterator[Watched]:
+def watching(way: str, folder: Path, own_server: OwnServer, **settings: object) -> Iterator[Watched]:
     """A home that is watched in one of the two ways, once what watches it works."""
-    with watched(folder, alert_evaluation="on" if way == "evaluator" else "off") as one:
+    with watched(folder, alert_evaluation="on" if way == "evaluator" else "off", **settings) as one:
         one.send(calls.tool_call(session_id="s-begin"))
         if way == "evaluator":
             yield one
@@ -102,12 +103,16 @@ def test_a_lease_storm(way: str, tmp_path: Path, own_server: OwnServer) -> None:
 
 
 def test_a_slow_store(way: str, tmp_path: Path, own_server: OwnServer) -> None:
-    with watching(way, tmp_path, own_server) as one:
+    script, told = tmp_path / "up.py", tmp_path / "told"
+    script.write_text(f"open({str(told)!r}, 'a').write('up ')\n")
+    with watching(way, tmp_path, own_server, action_platform_up=f"{sys.executable} {script}") as one:
         mend = one.slow_store()
         incident = one.incident("StoreBehind", store="ledger", within_s=25)
         assert (incident["severity"], incident["detection"]) == ("P2", "performance")
-        one.action("scale_projector", "done", "verified", "failed", "undone", "refused")
-        one.told("P2", "scale_projector", incident["id"])
+        one.action("scale_projector", "refused")  # no store of this home is on a server
+        one.action("platform_hook", "verified")
+        assert told.read_text() == "up ", "four stores are late, and it is scaled up once"
+        one.told("P2", "scale_projector", "platform_hook", incident["id"])
         mend()
         one.incident("StoreBehind", "resolved", store="ledger", within_s=60)
         one.timers(incident["id"])

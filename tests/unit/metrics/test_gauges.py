@@ -114,6 +114,33 @@ def test_a_store_that_hangs_is_down_and_holds_nobody_up(
     looks.stop()
 
 
+@pytest.mark.parametrize(("took", "slow"), [(0.2, 0), (0.3, 1)])
+def test_a_question_that_takes_long_is_a_slow_one(
+    home: Home, settings: Any, monkeypatch: pytest.MonkeyPatch, took: float, slow: int
+) -> None:
+    class Clock:
+        """Each question takes so long, by this clock."""
+
+        now = 0.0
+
+        def monotonic(self) -> float:
+            self.now += took
+            return self.now
+
+    monkeypatch.setattr(store_looks.registry, "known", lambda: ("ledger",))
+    gate = threading.Event()
+    gate.set()
+    monkeypatch.setattr(store_looks.registry, "open_store", lambda *_: _Slow(gate))
+    monkeypatch.setattr(store_looks, "time", Clock())
+    tally = Tally()
+    looks = store_looks.StoreLooks(home, settings, threads=False)
+    looks.collect(tally, 0, NOW)
+    looks.stop()
+    assert value(tally, "store_up", "ledger") == 1
+    assert value(tally, "store_slow_queries_total", "ledger", "query") == slow
+    assert sum(tally.bins("levaithan_store_latency_seconds", ("ledger", "query"))[:-1]) == 1
+
+
 def test_a_store_that_fails_is_down_and_its_failures_are_counted(
     home: Home, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
