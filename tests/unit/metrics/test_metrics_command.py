@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support import homes
 from tests.support.ledger_records import JournalFiles
+from tests.support.loopback import Receiver
 
 from levaithan.hot.paths import home_at
 from levaithan.metrics import kept_state
@@ -85,6 +86,20 @@ def test_the_figures_as_a_file(root: str, tmp_path: Path) -> None:
     done = run(root, "push", "http://127.0.0.1:1")
     assert done.returncode == 1
     assert "Pushgateway" in done.stderr
+
+
+def test_a_short_job_sends_the_figures_to_its_gateway(root: str) -> None:
+    with Receiver() as gateway:
+        done = run(root, "push", gateway.url.replace("//", "//job:hunter2hunter2@"), "--job", "night")
+        assert done.returncode == 0, done.stderr
+        done = run(root, "push", LEVAITHAN_METRICS_PUSH_URL=gateway.url)
+        assert done.returncode == 0, done.stderr
+        first, second = gateway.calls
+    assert "hunter2" not in done.stderr
+    assert (first.path.split("/")[3], second.path.split("/")[3]) == ("night", "levaithan")
+    for one in (first, second):
+        families = {family.name: family for family in text_string_to_metric_families(one.body.decode())}
+        assert families["levaithan_journal_records"].samples[0].value == 21
 
 
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:
