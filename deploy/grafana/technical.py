@@ -133,6 +133,12 @@ def hooks() -> Row:
             width=12, unit="s", steps=((None, GREEN), (0.05, YELLOW), (0.1, ORANGE), (0.5, RED)),
             runbook="HooksSlowerThanBefore",
         ),
+        lines(
+            "Atomic hooks, a run", "What one run of each took on the average, of all machines that are scraped.",
+            [prom("sum by (hook) (rate(levaithan_hook_run_seconds_total[$__rate_interval])) "
+                  "/ (sum by (hook) (rate(levaithan_hook_runs_total[$__rate_interval])) > 0)", "{{hook}}")],
+            width=24, height=7, unit="s", steps=((None, GREEN), (0.02, YELLOW), (0.1, RED)),
+        ),
         table(
             "Atomic hooks",
             "Self time of each in the latest 5,000 calls of the time shown: where the time of a call goes.",
