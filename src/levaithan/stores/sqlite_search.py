@@ -74,6 +74,9 @@ class SqliteSearch(SqliteIndex):
 
     def _number(self, link: sqlite3.Connection, journal: str) -> int:
         number = self._journals.get(journal)
+        if number is None:  # looked up in this transaction: another writer may have named one meanwhile
+            self._journals = dict(link.execute("SELECT journal, number FROM journals").fetchall())
+            number = self._journals.get(journal)
         if number is None:
             number = len(self._journals) + 1
             link.execute("INSERT INTO journals VALUES (?, ?)", (number, journal))
