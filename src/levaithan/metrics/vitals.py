@@ -64,11 +64,16 @@ class Vitals:
         if self._last_s is not None and 0 <= at_s - self._last_s < EACH_S * 0.95:
             return
         first, self._last_s = self._last_s is None, at_s
+        # While old records are read, what counters rise by is of another time, and so is their p99.
+        behind = bool(self._tally.table("levaithan_metrics_catching_up").get(()))
         found: dict[str, float] = {}
         for figure in FIGURES:
-            self._figure(figure, found)
+            if figure.how == RISE:
+                self._rise(figure, found, behind=behind)
+            else:
+                self._stand(figure, found)
         slow = self._p99()
-        if slow is not None:
+        if slow is not None and not behind:
             found[P99] = slow
         if not first:  # before it nothing is known that anything could have risen from
             self.rows.append((at_s, {name: round(value, _ROUND) for name, value in found.items()}))
@@ -91,21 +96,26 @@ class Vitals:
         """Go on from a dump; what is none is left out."""
         self.rows = deque(_read(kept), maxlen=MOST)
 
-    def _figure(self, figure: Figure, found: dict[str, float]) -> None:
+    def _values(self, figure: Figure) -> dict[tuple[str, ...], float]:
         table = self._tally.table("levaithan_" + figure.name)
-        values = {labels: value for labels, value in table.items() if not figure.only or figure.only in labels}
-        if not values:
-            return
-        name = f"{figure.name} {figure.only}".strip()
+        return {labels: value for labels, value in table.items() if not figure.only or figure.only in labels}
+
+    def _rise(self, figure: Figure, found: dict[str, float], *, behind: bool) -> None:
+        """By how much a counter rose since the last row; one that was not there then began at nothing."""
+        name, values = f"{figure.name} {figure.only}".strip(), self._values(figure)
+        total = sum(values.values())
+        if values and not behind:
+            found[name] = max(0.0, total - self._sums.get(name, total))
+        self._sums[name] = total
+
+    def _stand(self, figure: Figure, found: dict[str, float]) -> None:
+        """What a gauge is."""
+        values = self._values(figure)
         if figure.how == EACH:
             for labels, value in list(values.items())[:_MOST_EACH]:
-                found[f"{name} {' '.join(labels)}".strip()] = value
-        elif figure.how == RISE:
-            total = sum(values.values())
-            found[name] = max(0.0, total - self._sums.get(name, total))
-            self._sums[name] = total
-        else:
-            found[name] = sum(values.values()) if figure.how == SUM else min(values.values())
+                found[f"{figure.name} {' '.join(labels)}".strip()] = value
+        elif values:
+            found[figure.name] = sum(values.values()) if figure.how == SUM else min(values.values())
 
     def _p99(self) -> float | None:
         """Of the hook calls of the minute, linear within a bucket; None where there were few."""

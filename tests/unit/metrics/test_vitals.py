@@ -50,6 +50,30 @@ def test_a_counter_is_what_it_rose_by_and_a_gauge_what_it_is() -> None:
     assert not any("cost" in name for name in one), "what nobody measured is not told"
 
 
+def test_the_first_that_a_counter_counts_is_a_rise() -> None:
+    def spent(usd: float) -> Any:
+        return lambda tally: tally.add("levaithan_cost_usd_total", ("opus", "p"), usd)
+
+    _, rows = minutes(lambda _tally: None, spent(3.0), spent(0.5))
+    assert [row.get("cost_usd_total") for row in rows] == [None, 3.0, 0.5]
+
+
+def test_old_records_that_are_read_are_no_rise_of_now() -> None:
+    def behind(yes: float, denied: int) -> Any:
+        def change(tally: Tally) -> None:
+            tally.set("levaithan_metrics_catching_up", (), yes)
+            tally.add("levaithan_hook_events_total", ("PreToolUse", "deny"), denied)
+            tally.observe("levaithan_hook_duration_seconds", ("Stop", "native"), 0.4, 10 * denied)
+            tally.set("levaithan_journal_writable", (), 1.0)
+
+        return change
+
+    _, rows = minutes(behind(0.0, 1), behind(1.0, 5000), behind(0.0, 2))
+    assert [row.get("hook_events_total deny") for row in rows] == [1, None, 2]
+    assert [P99 in row for row in rows] == [False, False, True]
+    assert [row["journal_writable"] for row in rows] == [1, 1, 1], "what stands is of now"
+
+
 def test_the_p99_is_of_the_minute_and_only_of_enough_calls() -> None:
     def calls(seconds: float, count: int) -> Any:
         return lambda tally: tally.observe("levaithan_hook_duration_seconds", ("Stop", "native"), seconds, count)
