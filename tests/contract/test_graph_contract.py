@@ -72,6 +72,7 @@ def test_who_touched_a_file(graph: Any) -> None:
     }  # fmt: skip
     wrote = next(one for one in found if one.agent == "s1/main" and one.how == "WROTE")
     assert (wrote.session, wrote.first_us, wrote.last_us) == ("s1", START_US + SECOND, START_US + 8 * SECOND)
+    assert {one.machine for one in found} == {"m1"}
     assert [one.last_us for one in found] == sorted((one.last_us for one in found), reverse=True)
     assert len(graph.touched("/p/a.py", limit=2)) == 2
     assert graph.touched("/p/only_asked.py") == [], "a call that was never made touched nothing"

@@ -103,9 +103,7 @@ class HelixGraph(HelixStore):
 
     def kinds(self) -> dict[str, int]:
         """See roles.Graph. A question a kind, for HelixDB counts by looking at each."""
-        counts = {
-            kind: int(self.calls.ask(self.reads.count(kind))["count"]) for kind in (*sorted(KINDS), *sorted(EDGES))
-        }
+        counts = {kind: int(self.calls.ask(self.reads.count(kind))["count"]) for kind in (*sorted(KINDS), *EDGES)}
         return {kind: count for kind, count in counts.items() if count}
 
     def known(self, node: Node) -> bool:

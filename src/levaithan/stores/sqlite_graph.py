@@ -7,6 +7,7 @@ asked. Nodes are numbered, for a path of 80 bytes would stand in three indexes o
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import sqlite_graph_sql as sql
@@ -66,7 +67,18 @@ class SqliteGraph(SqliteIndex):
             for agent, file, kind, first, last, count in self.rows(question, {**values, "limit": limit}):
                 how = DENIED if isinstance(kind, str) else EDGES[kind]
                 found.append(Touch(agent, agent.partition("/")[0], file, how, first, last, count))
-        return sorted(found, key=lambda one: (-one.last_us, one.file, one.agent, one.how))[:limit]
+        found = sorted(found, key=lambda one: (-one.last_us, one.file, one.agent, one.how))[:limit]
+        machines = self._machines({one.session for one in found})
+        return [replace(one, machine=machines.get(one.session, "")) for one in found]
+
+    def _machines(self, sessions: set[str]) -> dict[str, str]:
+        """session -> the machine that it ran on, where the journal says so."""
+        every = sorted(sessions)
+        told: dict[str, str | None] = {}
+        for start in range(0, len(every), _CHUNK):
+            values = {f"k{number}": key for number, key in enumerate(every[start : start + _CHUNK])}
+            told.update(self.rows(sql.machines(len(values)), values))
+        return {session: machine for session, machine in told.items() if machine}
 
     def blast(self, node: Node, hops: int = 2, limit: int = 1000) -> list[Reached]:
         """See roles.Graph."""

@@ -51,6 +51,12 @@ EDGES_OF = (
 NUMBER_OF = "SELECT number FROM nodes WHERE kind = ? AND key = ?"
 
 
+def machines(count: int) -> str:
+    """(session, its machine) of `count` sessions given as :k0, :k1, ..."""
+    wanted = ", ".join(f":k{number}" for number in range(count))
+    return f"SELECT key, json_extract(props, '$.machine') FROM nodes WHERE kind = 'Session' AND key IN ({wanted})"
+
+
 def neighbours(count: int, *, forward: bool) -> str:
     """The steps away from `count` nodes given as :k0, :v0, :k1, ...; `forward`: along the edges, else against them."""
     wanted = ", ".join(f"(:k{number}, :v{number})" for number in range(count))
