@@ -162,11 +162,12 @@ def test_each_is_a_server_well_and_equal_to_the_journal(team: str) -> None:
 def test_another_machine_shares_them(team: str, servers: dict[str, str], tmp_path: Path) -> None:
     roles = {name.lower().removeprefix("levaithan_"): value for name, value in _lines(team) if "R_PASSWORD" in name}
     root = _set_up(tmp_path, servers | roles)
+    Path(root, "state", "machine-id").write_text("second")
     with homes.serving(root):
         asked = calls.tool_call("echo from elsewhere") | {"session_id": "elsewhere"}
         assert not calls.call(root, "native", asked).denied
         homes.sync(root, 60)
-        assert [one["tool_name"] for one in homes.rows(team, "audit", "list", "--session", "elsewhere")] == ["Bash"]
+        assert [one["machine"] for one in homes.rows(team, "audit", "list", "--session", "elsewhere")] == ["second"]
         assert homes.rows(root, "audit", "search", "marzipan") == homes.rows(team, "audit", "search", "marzipan")
         assert homes.rows(root, "graph", "touched", FILE) == homes.rows(team, "graph", "touched", FILE)
         homes.cli(team, "halt", "set", "--scope", "all", "--reason", "a drill of all machines")

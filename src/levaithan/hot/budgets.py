@@ -119,14 +119,25 @@ def reserve(event: Event, context: Context) -> Opinion | None:
         from levaithan.hot import shared_budgets
 
         in_force = shared_budgets.ask(event, context, in_force)
-    if event.name == "PreToolUse" and _kept(context, lambda spend: _near(event, context, spend, in_force)):
-        from levaithan.hot import flush
-
-        flush.wait(event, context.memory)
+    if event.name == "PreToolUse":
+        _await_transcript(event, context, in_force)
     said = _kept(context, lambda spend: _reserve(event, context, spend, in_force))
     if said is not None and said.verdict in ("deny", "halt"):
         _tell(event, context)
     return said
+
+
+def _await_transcript(event: Event, context: Context, in_force: list[Limit]) -> None:
+    """Near a limit, what the session has spent is known only when the client has written its last call down."""
+    flushes = context.memory.get("flushes")
+    if _kept(context, lambda spend: _near(event, context, spend, in_force)):
+        if flushes is None:
+            from levaithan.hot.flush import Flushes
+
+            flushes = context.memory["flushes"] = Flushes()
+        flushes.wait(event)
+    elif flushes is not None:
+        flushes.far(event)
 
 
 def _reserve(event: Event, context: Context, spend: Spend, in_force: list[Limit]) -> Opinion | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from levaithan.hot.event import Event
+    from levaithan.hot.flush import Flushes
     from levaithan.hot.hotconf import HotConf
     from levaithan.hot.paths import Home
     from levaithan.hot.shared import Shared
@@ -75,6 +76,12 @@ class Gate:
     def share(self, shared: Shared | None) -> None:
         """What machines share while they decide, for the hooks; None: this one decides by itself."""
         self._context.shared = shared
+
+    @property
+    def flushes(self) -> Flushes | None:
+        """What is waited for before an event is decided; None while no session is near a limit."""
+        found: Flushes | None = self._context.memory.get("flushes")
+        return found if found is not None and found.sessions else None
 
     def decide(self, event: Event) -> tuple[Outcome, bytes]:
         """The outcome of `event` and the body of its record, redacted, without seq. Never raises."""

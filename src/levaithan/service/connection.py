@@ -100,6 +100,8 @@ class Connection(asyncio.Protocol):
                 self.blocked = True
                 server.ask(self, header)
                 break
+            if server.early(self, header, payload):
+                break
             todo.popleft()
             self.outstanding += 1
             server.take(self, header, payload)

@@ -19,6 +19,7 @@ from levaithan.hot.wire import pack_answer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from levaithan.hot.event import Event
     from levaithan.hot.gate import Gate
     from levaithan.hot.opinion import Answer
     from levaithan.hot.workflow import Outcome
@@ -62,6 +63,19 @@ class Decider:
         self.paths: Counter[str] = Counter()
         self.repeated = 0
         self.unrecorded = 0
+
+    def early(self, header: Mapping[str, str], payload: bytes) -> Event | None:
+        """The event of a request that is better decided a moment later: near a limit, once the client has written down
+        what its session spent. None: decide it now."""
+        if self.gate.flushes is None or header.get("event") != "PreToolUse":
+            return None
+        event = parse(header, payload, loads)
+        return event if self.still_early(event) else None
+
+    def still_early(self, event: Event) -> bool:
+        """Whether it is better decided another moment later; false after a while at the latest."""
+        flushes = self.gate.flushes
+        return flushes is not None and flushes.early(event)
 
     def decide(self, owner: Any, header: Mapping[str, str], payload: bytes) -> Taken:
         """Decide one event. Never raises for what is in it."""

@@ -11,9 +11,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from levaithan.hot.flush import STEP_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from levaithan.hot.event import Event
     from levaithan.hot.journal import Appended
     from levaithan.service.committer import Committer
     from levaithan.service.connection import Connection
@@ -87,6 +90,21 @@ class Server:
         self.in_flight += 1
         self.bytes_in_flight += len(taken.body)
         self.committer.put(taken)
+
+    def early(self, connection: Connection, header: dict[str, str], payload: bytes) -> bool:
+        """Whether this event is decided a moment later; nothing else of its connection is done meanwhile."""
+        event = self.decider.early(header, payload)
+        if event is not None:
+            connection.blocked = True
+            self.loop.call_later(STEP_S, self._look_again, connection, event)
+        return event is not None
+
+    def _look_again(self, connection: Connection, event: Event) -> None:
+        if self.decider.still_early(event):
+            self.loop.call_later(STEP_S, self._look_again, connection, event)
+        else:
+            connection.blocked = False
+            connection.go_on()
 
     def stall(self, connection: Connection) -> None:
         """Wake `connection` when there is room again."""
