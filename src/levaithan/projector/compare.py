@@ -1,11 +1,13 @@
 """Holds the journal against a store, record by record: what is missing there, altered, or of no record at all.
 
 The journal is read whole and the store is asked for windows of it; what is compared is made from what is stored now
-(roles.Projected.fingerprints), so that a row that somebody changed shows. Writes nothing.
+(roles.Projected.fingerprints), so that a row that somebody changed shows. A ledger's sessions, agents and tool calls
+are held against the journal's folds. Writes nothing to the store.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from levaithan.journal.identity import beginning, journal_id
 from levaithan.projector import feed as feeds
 from levaithan.projector import segments
 from levaithan.projector.again import name_of
+from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +32,11 @@ _ALL = 1_000_000
 class Compared:
     """journal: records that the store should hold, up to its cursor; stored: how many of these it holds unaltered;
     missing, altered, extra: numbers of records (seq), the first few; *_count: how many in all; waiting: dead letters;
-    behind: records after the cursor; pruned: records that only the store has, for the journal let them go."""
+    behind: records after the cursor; pruned: records that only the store has, for the journal let them go.
+
+    folds: sessions, agents and tool calls that the ledger should hold; folds_differ_count: those that it lacks or holds
+    otherwise; folds_differ: the first few, such as `sessions s-1`.
+    """
 
     store: str
     journal: int = 0
@@ -43,11 +50,14 @@ class Compared:
     waiting: int = 0
     behind: int = 0
     pruned: int = 0
+    folds: int = 0
+    folds_differ_count: int = 0
+    folds_differ: list[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
         """Whether the store holds what the journal does, neither more nor less nor other. Lag is no difference."""
-        return not (self.missing_count or self.altered_count or self.extra_count)
+        return not (self.missing_count or self.altered_count or self.extra_count or self.folds_differ_count)
 
     def count(self, kind: str, seq: int) -> None:
         """One more record that is `kind` (missing, altered, extra)."""
@@ -76,19 +86,43 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
     total = segments.total_bytes(home.journal)
     at, seen = None, first - 1
     ahead: list[Delivery] = []
-    while last > seen:
-        read, at = feed.batch(at, _BATCH_BYTES)
-        if not read:
-            break
-        batch, ahead = [one for one in read if 0 < one.seq <= last], [one for one in read if one.seq > last]
-        if batch:
-            _window(done, store, batch, dead, seen + 1)
-            seen = batch[-1].seq
-        progress(total - segments.bytes_left(home.journal, at), total)
-    if last:
-        _beyond(done, store, last, ahead, feed, at)
+    with ExitStack() as ends:
+        folds = _folds(store, ends)
+        while last > seen:
+            read, at = feed.batch(at, _BATCH_BYTES)
+            if not read:
+                break
+            batch, ahead = [one for one in read if 0 < one.seq <= last], [one for one in read if one.seq > last]
+            if batch:
+                taken = _window(done, store, batch, dead, seen + 1)
+                seen = batch[-1].seq
+                if folds is not None:
+                    folds.put(taken, store.max_field)
+            progress(total - segments.bytes_left(home.journal, at), total)
+        if last:
+            _beyond(done, store, last, ahead, feed, at)
+        if folds is not None and last:
+            _folded(done, store, folds, (journal_id(home.journal), first, last))
     done.pruned = len(store.fingerprints(1, first - 1)) if first > 1 else 0
     return done
+
+
+def _folds(store: Any, ends: ExitStack) -> Any:
+    """What the journal makes of a ledger's folds; None for a store that has none."""
+    if store.name != LEDGER:
+        return None
+    from levaithan.projector.folds import Folds  # noqa: PLC0415 - loads SQLAlchemy
+
+    return ends.enter_context(Folds())
+
+
+def _folded(done: Compared, store: Any, folds: Any, window: tuple[str, int, int]) -> None:
+    """The sessions, agents and tool calls, each made of the records before."""
+    done.folds = folds.count()
+    for table, key, _there in folds.differing(store, *window):
+        done.folds_differ_count += 1
+        if len(done.folds_differ) < _SHOWN:
+            done.folds_differ.append(f"{table} {key}")
 
 
 def _beyond(  # noqa: PLR0917 - what the walk has come to
@@ -114,11 +148,13 @@ def _beyond(  # noqa: PLR0917 - what the walk has come to
         done.count("extra", seq)
 
 
-def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], begin: int) -> None:
-    """The records of `batch`, and whatever the store holds between `begin` and the last of them."""
+def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], begin: int) -> list[Delivery]:
+    """The records of `batch`, and whatever the store holds between `begin` and the last of them. Gives the records as
+    the store should have taken them: without those that wait as dead letters, made harmless where it has them so."""
+    taken = []
     there = store.fingerprints(begin, batch[-1].seq)
     for one in batch:
-        wanted = store.expected(one)
+        plain = wanted = store.expected(one)
         found = there.pop(one.seq, None)
         if wanted is None and found is not None:
             wanted = _harmless(store, one)
@@ -131,12 +167,19 @@ def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], b
         if found is None:
             if not waits:
                 done.count("missing", one.seq)
-        elif found == wanted or found == _harmless(store, one):
+                taken.append(one)
+        elif found == plain:
             done.stored += 1
+            taken.append(one)
+        elif found == _harmless(store, one):
+            done.stored += 1
+            taken.append(feeds.cured(one, store.max_field))
         else:
             done.count("altered", one.seq)
+            taken.append(one)
     for seq in sorted(there):
         done.count("extra", seq)
+    return taken
 
 
 def _harmless(store: Any, delivery: Delivery) -> str | None:

@@ -34,6 +34,21 @@ def home(tmp_path: Path) -> Home:
     return made
 
 
+def goes_on(home: Home) -> JournalFiles:
+    """The journal of `home`, to which records are added."""
+    files = JournalFiles.__new__(JournalFiles)
+    last = sorted(Path(home.journal).glob("*.log"))[-1]
+    files.__dict__ |= {"directory": home.journal, "journal": "j" * 32, "seq": 43, "path": str(last)}
+    files.hash = last.read_bytes().splitlines()[-1][:64].decode()
+    return files
+
+
+def add(home: Home, *records: dict[str, Any]) -> None:
+    files = goes_on(home)
+    for one in records:
+        files.add(one)
+
+
 def compared(home: Home, name: str = "ledger") -> Any:
     store = registry.open_store(name, SETTINGS, home)
     try:
@@ -86,10 +101,7 @@ FORGERIES = {
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_a_forged_column_shows_though_the_body_is_whole(home: Home, forgery: str) -> None:
-    files = JournalFiles.__new__(JournalFiles)
-    files.__dict__ |= {"directory": home.journal, "journal": "j" * 32, "seq": 43}
-    last = sorted(Path(home.journal).glob("*.log"))[-1]
-    files.path, files.hash = str(last), last.read_bytes().splitlines()[-1][:64].decode()
+    files = goes_on(home)
     files.events(6, first=60)
     opinions = [
         {"hook": "policy_check", "ms": 0.4, "decision": "deny", "rule": "fs.delete-root", "reason": "all is gone"},
@@ -106,13 +118,7 @@ def test_a_forged_column_shows_though_the_body_is_whole(home: Home, forgery: str
 
 
 def test_a_store_that_is_behind_is_not_wrong(home: Home) -> None:
-    files = JournalFiles.__new__(JournalFiles)
-    files.__dict__ |= {"directory": home.journal, "journal": "j" * 32}
-    lines = sorted(Path(home.journal).glob("journal-*.log"))
-    files.path = str(lines[-1])
-    last = lines[-1].read_bytes().splitlines()[-1]
-    files.seq, files.hash = 43, last[:64].decode()
-    files.events(3, first=42)
+    goes_on(home).events(3, first=42)
     done = compared(home)
     assert done.equal
     assert done.behind == 3
@@ -160,3 +166,47 @@ def test_an_empty_store_has_nothing_to_compare(tmp_path: Path) -> None:
     done = compared(home_at(str(tmp_path)))
     assert done.equal
     assert (done.journal, done.stored, done.behind) == (0, 0, 0)
+
+
+FOLDS = {
+    "UPDATE tool_calls SET outcome = 'ok' WHERE tool_use_id = (SELECT min(tool_use_id) FROM tool_calls)": "tool_calls",
+    "DELETE FROM tool_calls WHERE tool_use_id = (SELECT max(tool_use_id) FROM tool_calls)": "tool_calls",
+    "UPDATE sessions SET last_us = last_us - 1": "sessions s",
+    "UPDATE sessions SET machine = 'other'": "sessions s",
+    "DELETE FROM agents": "agents s",
+    "UPDATE agents SET agent_type = 'forged'": "agents s",
+}
+
+
+@pytest.mark.parametrize("forgery", FOLDS)
+def test_a_forged_session_agent_or_call_is_named(home: Home, forgery: str) -> None:
+    add(home, event(70, "SubagentStart", agent_id="a-1", agent_type="helper", payload={"agent_id": "a-1"}))
+    catch_up(home, SETTINGS, stores=("ledger",))
+    done = compared(home)
+    assert (done.equal, done.folds_differ_count) == (True, 0)
+    assert done.folds > 3
+    change(home, "ledger", forgery)
+    done = compared(home)
+    assert not done.equal
+    assert (done.missing_count, done.altered_count, done.extra_count) == (0, 0, 0)
+    assert done.folds_differ_count >= 1
+    assert all(one.startswith(FOLDS[forgery]) for one in done.folds_differ), done.folds_differ
+
+
+def test_a_session_that_goes_on_meanwhile_is_not_wrong(home: Home) -> None:
+    store = registry.open_store("ledger", SETTINGS, home)
+    done = compare(home, Moving(store, 5))
+    assert (done.equal, done.folds_differ_count) == (True, 0), "its rows are of records that come later, too"
+    change(home, "ledger", "UPDATE sessions SET machine = 'other'")
+    assert compare(home, store).folds_differ == ["sessions s1"]
+    store.close()
+
+
+def test_what_waits_as_a_dead_letter_is_no_part_of_a_fold(home: Home) -> None:
+    add(home, event(80, tool_use_id="toolu_dead", payload={"tool_input": {"command": "a\0b"}}))
+    catch_up(home, SETTINGS, stores=("ledger",))
+    assert compared(home).equal
+    assert replay(home, SETTINGS, "ledger", sanitize=True).delivered
+    assert compared(home).equal
+    change(home, "ledger", "DELETE FROM tool_calls WHERE tool_use_id = 'toolu_dead'")
+    assert compared(home).folds_differ == ["tool_calls toolu_dead"]

@@ -59,14 +59,20 @@ def test_two_machines_fill_compare_and_rebuild_one_ledger(tmp_path: Any, url: st
         link.execute("UPDATE events SET decision = 'deny' WHERE seq = 9")  # of both machines
         link.execute("DELETE FROM events WHERE seq = 11 AND journal LIKE 'a%'")
         link.execute("UPDATE events SET seq = 777 WHERE seq = 12 AND journal LIKE 'a%'")
+        link.execute("UPDATE tool_calls SET outcome = 'ok' WHERE tool_use_id IN ('a2', 'b2')")
     found = compare.compare(home, ledger)
     assert (found.altered, found.missing, found.extra) == ([9], [11, 12], [777])
+    assert found.folds_differ == [], "the session has a record that is not of this journal's: nobody can tell"
+    with psycopg.connect(url) as link:
+        link.execute("DELETE FROM events WHERE seq = 777")
+    assert compare.compare(home, ledger).folds_differ == ["tool_calls a2"], "and not another machine's b2"
     (made,) = rebuild.rebuild(home, settings, (LEDGER,))
     assert (made.records, made.dead_letters) == (41, 1)
     assert compare.compare(home, ledger).equal
     assert ledger.rows("SELECT sum(events) FROM rollups WHERE journal = :j", {"j": ledger.journal}) == [(39,)]
     theirs = registry.open_ledger(others, other)
-    assert compare.compare(other, theirs).altered == [9], "a rebuild leaves the other's rows as they are"
+    untouched = compare.compare(other, theirs)
+    assert (untouched.altered, untouched.folds_differ) == ([9], ["tool_calls b2"]), "a rebuild leaves the other's rows"
     replay.replay(home, settings, LEDGER, sanitize=True)
     whole = compare.compare(home, ledger)
     assert (whole.equal, whole.stored, whole.waiting) == (True, 41, 0), "what was delivered made harmless is equal"

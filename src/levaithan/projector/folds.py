@@ -1,0 +1,111 @@
+"""The sessions, agents and tool calls that a journal makes, held against those of a ledger.
+
+Each is a fold of many records, and has no fingerprint of its own. The journal is folded anew, by the rules that the
+ledger itself goes by (stores.rows, stores.schema), into a file that is gone afterwards, and then compared by key. Not
+compared is a session that has records outside of the window: another machine's, those that were pruned, or newer ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import sqlite as dialects
+from sqlalchemy.schema import CreateTable
+
+from levaithan.stores import rows as to_rows
+from levaithan.stores.schema import TABLES, upsert_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from levaithan.stores.roles import Delivery
+
+FOLDED = {"sessions": 1, "agents": 2, "tool_calls": 1}
+"""Each table of folds and the number of its columns, the first ones, that are its key."""
+_PAGE = 500
+_ELSEWHERE = (
+    "SELECT DISTINCT session_id FROM events WHERE session_id IN ({wanted}) "
+    "AND (journal <> :journal OR seq < :first OR seq > :last)"
+)
+
+
+class Folds:
+    """The folds of one journal, as far as it was `put`; a context manager, which removes the file."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="levaithan-folds-")
+        self._file = sqlite3.connect(f"{self._folder.name}/folds.sqlite3", isolation_level=None)
+        dialect = dialects.dialect()
+        self._file.execute("PRAGMA journal_mode = OFF")
+        self._file.execute("PRAGMA synchronous = OFF")
+        for name in FOLDED:
+            self._file.execute(str(CreateTable(TABLES[name]).compile(dialect=dialect)))
+        self._sql = {name: upsert_sql(name, dialect) for name in FOLDED}
+
+    def __enter__(self) -> Folds:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        with contextlib.suppress(OSError):
+            self._folder.cleanup()
+
+    def put(self, batch: Sequence[Delivery], max_field: int) -> None:
+        """Fold the records of `batch`; what a ledger would not take is left out."""
+        made, _ = to_rows.build(batch, max_field)
+        self._file.execute("BEGIN")
+        for name, some in (("sessions", made.sessions), ("agents", made.agents), ("tool_calls", made.calls)):
+            self._file.executemany(self._sql[name], list(some.values()))
+        self._file.execute("COMMIT")
+
+    def differing(self, ledger: Any, journal: str, first: int, last: int) -> Iterator[tuple[str, str, bool]]:
+        """(table, key, whether it holds another row of that key) for each fold of the records `first` to `last` that
+        the ledger does not hold as it should; (table, key, ...) of those alone whose session is all of this window."""
+        for name, keys in FOLDED.items():
+            names = [one.name for one in TABLES[name].columns]
+            session = names.index("session_id")
+            for page in self._pages(name, names, keys):
+                there = _there(ledger, name, names, keys, page)
+                wrong = [row for row in page if there.get(row[:keys]) != row]
+                elsewhere = _elsewhere(ledger, {row[session] for row in wrong}, journal, first, last)
+                for row in wrong:
+                    if row[session] is not None and row[session] not in elsewhere:
+                        yield name, "/".join(row[:keys]), row[:keys] in there
+
+    def count(self) -> int:
+        """How many there are."""
+        return sum(int(self._file.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in FOLDED)  # noqa: S608 - own words
+
+    def _pages(self, name: str, names: list[str], keys: int) -> Iterator[list[tuple[Any, ...]]]:
+        wanted, order = ", ".join(f'"{one}"' for one in names), ", ".join(names[:keys])
+        asked = self._file.execute(f"SELECT {wanted} FROM {name} ORDER BY {order}")  # noqa: S608 - own words
+        while page := asked.fetchmany(_PAGE):
+            yield page
+
+
+def _there(
+    ledger: Any, name: str, names: list[str], keys: int, page: list[tuple[Any, ...]]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """key -> row, of the ledger's rows with the first columns of those of `page`."""
+    first = sorted({row[0] for row in page})
+    wanted, values = _listed(first)
+    asked = f"SELECT {', '.join(names)} FROM {name} WHERE {names[0]} IN ({wanted})"  # noqa: S608 - own words
+    return {tuple(row[:keys]): tuple(row) for row in ledger.rows(asked, values)}
+
+
+def _elsewhere(ledger: Any, sessions: set[Any], journal: str, first: int, last: int) -> set[Any]:
+    """Those of `sessions` with a record that is not of this window."""
+    wanted, values = _listed(sorted(one for one in sessions if one is not None))
+    if not values:
+        return set()
+    asked = _ELSEWHERE.format(wanted=wanted)
+    return {row[0] for row in ledger.rows(asked, {**values, "journal": journal, "first": first, "last": last})}
+
+
+def _listed(some: list[Any]) -> tuple[str, dict[str, object]]:
+    """The list for an IN, and its parameters."""
+    values: dict[str, object] = {f"k{number}": one for number, one in enumerate(some)}
+    return ", ".join(f":{name}" for name in values), values
