@@ -436,11 +436,9 @@ def test_roles_have_the_rights_they_need_and_no_more(postgres_server: Any, url: 
     from levaithan.stores.postgres_roles import make_roles
 
     mark = url.rpartition("_")[2]
-    names = {"writer": f"w_{mark}", "reader": f"r_{mark}"}
-    assert sorted(make_roles(postgres_place.opening(url), "w pass", "r'pass", **names).made) == [
-        f"r_{mark}",
-        f"w_{mark}",
-    ]
+    names = {"writer": f"w_{mark}", "reader": f"r_{mark}", "owner": f"o_{mark}"}
+    made = make_roles(postgres_place.opening(url), "w pass", "r'pass", **names).made
+    assert sorted(made) == [f"o_{mark}", f"r_{mark}", f"w_{mark}"]
     assert make_roles(postgres_place.opening(url), "w pass", "r'pass", **names).made == []
 
     def as_role(name: str, password: str) -> Any:

@@ -175,7 +175,7 @@ def test_passwords_that_store_migrate_kept_are_taken_up(team: Team) -> None:
     kept = Path(home.keys, f"{WRITER}.password").read_text().strip()
     assert given(home)["LEVAITHAN_LEDGER_WRITER_PASSWORD"] == kept
     rows = json.loads(homes.cli(home.root, "store", "migrate", "ledger", "--roles", "--json").stdout)["rows"]
-    assert [row.get("password_file") for row in rows[1:]] == [str(Path(home.root, ".env"))] * 2
+    assert [row.get("password_file") for row in rows[1:]] == [str(Path(home.root, ".env"))] * 2 + [None]
     assert apply(home) == ({}, [])
 
 

@@ -14,7 +14,7 @@ from tests.support.ledger_records import JournalFiles
 from levaithan.hot import paths
 
 psycopg = fixtures.driver("postgres", "psycopg")
-WRITER, READER = "levaithan_writer", "levaithan_reader"
+WRITER, READER, OWNER = "levaithan_writer", "levaithan_reader", "levaithan_owner"
 
 
 class Installed:
@@ -49,13 +49,14 @@ def installed(own_server: Any, tmp_path: Path) -> Installed:
 
 def test_writer_and_reader_are_made_and_may_what_they_need(installed: Installed) -> None:
     planned = json.loads(installed.as_owner("--dry-run", "--json").stdout)["rows"]
-    assert [row["done"] for row in planned] == ["would be made or brought up"] * 3
+    assert [row["done"] for row in planned] == ["would be made or brought up"] * 4
     assert not list(Path(installed.root, "keys").glob("*.password"))
     rows = json.loads(installed.as_owner("--json").stdout)["rows"]
     assert [(row["done"], row.get("role")) for row in rows] == [
-        ("made or brought up", None), ("made", WRITER), ("made", READER),
+        ("made or brought up", None), ("made", WRITER), ("made", READER), ("made", OWNER),
     ]  # fmt: skip
-    files = {row["role"]: Path(row["password_file"]) for row in rows[1:]}
+    assert rows[3]["password_file"] is None, "nobody logs in as the owner"
+    files = {row["role"]: Path(row["password_file"]) for row in rows[1:3]}
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files.values())
     passwords = {role: file.read_text().strip() for role, file in files.items()}
     assert len(set(passwords.values())) == 2
@@ -85,7 +86,7 @@ def test_the_second_time_passwords_are_those_of_the_files(installed: Installed, 
     reader = Path(installed.root, "keys", f"{READER}.password").read_bytes()
     chosen.write_text("another one")
     rows = json.loads(installed.as_owner(*words).stdout)["rows"]
-    assert [row["done"] for row in rows] == ["up to date", "brought up", "brought up"]
+    assert [row["done"] for row in rows] == ["up to date", "brought up", "brought up", "brought up"]
     installed.as_user(WRITER, "first choice", "store", "check", "ledger", code=3)
     installed.as_user(WRITER, "another one", "store", "check", "ledger")
     assert Path(installed.root, "keys", f"{READER}.password").read_bytes() == reader

@@ -1,6 +1,6 @@
-"""`levaithan store migrate --roles`: the ledger's users of least privilege on PostgreSQL, with passwords in files.
+"""`levaithan store migrate --roles`: the ledger's roles of least privilege on PostgreSQL, with passwords in files.
 
-Run once with the owner's URL; again, it brings rights up to date and sets the passwords that the files hold.
+Run once with an administrator's URL; again, it brings rights up to date and sets the passwords that the files hold.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _LONGEST = 1024
 
 Wanted = Annotated[
     bool,
-    typer.Option("--roles", help="Then make the ledger's writer and reader on PostgreSQL (the URL is the owner's)."),
+    typer.Option(
+        "--roles", help="Then make the ledger's writer, reader and owner on PostgreSQL (as who may make roles)."
+    ),
 ]
 WriterFile = Annotated[
     Path | None,
@@ -55,17 +57,17 @@ def check(wanted: bool, names: Sequence[str], files: Sequence[Path | None]) -> N
     if LEDGER not in names or url.partition("://")[0] not in ("postgresql", "postgres"):
         raise UsageProblem(
             "--roles makes users of a ledger on PostgreSQL, and that is not what is migrated here.",
-            fix="set LEVAITHAN_LEDGER_URL to the owner's URL, then `levaithan store migrate ledger --roles`",
+            fix="set LEVAITHAN_LEDGER_URL to an administrator's URL, then `levaithan store migrate ledger --roles`",
         )
 
 
 def make(writer_file: Path | None, reader_file: Path | None, *, dry_run: bool) -> list[dict[str, Any]]:
-    """Make the roles, or bring them up to date: a row each (store, done, role, password_file).
+    """Make the roles, or bring them up to date: a row each (store, done, role, password_file; none of the owner's).
 
     Without a file of yours a password is the setting that setup made, else in `keys/` of the home. Raises
     PasswordFileError, StoreError.
     """
-    from levaithan.stores.ledger_login import READER, WRITER
+    from levaithan.stores.ledger_login import OWNER, READER, WRITER
     from levaithan.stores.postgres_roles import make_roles
 
     settings, keys = STATE.settings(), Path(STATE.home().keys)
@@ -78,19 +80,20 @@ def make(writer_file: Path | None, reader_file: Path | None, *, dry_run: bool) -
     files = {
         role: env if role in known else file or keys / f"{role}.password" for role, (file, _given) in asked.items()
     }
+    every: dict[str, Path | None] = {**files, OWNER: None}
     if dry_run:
-        return [_row(role, file, "would be made or brought up") for role, file in files.items()]
+        return [_row(role, file, "would be made or brought up") for role, file in every.items()]
     passwords = {role: known.get(role) or password(file) for role, file in files.items()}
     store: Any = registry.open_store(LEDGER, settings, STATE.home(), owner=True)
     try:
         done = make_roles(store.opening, passwords[WRITER], passwords[READER])
     finally:
         store.close()
-    return [_row(role, file, "made" if role in done.made else "brought up") for role, file in files.items()]
+    return [_row(role, file, "made" if role in done.made else "brought up") for role, file in every.items()]
 
 
-def _row(role: str, file: Path, done: str) -> dict[str, Any]:
-    return {"store": LEDGER, "done": done, "role": role, "password_file": str(file), "found": []}
+def _row(role: str, file: Path | None, done: str) -> dict[str, Any]:
+    return {"store": LEDGER, "done": done, "role": role, "password_file": str(file) if file else None, "found": []}
 
 
 def password(file: Path) -> str:

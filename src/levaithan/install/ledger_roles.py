@@ -1,4 +1,5 @@
-"""PostgreSQL's users of least privilege, made at setup: the service then works as the writer, dashboards as the reader.
+"""PostgreSQL's roles of least privilege, made at setup: the service then works as the writer, dashboards as the reader,
+and the schema belongs to an owner that nobody logs in as.
 
 Where the URL's user may not make them that is said, with what to do, and is no error. A role that is there keeps its
 password, for other machines use it. Imports stores; the driver only for a ledger on PostgreSQL.
@@ -13,7 +14,7 @@ from levaithan.config import layers, settings
 from levaithan.errors import LevaithanError
 from levaithan.install import home_files, store_passwords
 from levaithan.stores import ledger_login, registry
-from levaithan.stores.ledger_login import READER, WRITER
+from levaithan.stores.ledger_login import OWNER, READER, WRITER
 from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def make(home: Home) -> str:
     if fresh:
         store_passwords.put(home, fresh)
     return (
-        f"{', '.join([*done.made, *done.present])}: ready, their passwords in {home_files.env_path(home)}; "
-        f"the service works as {WRITER}"
+        f"{', '.join([*done.made, *done.present])}: ready, the passwords of {WRITER} and {READER} in "
+        f"{home_files.env_path(home)}; the service works as {WRITER}"
     )
 
 
@@ -88,7 +89,7 @@ def _owner(home: Home, chosen: Any) -> Opening | None:
         return None
     registry.adapter(LEDGER, "postgresql")
     opening = registry.opening_of(LEDGER, chosen, home, owner=True)
-    return None if opening.server.user in _SETTINGS else opening
+    return None if opening.server.user in (*_SETTINGS, OWNER) else opening
 
 
 def _kept(home: Home, role: str) -> str:

@@ -1,7 +1,9 @@
-"""As whom PostgreSQL is asked: LEVAITHAN_LEDGER_URL may be the owner's, daily work is the writer's, dashboards read.
+"""As whom PostgreSQL is asked: LEVAITHAN_LEDGER_URL may be an administrator's, daily work is the writer's, dashboards
+read.
 
 Setup makes the roles and their passwords (`postgres_roles`); from then on only what changes the schema asks as the
-owner. Standard library only: a read opens no driver for it.
+URL's own user, who goes on as OWNER then: nobody logs in as that role, and it has no password. Standard library only:
+a read opens no driver for it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 WRITER = "levaithan_writer"
 READER = "levaithan_reader"
+OWNER = "levaithan_owner"
 WRITER_PASSWORD = "ledger_writer_password"  # noqa: S105 - the names of settings
 READER_PASSWORD = "ledger_reader_password"  # noqa: S105
 _SCHEMES = ("postgresql", "postgres")

@@ -29,7 +29,7 @@ _AUTH_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "
 _TLS_WORDS = ("ssl ", "sslmode", "root.crt", "tls")
 _ABSENT_WORDS = ("does not exist", "permission denied for database")
 _RIGHTS_FIX = (
-    "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; owners can make roles"
+    "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; administrators can make roles"
 )
 _KINDS: tuple[tuple[type[StoreError] | None, tuple[str, ...]], ...] = (
     (StoreAuthError, ("28",)),

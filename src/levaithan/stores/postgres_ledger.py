@@ -216,7 +216,8 @@ class PostgresLedger(InPlace):
             if not isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise
             words = f"its schema is {present or 'not there'}, {HEAD} is needed, and this user may not change it"
-            fix = "run `levaithan setup` or `levaithan store migrate`, once with the owner's URL"
+            whose = "the URL of the schema's owner or of an administrator"
+            fix = f"run `levaithan setup` or `levaithan store migrate`, once with {whose}"
             raise self._unsupported(words, fix) from error
         if done:
             self.found.append(done)

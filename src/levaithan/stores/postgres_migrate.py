@@ -1,5 +1,6 @@
 """Makes the ledger's schema on PostgreSQL and brings an older one up: Alembic, in one transaction, under a lock that
-two services that start at once both ask for. Rows are counted before and after.
+two services that start at once both ask for. Rows are counted before and after. What it makes belongs to the role that
+owns the schema, whoever asks (postgres_roles).
 
 There is no file to copy: what a copy needs is said (`pg_dump`), and a migration that fails leaves everything as it was.
 """
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 _LOCK = 549920382
+_OWNER = (
+    "SELECT quote_ident(r.rolname) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner "
+    "WHERE c.oid = to_regclass('schema_version') AND r.rolname <> current_user "
+    "AND pg_has_role(current_user, r.oid, 'MEMBER')"
+)
+"""The role that owns the schema, where it is another one than this user, who may act for it."""
 _KNOWN_TABLE = re.compile(r"\d{4}")
 
 
@@ -57,6 +64,8 @@ def upgrade(opening: Opening, link: Connection[Any], target: str = "head") -> st
     check(opening, present)
     if present == HEAD:
         return ""
+    for (owner,) in link.execute(_OWNER).fetchall():
+        link.execute(f"SET ROLE {owner}")  # the connection ends with this
     with patient(link):
         after = _upgrade(link, target)
     if not present:

@@ -1,7 +1,9 @@
-"""Least privilege on PostgreSQL: a writer that cannot change or drop a table, a reader that cannot write.
+"""Least privilege on PostgreSQL: a writer that cannot change or drop a table, a reader that cannot write, and an owner
+of the schema that nobody logs in as.
 
-Run once with an owner's URL; running it again sets the passwords and rights anew. The owner keeps the tables: months
-are made and dropped by the schema's own functions, which the writer may call (migration 0003).
+Run once with an administrator's URL; running it again sets the passwords and rights anew. Tables and functions are
+handed over to the owner: months are made and dropped by the schema's own functions, which the writer may call and which
+run with its rights (migration 0003), and migrations go on as it (postgres_migrate).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from psycopg import sql
 
 from levaithan.stores import postgres_migrate
 from levaithan.stores.edge import Edge
-from levaithan.stores.ledger_login import READER, WRITER
+from levaithan.stores.ledger_login import OWNER, READER, WRITER
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
 from levaithan.stores.postgres_months import parts
@@ -50,9 +52,11 @@ def make_roles(
     *,
     writer: str = WRITER,
     reader: str = READER,
+    owner: str = OWNER,
     keep: bool = False,
 ) -> RolesMade:
-    """Make the roles `writer` and `reader`, or bring them up to date, over the owner's URL in `opening`.
+    """Make the roles `writer`, `reader` and `owner`, or bring them up to date, over the URL in `opening`, whose user
+    may make roles and owns the tables, or may act for their owner. `owner` owns them afterwards.
 
     The schema must be there (`migrate` first). `keep`: a role that is there keeps its password. Passwords leave this
     process as SCRAM verifiers only, so the server's log cannot show them. All of it in one transaction. Raises
@@ -66,9 +70,11 @@ def make_roles(
             schema, database = _allowed(opening, link)
             with link.transaction():
                 done = RolesMade()
+                (done.made if _make_owner(link, owner) else done.present).append(owner)
+                _hand_over(link, schema, database, owner)
                 for name, password in ((writer, writer_password), (reader, reader_password)):
                     (done.made if _make(link, name, password, keep=keep) else done.present).append(name)
-                _grant(link, schema, database, writer, reader)
+                _grant(link, schema, database, (writer, reader, owner))
             return done
         finally:
             link.close()
@@ -83,7 +89,7 @@ def _allowed(opening: Opening, link: Connection[Any]) -> tuple[str, str]:
     if present != HEAD:
         words = f"its schema is {present or 'not there'}, roles are made for {HEAD}"
         raise StoreUnsupportedError(
-            **told, reason=words, fix="run `levaithan store migrate` with the owner's URL first"
+            **told, reason=words, fix="run `levaithan store migrate` with an administrator's URL first"
         )
     row = link.execute(_MAY).fetchone()
     assert row is not None, "the current user is a role"  # noqa: S101 - of pg_roles
@@ -92,8 +98,8 @@ def _allowed(opening: Opening, link: Connection[Any]) -> tuple[str, str]:
         lacks = "may not create roles" if not creates else "does not own the tables"
         raise StoreUnsupportedError(
             **told, reason=f"its user {user} {lacks}",
-            fix="use the URL of the database's owner with CREATEROLE, or let an administrator run: "
-            f"ALTER ROLE {user} CREATEROLE",
+            fix="use the URL of a user with CREATEROLE who owns the tables, or let an administrator run: "
+            f"ALTER ROLE {user} CREATEROLE" + ("" if owns else f"; GRANT {OWNER} TO {user}, where that role is there"),
         )  # fmt: skip
     return str(schema), str(database)
 
@@ -111,10 +117,39 @@ def _make(link: Connection[Any], name: str, password: str, *, keep: bool) -> boo
     return not known
 
 
-def _grant(link: Connection[Any], schema: str, database: str, writer: str, reader: str) -> None:
+def _make_owner(link: Connection[Any], owner: str) -> bool:
+    """Make the role that owns the schema, without a login; whether it was made."""
+    known = link.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,)).fetchone()
+    name = sql.Identifier(owner)
+    if not known:
+        link.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(name))
+    if not (link.execute("SELECT pg_has_role(current_user, %s::name, 'USAGE')", (owner,)).fetchone() or (False,))[0]:
+        link.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))  # it hands over to it, and changes the schema
+    return not known
+
+
+def _hand_over(link: Connection[Any], schema: str, database: str, owner: str) -> None:
+    """Make what is ours the owner's, and nothing else."""
+    names = {"o": sql.Identifier(owner), "s": sql.Identifier(schema), "d": sql.Identifier(database)}
+    link.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA {s} TO {o}").format(**names))
+    link.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {d} TO {o}").format(**names))
+    wanted = [*TABLES, *parts(link), "schema_version"]
+    asked = (
+        "SELECT relname FROM pg_class WHERE oid IN (SELECT to_regclass(quote_ident(n)) FROM unnest(string_to_array(%s, "
+        "',')) n) AND relowner <> %s::regrole ORDER BY relname"
+    )
+    for (table,) in link.execute(asked, (",".join(wanted), sql.Identifier(owner).as_string(link))).fetchall():
+        link.execute(sql.SQL("ALTER TABLE {} OWNER TO {o}").format(sql.Identifier(table), **names))
+    for function in FUNCTIONS:
+        link.execute(sql.SQL("ALTER FUNCTION " + function + " OWNER TO {o}").format(**names))
+
+
+def _grant(link: Connection[Any], schema: str, database: str, roles: tuple[str, str, str]) -> None:
+    writer, reader, owner = roles
     names = {
         "s": sql.Identifier(schema), "d": sql.Identifier(database), "w": sql.Identifier(writer),
-        "r": sql.Identifier(reader), "tables": sql.SQL(", ").join(map(sql.Identifier, TABLES)),
+        "r": sql.Identifier(reader), "o": sql.Identifier(owner),
+        "tables": sql.SQL(", ").join(map(sql.Identifier, TABLES)),
         "months": sql.SQL(", ").join(map(sql.Identifier, parts(link))), "functions": sql.SQL(", ".join(FUNCTIONS)),
     }  # fmt: skip
     for words in (
@@ -125,8 +160,9 @@ def _grant(link: Connection[Any], schema: str, database: str, writer: str, reade
         "GRANT SELECT ON {tables}, {months}, schema_version TO {w}, {r}",
         "GRANT INSERT, UPDATE, DELETE ON {tables} TO {w}",
         "GRANT EXECUTE ON FUNCTION {functions} TO {w}",
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA {s} GRANT SELECT ON TABLES TO {w}, {r}",
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA {s} GRANT INSERT, UPDATE, DELETE ON TABLES TO {w}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA {s} REVOKE ALL ON TABLES FROM {w}, {r}",  # of who owned them before
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {o} IN SCHEMA {s} GRANT SELECT ON TABLES TO {w}, {r}",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {o} IN SCHEMA {s} GRANT INSERT, UPDATE, DELETE ON TABLES TO {w}",
         "ALTER ROLE {r} SET default_transaction_read_only = on",
     ):
         link.execute(sql.SQL(words).format(**names))

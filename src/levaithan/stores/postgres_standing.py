@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores.edge import Edge
-from levaithan.stores.ledger_login import READER, WRITER, as_user
+from levaithan.stores.ledger_login import OWNER, READER, WRITER, as_user
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
 from levaithan.stores.postgres_roles import FUNCTIONS, TABLES
@@ -44,6 +44,15 @@ _LACKS = (
     "OR EXISTS (SELECT FROM unnest(string_to_array(%(functions)s, ',')) f "
     "WHERE to_regprocedure(f) IS NULL OR NOT has_function_privilege(%(role)s::name, to_regprocedure(f), 'EXECUTE'))"
 )
+_OWNS_NOT = (
+    "SELECT EXISTS (SELECT FROM pg_class WHERE relowner <> (SELECT oid FROM pg_roles WHERE rolname = %(role)s) "
+    "AND (oid IN (SELECT to_regclass(t) FROM unnest(string_to_array(%(tables)s, ',')) t) "
+    "OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('events')))) "
+    "OR EXISTS (SELECT FROM pg_proc WHERE proowner <> (SELECT oid FROM pg_roles WHERE rolname = %(role)s) "
+    "AND oid IN (SELECT to_regprocedure(f) FROM unnest(string_to_array(%(functions)s, ',')) f)) "
+    "OR NOT has_schema_privilege(%(role)s::name, current_schema(), 'CREATE')"
+)
+"""Whether something of the schema belongs to another role than the one that should own it."""
 _RIGHTS = {
     WRITER: {"rights": "SELECT,INSERT,UPDATE,DELETE", "database": "TEMPORARY", "functions": ",".join(FUNCTIONS)},
     READER: {"rights": "SELECT", "database": "CONNECT", "functions": ""},
@@ -53,7 +62,8 @@ _RIGHTS = {
 @dataclass(slots=True, frozen=True)
 class Standing:
     """user: of the URL, and what it may beyond daily work; absent: roles that are not there; poorer: those that lack a
-    right; locked: those that are there and do not take the password that is known here (or none is)."""
+    right, or an owner that does not own all of the schema; locked: those that are there and do not take the password
+    that is known here (or none is)."""
 
     user: str
     beyond: list[str] = field(default_factory=list)
@@ -82,7 +92,7 @@ def standing(opening: Opening, passwords: Mapping[str, str]) -> Standing:
         link = Links(opening).writer()
         try:
             found = Standing(*beyond(lambda sql: link.execute(sql).fetchall()))
-            for role in (WRITER, READER):
+            for role in (WRITER, READER, OWNER):
                 _one(link, role, found)
         finally:
             link.close()
@@ -101,7 +111,12 @@ def _one(link: Connection[Any], role: str, found: Standing) -> None:
     if link.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
         found.absent.append(role)
         return
-    (lacks,) = link.execute(_LACKS, {"role": role, "tables": ",".join(TABLES), **_RIGHTS[role]}).fetchone() or (True,)
+    tables = {"role": role, "tables": ",".join(TABLES)}
+    if role == OWNER:
+        run = link.execute(_OWNS_NOT, tables | {"functions": ",".join(FUNCTIONS)})
+    else:
+        run = link.execute(_LACKS, tables | _RIGHTS[role])
+    (lacks,) = run.fetchone() or (True,)
     if lacks:
         found.poorer.append(role)
 
