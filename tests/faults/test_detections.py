@@ -102,6 +102,28 @@ def test_a_lease_storm(way: str, tmp_path: Path, own_server: OwnServer) -> None:
         one.timers(incident["id"])
 
 
+def test_sessions_that_wait_for_each_other(way: str, tmp_path: Path, own_server: OwnServer) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    with watching(way, tmp_path, own_server) as one:
+        wanted = one.lease_deadlock(project)
+        incident = one.incident("LeaseDeadlock")
+        assert (incident["severity"], incident["detection"]) == ("P1", "resource_conflicts")
+        run = one.action("order_waiters", "verified")
+        assert not one.send(calls.tool_call(**wanted["s-older"], session_id="s-older")).denied, "it gets on"
+        said = one.send(calls.tool_call(**wanted["s-older"], session_id="s-younger"))
+        assert said.denied and "was yours" in said.reason and f"levaithan action undo {run['run']}" in said.reason
+        one.told("P1", "order_waiters", f"levaithan incident ack {incident['id']}")
+        one.until_quiet(incident["id"])
+        homes.cli(one.root, "incident", "resolve", incident["id"], *FIXED)
+        one.incident("LeaseDeadlock", "resolved")
+        one.timers(incident["id"])
+        one.send({"hook_event_name": "Stop", "session_id": "s-older", "cwd": str(project)})
+        homes.rows(one.root, "action", "undo", run["run"], "--yes")
+        held = {Path(row["path"]).name: row["session"] for row in one.rows("lease", "list")}
+        assert held == {"younger.txt": "s-younger"}, "it is free, so it has it back"
+
+
 def test_a_slow_store(way: str, tmp_path: Path, own_server: OwnServer) -> None:
     script, told = tmp_path / "up.py", tmp_path / "told"
     script.write_text(f"open({str(told)!r}, 'a').write('up ')\n")

@@ -38,6 +38,8 @@ for = "1s"
 [alerts.LeaseStorm]
 for = "1s"
 window = "30s"
+[alerts.LeaseDeadlock]
+for = "1s"
 [alerts.StoreBehind]
 threshold = 3
 for = "1s"
@@ -206,6 +208,19 @@ class Watched:
         for number in range(calls_):
             assert self.send(calls.tool_call(**edit, session_id=f"s-wants-{number}")).denied
         return edit
+
+    def lease_deadlock(self, project: Path) -> dict[str, dict[str, Any]]:
+        """Two sessions that live write a file each, and then want the other's; the call that each waits with."""
+        edits = {
+            name: {"tool_name": "Write", "tool_input": {"file_path": str(project / f"{name}.txt"), "content": "x"},
+                   "cwd": str(project)} for name in ("older", "younger")
+        }  # fmt: skip
+        wanted = {"s-older": edits["younger"], "s-younger": edits["older"]}
+        for name, edit in edits.items():
+            assert not self.send(calls.tool_call(**edit, session_id=f"s-{name}")).denied
+        for session, edit in wanted.items():
+            assert self.send(calls.tool_call(**edit, session_id=session)).denied
+        return wanted
 
     def slow_store(self) -> Callable[[], None]:
         """The embedded stores take nothing: somebody else holds their lock. Events come on."""

@@ -10,6 +10,7 @@ from levaithan.actions import (
     circuit_break_store,
     degrade,
     emergency_stop,
+    order_waiters,
     platform_hook,
     quarantine_session,
     release_stale_lease,
@@ -33,6 +34,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
             quarantine_session.ACTION,
             block_tool.ACTION,
             release_stale_lease.ACTION,
+            order_waiters.ACTION,
             restart_projector.ACTION,
             retry_dead_letters.ACTION,
             circuit_break_store.ACTION,
@@ -43,4 +45,4 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
     }
 )
 HUMAN_ALERT = "human_alert"
-"""The twelfth: people are told through notify.py, whose records have the same form."""
+"""The last: people are told through notify.py, whose records have the same form."""

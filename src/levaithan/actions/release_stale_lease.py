@@ -1,5 +1,8 @@
-"""Release a stale lease: one whose owner has not been heard of for two of its lifetimes, so that others may go on.
+"""Release a stale lease: one of a session that is not there any more, so that others may go on before its time is over.
 
+Its owner is silent for two lives of its heartbeat (sessions.BEAT_LIVES_S), and its process of Claude Code has ended. A
+session that thinks, or runs a command of an hour, is silent as well and its process is there: it keeps what it holds.
+Where nothing is known of the process, two lifetimes of the lease have to be over.
 The fencing token is what is released, not the path: where somebody took the lease meanwhile it has another, and stays.
 """
 
@@ -8,37 +11,40 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 from levaithan.actions.action import Action, Refused, Run, World
-from levaithan.hot import charter, leases
+from levaithan.hot import charter, leases, sessions
 from levaithan.hot.database import Problem
 from levaithan.hot.lease_book import Book
-from levaithan.hot.sessions import file_name
 
 LIVES = 2.0
 _KEPT = ("path", "session", "agent", "project", "since_us", "until_us", "fence")
 
 
-def heard_s(world: World, session: str, lease: dict[str, Any]) -> float:
-    """When the session was last heard of (Unix seconds): its heartbeat, else the beginning of its lease."""
-    try:
-        beat = Path(world.home.sessions, file_name(session)).stat().st_mtime
-    except OSError:
-        beat = 0.0
-    return max(beat, float(lease["since_us"]) / 1e6)
+def silent(world: World, lease: dict[str, Any], ttl_s: float) -> tuple[float, float, str]:
+    """For how long the owner of a lease is silent (s, since its heartbeat, else since it took the lease), after how
+    much of that it is stale (infinity for never), and why so, in words. ttl_s: the lifetime of leases."""
+    beat_s, alive = sessions.heartbeat(world.home, lease["session"])
+    silent_s = time.time() - max(beat_s, float(lease["since_us"]) / 1e6)
+    if alive:
+        return silent_s, float("inf"), "its process is there, so it keeps what it holds"
+    after_s = LIVES * (ttl_s if alive is None else sessions.BEAT_LIVES_S)
+    whose = "nothing is known of its process" if alive is None else "its process has ended"
+    return silent_s, after_s, f"{whose}, and stale is one then after {after_s:.0f} s of silence"
 
 
 def stale(world: World) -> str:
-    """The file whose lease is stale for the longest, those that others wait for first; "" for none. Never raises."""
+    """The file whose lease is stale, one that others wait for first, then the one silent for the longest; "" for none.
+    Never raises."""
     try:
         ttl_s = float(charter.load(world.home, None).leases["expires"])
-        held = [(heard_s(world, lease["session"], lease), lease) for lease in leases.every(world.home)]
+        held = [(lease, *silent(world, lease, ttl_s)) for lease in leases.every(world.home)]
     except (OSError, sqlite3.Error, Problem):
         return ""
-    long_ago = time.time() - LIVES * ttl_s
-    found = [(not lease["waiting"], heard, lease["path"]) for heard, lease in held if heard < long_ago]
+    found = [
+        (not lease["waiting"], -since_s, lease["path"]) for lease, since_s, after_s, _ in held if since_s > after_s
+    ]
     return min(found)[2] if found else ""
 
 
@@ -48,12 +54,9 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     lease = next((one for one in leases.every(world.home) if one["path"] == path), None)
     if lease is None:
         raise Refused("there is no lease on it")
-    ttl_s = float(charter.load(world.home, None).leases["expires"])
-    silent_s = time.time() - heard_s(world, lease["session"], lease)
-    if silent_s <= LIVES * ttl_s:
-        raise Refused(
-            f"its owner was heard of {silent_s:.0f} s ago; stale is one after {LIVES * ttl_s:.0f} s of silence"
-        )
+    silent_s, after_s, why = silent(world, lease, float(charter.load(world.home, None).leases["expires"]))
+    if silent_s <= after_s:
+        raise Refused(f"its owner was heard of {silent_s:.0f} s ago; {why}")
     return {"lease": {name: lease[name] for name in _KEPT}}
 
 
@@ -105,8 +108,8 @@ def undo(world: World, run: Run) -> str:
 
 ACTION = Action(
     name="release_stale_lease",
-    about="end the lease of an owner that is silent, so that others may change the file",
-    bound="one lease at a time, only after two of its lifetimes of silence, only the token that was looked at",
+    about="end the lease of a session that is not there any more, so that others may change the file",
+    bound="one lease at a time, only the token that was looked at; never of a session whose process is there",
     verifies="no lease with that token is there",
     needs=("lease",),
     deadline_s=120.0,

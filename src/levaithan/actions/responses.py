@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from levaithan.actions import release_stale_lease
+from levaithan.actions import order_waiters, release_stale_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,11 @@ def _stale_lease(world: World, _incident: Troubled) -> Target | None:
     return {"lease": path} if path else None
 
 
+def _circle(world: World, _incident: Troubled) -> Target | None:
+    path = order_waiters.first(world)
+    return {"lease": path} if path else None
+
+
 STOP = Step("emergency_stop", _smallest)
 CRITICAL: dict[str, tuple[Step, ...]] = {
     "ChainBroken": (STOP,),
@@ -94,7 +99,7 @@ REMEDIES: dict[str, tuple[Step, ...]] = {
     "StoreFarBehind": (Step("restart_projector", _nothing),),
     "StoreBehind": (Step("scale_projector", _nothing), Step("platform_hook", _nothing)),
     "DeadLetters": (Step("retry_dead_letters", _store),),
-    "LeaseDeadlock": (Step("release_stale_lease", _stale_lease),),
+    "LeaseDeadlock": (Step("release_stale_lease", _stale_lease), Step("order_waiters", _circle)),
     "LeasesExpire": (Step("release_stale_lease", _stale_lease),),
     "CriticalDenialBurst": (Step("quarantine_session", _session),),
     "SelfProtectionHit": (Step("quarantine_session", _session),),

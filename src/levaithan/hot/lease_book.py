@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     Made = TypeVar("Made")
     Lease = dict[str, Any]
 
-SCHEMA = 1
+SCHEMA = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS leases (path TEXT PRIMARY KEY, session TEXT, agent TEXT, project TEXT, since_us INTEGER,
     until_us INTEGER, fence INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS leases_by_session ON leases (session);
 CREATE TABLE IF NOT EXISTS waiting (path TEXT, session TEXT, since_us INTEGER, PRIMARY KEY (path, session))
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS handed (path TEXT PRIMARY KEY, session TEXT, fence INTEGER, run TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fences (last INTEGER);
 INSERT INTO fences SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM fences);
 """
@@ -101,6 +102,30 @@ class Book:
         self._db.execute("INSERT OR IGNORE INTO waiting VALUES (?, ?, ?)", (path, session, now))
         sql = "SELECT since_us FROM waiting WHERE path = ? AND session = ?"
         return int(self._db.execute(sql, (path, session)).fetchone()[0])
+
+    def hand(self, lease: Lease, holder: Lease, until: int, run: str) -> int | None:
+        """`lease` becomes that of `holder` (session, agent, project, since_us) until then, where it still is the one
+        with that token: the new token, or None. Its session is told by which `run` when it asks for the file again."""
+        held = self.of(lease["path"])
+        if held is None or held["fence"] != lease["fence"]:
+            return None
+        fence = self.take(lease["path"], holder, until, lease["fence"] + 1)
+        self._db.execute("DELETE FROM waiting WHERE path = ? AND session = ?", (lease["path"], holder["session"]))
+        self._db.execute("DELETE FROM handed WHERE path NOT IN (SELECT path FROM leases)")
+        row = (lease["path"], lease["session"], fence, run)
+        self._db.execute("INSERT OR REPLACE INTO handed VALUES (?, ?, ?, ?)", row)
+        return fence
+
+    def handed_by(self, held: Lease, session: str) -> str:
+        """The run that took the lease `held` from `session`; "" for none."""
+        sql = "SELECT run FROM handed WHERE path = ? AND session = ? AND fence = ?"
+        row = self._db.execute(sql, (held["path"], session, held["fence"])).fetchone()
+        return str(row[0]) if row else ""
+
+    def busy(self, session: str) -> bool:
+        """Whether `session` holds or waits for anything."""
+        sql = "SELECT session FROM leases WHERE session = ? UNION SELECT session FROM waiting WHERE session = ?"
+        return self._db.execute(sql, (session, session)).fetchone() is not None
 
     def drop_all(self, taken: Sequence[tuple[str, int]]) -> None:
         """End the leases on these paths, where they still are those with these tokens."""

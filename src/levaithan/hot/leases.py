@@ -202,7 +202,8 @@ def _all_or_none(
     held = {path: lease for path in paths if (lease := book.of(path))}
     for path, lease in held.items():
         if lease["session"] != session:
-            return Opinion("deny", _words(lease, now - book.wait(path, session, now)), "lease.held")
+            waited_us, run = now - book.wait(path, session, now), book.handed_by(lease, session)
+            return Opinion("deny", _handed(lease, run) if run else _words(lease, waited_us), "lease.held")
     book.prolong(session, now, now + expires, list(held))
     holder = {"session": session, "agent": event.agent_id, "project": event.project, "since_us": now}
     taken = [(path, book.take(path, holder, now + expires, fences.get(path, 0))) for path in paths if path not in held]
@@ -239,6 +240,17 @@ def _words(held: Lease, waited_us: int) -> str:
         f"`{held['path']}` is held by {who} since {_time(held['since_us'])} until {until}, later if it goes on{waited} "
         f"[rule lease.held]. Instead: work on something else and try again after {until}; a person can end it: "
         f"`levaithan lease release {held['path']}`"
+    )
+
+
+def _handed(held: Lease, run: str) -> str:
+    """What a session hears whose lease was given to another one."""
+    until = _time(held["until_us"])
+    return (
+        f"`{held['path']}` was yours and is session {held['session'][:8]}'s now: you two waited for each other's files "
+        "in a circle, and your lease was the youngest in it [rule lease.held]. Instead: work on something else, "
+        f"try again after {until} or once its turn has ended, and read the file again first; a person can give "
+        f"it back to you once it is free: `levaithan action undo {run}`"
     )
 
 

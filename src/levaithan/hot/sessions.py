@@ -2,7 +2,7 @@
 
 The client's version is one reason, not every event carries it; the task that the session works on is the other: a halt
 of that stops it. Written at a session's first event and where its task changes, so that it costs the other events
-nothing. Standard library only.
+nothing. Its time is the session's heartbeat: set to now by an event, at most once in BEAT_S. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
     from levaithan.hot.workflow import Context
 
+BEAT_S = 15
+BEAT_LIVES_S = 2 * BEAT_S
+"""How long a heartbeat counts."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 _IN_MEMORY = 4096
 _LOOKED_AT = 4000
@@ -99,17 +102,60 @@ def register(event: Event, context: Context) -> None:
         return
     start = event.name == "SessionStart"
     update = event.tool_name == "TaskUpdate" and event.name == "PostToolUse"
-    if not start and not update and (session_id in context.memory.get("sessions", ()) or known(event, context)):
+    if not start and not update and _beaten(event, context, session_id):
         return
     before = known(event, context) or {}
     task = _task_after(event, before.get("task")) if update else before.get("task")
     if update and before and task == before.get("task"):
+        _beaten(event, context, session_id)
         return
     session = {**before, "task": task} if update and before else _describe(event, context, session_id) | {"task": task}
     _remember(context.memory.setdefault("sessions", {}), session_id, session)
     _write(context, session_id, session)
     if start or event.id[-2:] in _SWEEPS:  # sessions without a start come too, and each is a file
         sweep(context.home.sessions, context.now_us / 1_000_000)
+
+
+def _beaten(event: Event, context: Context, session_id: str) -> bool:
+    """Whether the session is written down as it is; then its file says that it was heard of now, or a moment ago."""
+    memory = context.memory
+    beats = memory.get("beats")
+    if beats is None:
+        beats = memory["beats"] = {}
+    now_us: int = context.now_us
+    last = beats.get(session_id)
+    if last is not None and 0 <= now_us - last < BEAT_S * 1_000_000 and session_id in memory.get("sessions", ()):
+        return True
+    session, pid = known(event, context), event.env.get("pid")
+    if not session or (pid and pid != session.get("pid")):  # it goes on in another process
+        return False
+    if len(beats) >= _IN_MEMORY:
+        beats.clear()
+    beats[session_id] = now_us
+    try:
+        os.utime(f"{context.home.sessions}/{file_name(session_id)}")
+    except FileNotFoundError:
+        return False
+    except OSError:  # a heartbeat that cannot be set is one that is missing: others wait for longer, nothing else
+        return True
+    return True
+
+
+def heartbeat(home: Home, session_id: str) -> tuple[float, bool | None]:
+    """When a session was last heard of (Unix seconds, 0 for never), and whether its process of Claude Code is there
+    (None where that cannot be told). Never raises."""
+    from levaithan.hot.client_process import alive
+    from levaithan.hot.plain_json import loads
+
+    try:
+        with open(f"{home.sessions}/{file_name(session_id)}", "rb", opener=regular) as file:
+            at_s = os.fstat(file.fileno()).st_mtime
+            session = loads(file.read(1 << 16))
+    except (OSError, ValueError, RecursionError):
+        return 0.0, None
+    if not isinstance(session, dict):
+        return at_s, None
+    return at_s, alive(session.get("pid"), session.get("pid_began"))
 
 
 def _task_after(event: Event, before: str | None) -> str | None:
@@ -139,8 +185,10 @@ def task_of(home: Home, session_id: str | None) -> str | None:
 
 def _describe(event: Event, context: Context, session_id: str) -> dict[str, Any]:
     from levaithan.hot.bounded import short
+    from levaithan.hot.client_process import began
 
     transcript = event.text("transcript_path")
+    pid = event.env.get("pid", "")[:16] or None
     version = client_version(event.env.get("agent"))
     if version is None and transcript and event.name == "SessionStart":
         version = transcript_version(transcript)
@@ -154,6 +202,8 @@ def _describe(event: Event, context: Context, session_id: str) -> dict[str, Any]
         "source": short(event.text("source") or "", 64) or None,
         "model": short(event.text("model") or "", 128) or None,
         "attended": event.env.get("attended", "")[:8] or None,
+        "pid": pid,
+        "pid_began": began(pid),
         "first_event": event.name,
         "seen_us": context.now_us,
     }

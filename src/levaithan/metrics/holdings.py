@@ -135,25 +135,31 @@ class Leases:
 
 
 def deadlocks(found: list[dict[str, Any]], now_us: int) -> list[str | None]:
-    """The project of each circle in the wait-for graph of sessions (Coffman et al., "System deadlocks", 1971): each
-    waits for a file that the next one holds. Who did not ask again for 15 minutes waits no more."""
+    """The project of each circle of sessions that wait for each other's files (`circles`), of one of its leases."""
+    return [
+        next(one["project"] for one in found if one["session"] in circle and not circle.isdisjoint(one["waiting"]))
+        for circle in circles(found, now_us)
+    ]
+
+
+def circles(found: list[dict[str, Any]], now_us: int) -> list[set[str]]:
+    """The sessions of each circle in the wait-for graph (Coffman et al., "System deadlocks", 1971): each waits for a
+    file that the next one holds. Who did not ask again for 15 minutes waits no more. found: leases in force."""
     edges: dict[str, set[str]] = {}
-    project: dict[str, str | None] = {}
     for one in found:
-        project[one["session"]] = one["project"]
         for waiting, since_us in one["waiting"].items():
             if now_us - since_us < _WAITS_S * 1e6 and waiting != one["session"]:
                 edges.setdefault(waiting, set()).add(one["session"])
-    circles = []
+    there = []
     left = set(edges)
     while left:
         start = left.pop()
         forth = _reached(start, edges)
         circle = {one for one in forth if start in _reached(one, edges)}
         if circle:
-            circles.append(project.get(start))
+            there.append(circle)
             left -= circle
-    return circles
+    return there
 
 
 def _reached(start: str, edges: dict[str, set[str]]) -> set[str]:

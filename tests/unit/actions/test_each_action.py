@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import homes
+from tests.support import calls, homes
 
-from levaithan.actions import probe, registry, release_stale_lease
+from levaithan.actions import order_waiters, probe, registry, release_stale_lease
 from levaithan.hot import flows, halts, leases, modes, restraints
+from levaithan.hot.client_process import began
 from levaithan.hot.lease_book import Book
-from levaithan.hot.sessions import file_name
+from levaithan.hot.sessions import BEAT_LIVES_S, file_name
 
 
 def done(place: Any, name: str, target: dict[str, str] | None = None, **settings: Any) -> tuple[Any, Any]:
@@ -150,6 +152,140 @@ def test_the_stale_lease_that_others_wait_for_comes_first(place: Any, tmp_path: 
     book.one_step(lambda: book.wait(str(tmp_path / "b"), "waiter", time.time_ns() // 1000))
     book.close()
     assert release_stale_lease.stale(world) == str(tmp_path / "b")
+
+
+def written_down(place: Any, session: str, pid: int, heard_s: float) -> None:
+    """The session as its first event is kept, by the process `pid`, and when it was last heard of."""
+    file = Path(place.home.sessions, file_name(session))
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"pid": str(pid), "pid_began": began(str(pid))}))
+    os.utime(file, (time.time() - heard_s,) * 2)
+
+
+def test_a_lease_is_stale_long_before_its_end_once_its_process_is_gone(place: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "a.py")
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        lease(place, path, "s1", heard_s=300, lasts_s=300)
+        written_down(place, "s1", process.pid, heard_s=299)
+        assert release_stale_lease.stale(place.runner().world) == "", "it runs a long command: its process is there"
+        _, run = done(place, "release_stale_lease", {"lease": path})
+        assert run.phase == "refused" and "its process is there" in run.why
+    finally:
+        process.communicate(b"\n", timeout=20)
+    assert release_stale_lease.stale(place.runner().world) == path
+    _, run = done(place, "release_stale_lease", {"lease": path})
+    assert run.phase == "verified" and leases.every(place.home) == []
+
+
+def test_a_session_that_was_heard_of_a_moment_ago_keeps_its_lease(place: Any, tmp_path: Path) -> None:
+    """Its process may have gone on as another one: the next event will say so."""
+    lease(place, str(tmp_path / "a.py"), "s1", heard_s=300, lasts_s=300)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    written_down(place, "s1", process.pid, heard_s=2 * BEAT_LIVES_S - 5)
+    process.communicate(b"\n", timeout=20)
+    assert release_stale_lease.stale(place.runner().world) == ""
+    written_down_at = time.time() - 2 * BEAT_LIVES_S - 1
+    os.utime(Path(place.home.sessions, file_name("s1")), (written_down_at,) * 2)
+    assert release_stale_lease.stale(place.runner().world) == str(tmp_path / "a.py")
+
+
+def circle(place: Any, folder: Path, *names: str) -> list[str]:
+    """Each session holds a file and waits for the next one's, all alive; the files, the last of them the youngest."""
+    now, files = time.time_ns() // 1000, [str(folder / name) for name in names]
+    book = Book(place.home)
+    try:
+        for number, (path, session) in enumerate(zip(files, names, strict=True)):
+            holder = {"session": session, "agent": None, "project": "/p", "since_us": now - (99 - number) * 1_000_000}
+            book.one_step(lambda path=path, holder=holder: book.take(path, holder, now + 500_000_000))
+        for session, path in zip(names, [*files[1:], files[0]], strict=True):
+            book.one_step(lambda path=path, session=session: book.wait(path, session, now))
+    finally:
+        book.close()
+    return files
+
+
+def holders(place: Any) -> dict[str, str]:
+    return {Path(one["path"]).name: one["session"] for one in leases.every(place.home)}
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "c", "d")])
+def test_order_waiters(place: Any, tmp_path: Path, names: tuple[str, ...]) -> None:
+    files = circle(place, tmp_path, *names)
+    runner = place.runner()
+    assert order_waiters.first(runner.world) == files[-1]
+    fences = {one["path"]: one["fence"] for one in leases.every(place.home)}
+    run = runner.run("order_waiters", {"lease": files[-1]}, by="ann", reason="a test of it")
+    assert run.phase == "verified", run.why
+    youngest, waited = names[-1], names[-2]
+    assert holders(place) == {name: name for name in names[:-1]} | {youngest: waited}
+    (handed,) = run.facts["handed"]
+    assert handed["fence"] > max(fences.values()), "under a token that is newer than every other"
+    assert order_waiters.first(runner.world) == ""
+    leases.release(place.home, files[-1:])  # its new owner is through with it
+    runner.undo(run.id, "bob", "over")
+    assert holders(place) == {name: name for name in names}, run.why
+    (back,) = [one for one in leases.every(place.home) if one["path"] == files[-1]]
+    assert back["fence"] > handed["fence"]
+
+
+def test_circles_that_share_a_session_are_broken_by_as_many_leases_as_it_takes(place: Any, tmp_path: Path) -> None:
+    files = circle(place, tmp_path, "a", "b")
+    (other,) = circle(place, tmp_path, "c")
+    book = Book(place.home)
+    now = time.time_ns() // 1000
+    book.one_step(lambda: (book.wait(other, "a", now), book.wait(files[0], "c", now)))
+    book.close()
+    _, run = done(place, "order_waiters", {"lease": order_waiters.first(place.runner().world)})
+    assert run.phase == "verified", run.why
+    assert [one["to"] for one in run.facts["handed"]] == ["a", "a"]
+
+
+def test_waiters_in_no_circle_and_older_leases_are_left_alone(place: Any, tmp_path: Path) -> None:
+    files = circle(place, tmp_path, "a", "b")
+    _, run = done(place, "order_waiters", {"lease": files[0]})
+    assert run.phase == "refused" and files[1] in run.why
+    leases.release(place.home, files[:1])
+    _, run = done(place, "order_waiters", {"lease": files[1]})
+    assert run.phase == "refused" and holders(place) == {"b": "b"}
+
+
+def test_what_was_taken_meanwhile_is_not_handed_on_nor_given_back(place: Any, tmp_path: Path) -> None:
+    files = circle(place, tmp_path, "a", "b")
+    runner = place.runner()
+    action = registry.ACTIONS["order_waiters"]
+    run = runner._made(action, {"lease": files[1]}, by="ann", reason="x", incident="", now_s=place.now)
+    run.undo = action.plan(runner.world, run)
+    newer = lease(place, files[1], "quick", heard_s=0)
+    assert action.do(runner.world, run)["handed"][0]["fence"] is None
+    assert {one["path"]: one["fence"] for one in leases.every(place.home)}[files[1]] == newer
+    assert "it stays so" in action.undo(runner.world, run)
+
+
+def test_nothing_is_given_back_to_a_session_that_is_over(place: Any, tmp_path: Path) -> None:
+    files = circle(place, tmp_path, "a", "b")
+    runner, run = done(place, "order_waiters", {"lease": files[1]})
+    leases.release(place.home, files[1:])
+    book = Book(place.home)
+    book.one_step(lambda: book.leave("b"))
+    book.close()
+    runner.undo(run.id, "bob", "over")
+    assert holders(place) == {"a": "a"} and "is over" in place.records()[-1]["why"]
+
+
+def test_the_session_that_gave_up_hears_why(place: Any, tmp_path: Path) -> None:
+    files = circle(place, tmp_path, "a", "b")
+    _, run = done(place, "order_waiters", {"lease": files[1]})
+
+    def write(session: str) -> calls.Answered:
+        asked = {"tool_name": "Write", "tool_input": {"file_path": files[1], "content": "x"}, "session_id": session}
+        return calls.call(place.home.root, "oneshot", calls.tool_call(**asked, cwd=str(tmp_path)))
+
+    said = write("b").reason
+    assert "lease.held" in said and "was yours" in said and "circle" in said and f"action undo {run.id}" in said
+    other = write("z").reason
+    assert "lease.held" in other and "was yours" not in other
+    assert not write("a").denied
 
 
 # --- the projector and the stores ------------------------------------------------------------------------------------

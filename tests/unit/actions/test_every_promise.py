@@ -1,5 +1,5 @@
 """What is promised of every action, looked at for each of them: a dry run does nothing, the same again goes no further,
-a command undoes it, and what does not last ends by itself. All eleven, done to a real home."""
+a command undoes it, and what does not last ends by itself. All of them, done to a real home."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support import homes
-from tests.unit.actions.test_each_action import lease
+from tests.unit.actions.test_each_action import circle, lease
 
 from levaithan.actions import registry
 from levaithan.actions.retry_dead_letters import waiting
@@ -22,7 +22,7 @@ NOTHING_STAYS = ("release_stale_lease", "restart_projector", "retry_dead_letters
 
 LASTS_S = {
     "throttle_session": 1800, "quarantine_session": 3600, "block_tool": 3600, "circuit_break_store": 600,
-    "platform_hook": 3600, "scale_projector": 900, "degrade": 300,
+    "order_waiters": 600,    "platform_hook": 3600, "scale_projector": 900, "degrade": 300,
 }  # fmt: skip
 """As docs/how-to/actions.md promises it; of the last two the time that all must have been well."""
 
@@ -45,6 +45,14 @@ class Set:
     def _release_stale_lease(self) -> None:
         self.target = {"lease": str(self.told.with_name("a.py"))}
         lease(self.place, self.target["lease"], "dead", heard_s=90_000)
+
+    def _order_waiters(self) -> None:
+        self.target = {"lease": circle(self.place, self.told.parent, "a.py", "b.py")[1]}
+
+    def ends(self) -> None:
+        """Who got something by it is through with that: only what is free is given back."""
+        if self.name == "order_waiters":
+            leases.release(self.place.home, [self.target["lease"]])
 
     def _circuit_break_store(self) -> None:
         self.target = {"store": "search"}
@@ -143,6 +151,7 @@ def test_a_command_undoes_it(stage: Set) -> None:
     before = stage.world()
     run = stage.run()
     done = stage.world()
+    stage.ends()
     stage.runner.undo(run.id, "bob", "over")
     assert run.phase == "undone"
     assert stage.place.records()[-1]["by"] == "bob"
@@ -162,6 +171,7 @@ def test_what_does_not_last_ends_by_itself(stage: Set) -> None:
         return
     stage.place.passes(lasts_s - 30, stage.runner, step=30)
     assert (run.phase, stage.world()) == ("verified", done)
+    stage.ends()
     stage.place.passes(60, stage.runner, step=5)
     homes.until(lambda: stage.runner.tick(stage.place.now) or not stage.runner.following.jobs, 20)
     assert (run.phase, stage.world()) == ("expired", before)

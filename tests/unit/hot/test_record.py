@@ -210,11 +210,11 @@ def test_a_session_is_written_once_and_read_by_another_process(scratch: paths.Ho
     sessions.register(event, _context(scratch))
     file = Path(scratch.sessions, "s-1.json")
     assert file.stat().st_mode & 0o777 == 0o600
-    written = file.stat().st_mtime_ns
+    written = file.stat().st_ino
     later = _context(scratch)
     other = call("PostToolUse")
     sessions.register(other, later)
-    assert file.stat().st_mtime_ns == written
+    assert file.stat().st_ino == written
     assert sessions.version_of(other, later) == "2.1.330"
     assert [entry.name for entry in Path(scratch.sessions).iterdir()] == ["s-1.json"]
 
