@@ -14,7 +14,7 @@ from levaithan import __version__
 from levaithan.metrics import holdings, money, names
 from levaithan.metrics.journal_looks import JournalLooks
 from levaithan.metrics.labels import Labels
-from levaithan.metrics.log_lines import LogLines
+from levaithan.metrics.log_lines import LogLines, SlowQuestions
 from levaithan.metrics.looks import Look
 from levaithan.metrics.projection_lag import ProjectionLag
 from levaithan.metrics.slo import Objectives
@@ -62,6 +62,7 @@ class Gauges:
         self.lag = ProjectionLag(role for role in registry.known() if registry.in_use(role, settings))
         self.objectives = Objectives()
         self.log = LogLines(home.logs)
+        self.slow = SlowQuestions(home.logs)
         self.journal = JournalLooks(home, threads=threads)
         self.stores = StoreLooks(home, settings, threads=threads)
         self.verification = Verification(home, int(getattr(settings, "journal_verify_hours", 24)), threads=threads)
@@ -104,6 +105,7 @@ class Gauges:
         self.stores.collect(self.tally, head_seq, now_s)
         self.lag.reached(self.tally, self.stores.stores, now_s)
         self.log.collect(self.tally)
+        self.slow.collect(self.tally)
         if self._again:
             self._again = money.show(self.tally, self.labels, self._sums)
         for look, show in self._shows:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from levaithan.metrics import names
+from levaithan.stores import slow
 
 if TYPE_CHECKING:
     from levaithan.metrics.tally import Tally
@@ -25,11 +26,11 @@ _BY_WORDS = (("projector", "projector"), ("machines ", "sharing"), ("journal", "
 
 
 class LogLines:
-    """The log in the folder `logs`. lines: those that the last look found, for who reads what they say."""
+    """The log `name` in the folder `logs`. lines: those that the last look found, for who reads what they say."""
 
-    def __init__(self, logs: str) -> None:
+    def __init__(self, logs: str, name: str = FILE) -> None:
         self.lines: list[bytes] = []
-        self._path = Path(logs, FILE)
+        self._path = Path(logs, name)
         self._inode = 0
         self._offset = 0
 
@@ -50,7 +51,7 @@ class LogLines:
 
     def _rest(self, tally: Tally) -> None:
         """What came into the log that was set aside, after it was read last."""
-        older = self._path.with_name(FILE + ".1")
+        older = self._path.with_name(self._path.name + ".1")
         try:
             if self._inode and older.stat().st_ino == self._inode:
                 self._count(tally, older, self._offset)
@@ -68,8 +69,12 @@ class LogLines:
         lines = data[:end].splitlines()
         self.lines += lines
         for line in lines:
-            tally.add("levaithan_log_messages_total", said_by(line))
+            self.line(tally, line)
         return end if end or len(data) < AT_ONCE else len(data)
+
+    def line(self, tally: Tally, line: bytes) -> None:
+        """Count one line."""
+        tally.add("levaithan_log_messages_total", said_by(line))
 
     def dump(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -78,6 +83,23 @@ class LogLines:
     def load(self, dumped: dict[str, Any]) -> None:
         """Go on from a dump. Raises ValueError, TypeError and KeyError for what is none."""
         self._inode, self._offset = int(dumped["inode"]), int(dumped["offset"])
+
+
+class SlowQuestions(LogLines):
+    """The slow questions that every process of this home noted (stores.slow)."""
+
+    def __init__(self, logs: str) -> None:
+        super().__init__(logs, slow.FILE)
+
+    def line(self, tally: Tally, line: bytes) -> None:
+        """Count one line; one that is none of ours counts for nothing."""
+        try:
+            told = orjson.loads(line)
+            key = (told["store"], told["operation"])
+        except (ValueError, TypeError, KeyError):
+            return
+        if key[0] in names.STORES and key[1] in names.OPERATIONS:
+            tally.add("levaithan_store_slow_queries_total", key)
 
 
 def said_by(line: bytes) -> tuple[str, str]:

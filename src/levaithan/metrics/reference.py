@@ -59,6 +59,9 @@ own, of the service's process, on Linux, while a service runs.
 - **`journal_chain_ok`** is 0 from the moment a line is read that does not follow from the one before it until a
   verification that began later finds nothing. The monitor proves the whole journal every
   `LEVAITHAN_JOURNAL_VERIFY_HOURS`.
+- **`store_slow_queries_total`** counts questions of every process of this home by what they noted in
+  `logs/slow-queries.log` (store, milliseconds, kind of process; never their words), its tries and waiting included; the
+  projector's batches by its own count; the monitor's look of every 10 s by its own.
 - **Leases that expired** are found by looking every few seconds: one that ends in the moment of being given back may
   count.
 """

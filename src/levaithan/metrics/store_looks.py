@@ -16,7 +16,8 @@ from levaithan.metrics.families import STORE_S
 from levaithan.metrics.looks import Look
 from levaithan.metrics.moments import parsed
 from levaithan.projector import status
-from levaithan.stores import registry
+from levaithan.stores import registry, slow
+from levaithan.stores.slow import SLOW_S
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 ASK_S = 10.0
 LIMIT_S = 5.0
 SIZE_EVERY_S = 60.0
-SLOW_S = {"query": 0.25, "put": 1.0}
-"""What takes longer counts as slow; both are edges of STORE_S."""
 FRESH_S = 10.0
 """A projector that has not said anything for longer is taken to stand still."""
 _REASONS = {f"store_{reason}": reason for reason in names.STORE_ERRORS} | {"store_schema_newer": "schema"}
@@ -42,6 +41,10 @@ class _Asked:
 
     def ask(self) -> dict[str, float]:
         """seconds of the question there and back; now and then also the bytes that the store takes."""
+        with slow.unsaid():  # it is counted here
+            return self._answered()
+
+    def _answered(self) -> dict[str, float]:
         if self._store is None:
             self._store = registry.open_store(self._role, self._settings, self._home)
             self._store.cursor()  # the connection is made now: it is no part of the answer's time

@@ -164,6 +164,7 @@ class Watching:
         kept_state.write(self.home, {
             "place": self.reader.dump(), "tally": self.tally.dump(), "fold": self.fold.dump(),
             "objectives": self.gauges.objectives.dump(), "log": self.gauges.log.dump(),
+            "slow": self.gauges.slow.dump(),
             "since_s": self.since_s, "broken_s": self.gauges.verification.broken_s,
             "more": self.more if more is None else more,
         })  # fmt: skip
@@ -198,6 +199,8 @@ class Watching:
         self.fold.load(kept["fold"])
         self.gauges.objectives.load(kept["objectives"])
         self.gauges.log.load(kept["log"])
+        if "slow" in kept:  # a state of before knows of none
+            self.gauges.slow.load(kept["slow"])
         self.gauges.verification.broken_s = float(kept["broken_s"])
         self.reader.load(kept["place"])
         self.since_s = float(kept["since_s"])

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
+from levaithan.stores import slow
 from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError, StoreDownError
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Follower:
 
     def step(self) -> bool:
         """Put one batch into the store. True when there was something. Failures are kept in `error`, never raised."""
+        with slow.unsaid():  # `puts` counts them
+            return self._stepped()
+
+    def _stepped(self) -> bool:
         try:
             self._open()
             batch, after = self.feed.batch(self.position, self.batch_bytes)

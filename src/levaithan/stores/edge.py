@@ -6,9 +6,10 @@ driver: an adapter hands in the function that reads its driver's errors.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from levaithan.stores import full_disk
+from levaithan.stores import full_disk, slow
 from levaithan.stores.roles import StoreBusyError, StoreDownError
 
 if TYPE_CHECKING:
@@ -37,24 +38,40 @@ class Edge:
     """
 
     def __init__(
-        self, store: str, where: str, translate: Translate, *, attempts: int = ATTEMPTS, timeout_s: float = 10.0
+        self,
+        store: str,
+        where: str,
+        translate: Translate,
+        *,
+        attempts: int = ATTEMPTS,
+        timeout_s: float = 10.0,
+        logs: str = "",
     ) -> None:
         self.store = store
         self.where = where
         self.translate = translate
         self.attempts = attempts
         self.timeout_s = timeout_s
+        self.logs = logs
         self._breaker: Any = None
         self._disk = ""
         """What it last said of a full disk, until it does something again."""
 
     def call(self, ask: Callable[[], Answer], *, again: bool = True) -> Answer:
         """What `ask` answers. `again`: it may be repeated, for it changes nothing or is idempotent. Raises StoreError,
-        and what `translate` does not claim."""
+        and what `translate` does not claim. One that may be repeated is a question: when it is slow, its tries and the
+        waiting between them together, it is noted."""
+        begun = time.monotonic()
+        try:
+            return self._tried(ask, self.attempts if again else 1)
+        finally:
+            if again:
+                slow.asked(self.store, time.monotonic() - begun, self.logs)
+
+    def _tried(self, ask: Callable[[], Answer], attempts: int) -> Answer:
         import stamina  # noqa: PLC0415 - an embedded store never needs it
 
         stamina.instrumentation.set_on_retry_hooks(())  # its own would write to stdout, where answers go
-        attempts = self.attempts if again else 1
         for attempt in stamina.retry_context(
             on=StoreBusyError, attempts=attempts, timeout=self.timeout_s, wait_initial=0.05, wait_max=1.0
         ):

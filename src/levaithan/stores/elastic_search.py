@@ -48,7 +48,9 @@ class ElasticSearch(InPlace, Questions):
         self.max_field = opening.max_field
         self.stream = Stream(opening)
         self.found = self.stream.found
-        self.edge = Edge(SEARCH, opening.where, elastic_link.translator(opening), timeout_s=opening.timeout_s)
+        self.edge = Edge(
+            SEARCH, opening.where, elastic_link.translator(opening), timeout_s=opening.timeout_s, logs=opening.logs
+        )
         self.letters = Letters(opening.state, SEARCH)
         self._client: Any = None
         self._writer: Writer | None = None

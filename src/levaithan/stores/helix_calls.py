@@ -32,7 +32,7 @@ class Calls:
     def __init__(self, opening: Opening, link: Any) -> None:
         self.opening = opening
         self.link = link
-        self._edge = Edge(GRAPH, opening.where, translator(opening), timeout_s=opening.timeout_s)
+        self._edge = Edge(GRAPH, opening.where, translator(opening), timeout_s=opening.timeout_s, logs=opening.logs)
         self._lock = self.writing.setdefault(opening.where, threading.Lock())
 
     def ask(self, query: Query, **values: Any) -> dict[str, Any]:

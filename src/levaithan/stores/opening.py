@@ -21,7 +21,7 @@ _HIDDEN = "***"
 class Opening:
     """role; url as set, "" for an embedded store; path: the embedded store's file; state: the home's folder for what
     is kept on this machine beside the server; journal: the id of the journal that is followed, "" for none;
-    max_field: bytes; timeout_s: how long the server may take to answer."""
+    max_field: bytes; timeout_s: how long the server may take to answer; logs: the folder of the home's logs."""
 
     role: str
     path: str
@@ -34,6 +34,7 @@ class Opening:
     timeout_s: float = 10.0
     journal: str = ""
     machine: str = ""
+    logs: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
 
     @property

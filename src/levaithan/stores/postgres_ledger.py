@@ -51,7 +51,7 @@ class PostgresLedger(InPlace):
         self.max_field = opening.max_field
         self.found: list[str] = []
         self.links = Links(opening)
-        self.edge = Edge(LEDGER, opening.where, translator(opening), timeout_s=opening.timeout_s)
+        self.edge = Edge(LEDGER, opening.where, translator(opening), timeout_s=opening.timeout_s, logs=opening.logs)
         self.months = Months(int(str(opening.options.get("ledger_retention_months") or 0)))
         self._writer: PostgresWriter | None = None
         self._left_at: Cursor | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
+from levaithan.stores import slow
 from levaithan.stores.redis_stream_lua import NAMES
 from levaithan.stores.roles import StreamEvent
 
@@ -48,7 +49,8 @@ class Groups:
         journals = self._store.journals()
         if not journals:
             if block_ms:
-                self._store.ask(lambda link: link.blpop([self._store.prefix + "none"], block_ms / 1000))
+                with slow.unsaid():
+                    self._store.ask(lambda link: link.blpop([self._store.prefix + "none"], block_ms / 1000))
             return []
         wanted = {self._store.stream(one): ">" for one in journals}
 

@@ -32,7 +32,7 @@ class RedisServer:
         self.found: list[str] = []
         self.prefix = redis_link.prefix(opening)
         translate = redis_link.translator(opening, COUNTERS, opening.timeout_s)
-        self.edge = Edge(COUNTERS, opening.where, translate, timeout_s=opening.timeout_s)
+        self.edge = Edge(COUNTERS, opening.where, translate, timeout_s=opening.timeout_s, logs=opening.logs)
         self._client: Any = None
 
     def stream(self, journal: str | None = None) -> str:

@@ -100,6 +100,7 @@ def opening_of(role: str, settings: Any, home: Home, *, owner: bool = False) -> 
         max_field=int(settings.ledger_max_field_bytes),
         timeout_s=int(setting(settings, "store", "timeout_ms", 10_000)) / 1000,
         journal="" if embedded else _journal(home),
+        logs=home.logs,
         options={**_options(settings), **_kept(settings, role)},
     )
 

@@ -179,4 +179,6 @@ def _agents_of(session: str) -> dict[str, Any]:
 
 def opened(opening: Opening) -> SqliteGraph:
     """The adapter, as the registry asks for it."""
-    return SqliteGraph(opening.path, opening.max_field)
+    store = SqliteGraph(opening.path, opening.max_field)
+    store.logs = opening.logs
+    return store

@@ -170,4 +170,6 @@ def make_engine(file: SqliteFile, *, write: bool = True) -> Engine:
 
 def opened(opening: Opening) -> SqliteLedger:
     """The adapter, as the registry asks for it."""
-    return SqliteLedger(opening.path, opening.max_field)
+    store = SqliteLedger(opening.path, opening.max_field)
+    store.logs = opening.logs
+    return store

@@ -265,4 +265,6 @@ def _scored(one: Remembered, score: float) -> Remembered:
 def opened(opening: Opening) -> SqliteMemory:
     """The adapter, as the registry asks for it."""
     chosen = str(opening.options.get("memory_model") or embedding.AUTO)
-    return SqliteMemory(opening.path, opening.max_field, embedding.model(chosen))
+    store = SqliteMemory(opening.path, opening.max_field, embedding.model(chosen))
+    store.logs = opening.logs
+    return store

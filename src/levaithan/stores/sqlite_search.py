@@ -279,4 +279,6 @@ def _spans(docs: Any) -> list[tuple[int, int, int]]:
 
 def opened(opening: Opening) -> SqliteSearch:
     """The adapter, as the registry asks for it."""
-    return SqliteSearch(opening.path, opening.max_field)
+    store = SqliteSearch(opening.path, opening.max_field)
+    store.logs = opening.logs
+    return store

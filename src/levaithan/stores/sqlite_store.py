@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any, Self
 
+from levaithan.stores import slow
 from levaithan.stores.roles import Cursor, DeadLetter, Health, StoreDamagedError
 from levaithan.stores.sqlite_file import SqliteFile, remove
 
@@ -25,6 +27,8 @@ class SqliteStore:
     remote = False
     shared = False
     journal = ""
+    logs = ""
+    """The folder in which slow questions are noted, "" for none."""
     rereads = True
     """Whether reading the journal again from its start puts right what a changed journal left behind."""
     counted = ""
@@ -52,11 +56,14 @@ class SqliteStore:
 
     def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         """The answer to one SELECT with `:name` parameters; nothing when there is no file yet. Raises StoreError."""
+        begun = time.monotonic()
         try:
             link = self._read_link()
             return [] if link is None else link.execute(sql, values or {}).fetchall()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self.file.wrap(error) from error
+        finally:
+            slow.asked(self.name, time.monotonic() - begun, self.logs)
 
     def version(self) -> str | None:
         """The schema's version, "" for a file without a schema, None without a file. Raises StoreError."""

@@ -51,7 +51,7 @@ class WeaviateMemory(InPlace):
         self.found: list[str] = []
         self.names = schema.Names(opening, model.name)
         self.link = Link(opening)
-        self.edge = Edge(MEMORY, opening.where, translator(opening), timeout_s=opening.timeout_s)
+        self.edge = Edge(MEMORY, opening.where, translator(opening), timeout_s=opening.timeout_s, logs=opening.logs)
         self.letters = Letters(opening.state, MEMORY)
         self._left_at: Cursor | None = None
         """Where this object last saw its place, or left it."""
