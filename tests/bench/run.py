@@ -21,6 +21,7 @@ from tests.bench import (
     ledger_postgres,
     machine,
     memory,
+    monitoring,
     reading,
     report,
     rules,
@@ -110,6 +111,10 @@ _PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
     "evaluating": ("what the rules cost", lambda folder, sizes: evaluating.measure(folder, sizes.rounds * 3)),
     "scraping": ("hooks while metrics are scraped", lambda folder, sizes: scraping.measure(folder, sizes.turns)),
     "watching": ("what watching costs", lambda folder, sizes: watching.measure(folder, sizes.watched, sizes.steady_s)),
+    "monitoring": (
+        "what the whole monitor costs",
+        lambda folder, sizes: monitoring.measure(folder, sizes.watched, sizes.steady_s),
+    ),
     "memory": ("texts to remember", lambda folder, sizes: memory.measure(folder, sizes.texts)),
     "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.steady_s)),
     "faults": (

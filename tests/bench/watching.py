@@ -46,7 +46,7 @@ _HOOKS = {
 def measure(folder: str, events: int, seconds: float) -> list[Row]:
     """The row. `folder` is where the home is made."""
     home = home_at(homes.make_home(os.path.join(folder, "watched"), native=False))
-    _write(home, events)
+    write(home, events)
     settings = settings_of.load(home.root, environ={})
     loop.catch_up(home, settings, stores=("ledger",))
     gc.collect()
@@ -111,19 +111,20 @@ def _least(work: Callable[[], Any]) -> float:
     return min(took)
 
 
-def _write(home: Home, events: int) -> None:
+def write(home: Home, events: int) -> None:
+    """So many events into the home's journal, RATE a second, the last of them now."""
     journal = Journal(home.journal, fsync="never")
-    records = _records(events)
-    while batch := list(itertools.islice(records, _BATCH)):
+    made = records(events, time.time_ns() - events * 10**9 // RATE)
+    while batch := list(itertools.islice(made, _BATCH)):
         journal.append(batch)
     journal.close()
 
 
-def _records(events: int) -> Iterator[tuple[str, bytes]]:
-    """(id, body) of so many events: the recorded sessions, again and again, 50 at once."""
+def records(events: int, begun_ns: int, first: int = 0) -> Iterator[tuple[str, bytes]]:
+    """(id, body) of so many events from `begun_ns` on: the recorded sessions, again and again, 50 at once; `first`: how
+    many there were before."""
     told = [one for name in payloads.sessions() for one in payloads.session(name)]
-    begun_ns = time.time_ns() - events * 10**9 // RATE
-    for number in range(events):
+    for number in range(first, first + events):
         turn, place = divmod(number, len(told))
         given = dict(told[place])
         given["session_id"] = f"{given['session_id'][:-8]}{turn:08d}"
@@ -131,8 +132,8 @@ def _records(events: int) -> Iterator[tuple[str, bytes]]:
             given["tool_use_id"] = f"{given['tool_use_id'][:-8]}{turn:08d}"
         name, one = given["hook_event_name"], f"{number:032x}"
         record: dict[str, Any] = {
-            "v": 1, "kind": "event", "id": one, "at": timestamp(begun_ns + number * 10**9 // RATE), "machine": "m",
-            "event": name,
+            "v": 1, "kind": "event", "id": one, "at": timestamp(begun_ns + (number - first) * 10**9 // RATE),
+            "machine": "m", "event": name,
         }  # fmt: skip
         record |= {key: given[key] for key in ("session_id", "agent_id", "tool_name", "tool_use_id") if key in given}
         record |= {"project": f"/home/dev/p{turn % 50}", "decision": "allow", "duration_ms": 1.234, "path": "native"}

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import calls, homes
-from tests.support.watched import Watched, prometheus_watches, watched
+from tests.support.watched import Watched, denied_before, prometheus_watches, watched
 
 if TYPE_CHECKING:
     from tests.servers.process import Server
@@ -149,3 +150,28 @@ def test_a_burst_of_denied_commands(way: str, tmp_path: Path, own_server: OwnSer
         one.told("P1", "quarantine_session", f"levaithan incident ack {incident['id']}")
         assert one.send(calls.tool_call("touch x", session_id="s-burst")).denied, "it may only read"
         assert not one.send(calls.tool_call("touch x", session_id="s-other")).denied
+
+
+def test_a_burst_of_denied_commands_that_ends(tmp_path: Path) -> None:
+    """Its window of five minutes stays as delivered: the burst was four and a half ago, while no service ran. What
+    judges is the events' own time, so it is found at once, and over soon after. (By Prometheus it is a gauge of the
+    same window: see test_promtool_parity.)"""
+    with watched(tmp_path, before=lambda root: denied_before(root, 270)) as one:
+        incident = one.incident("CriticalDenialBurst", within_s=20)
+        assert (incident["severity"], incident["detection"]) == ("P1", "security")
+        run = one.action("quarantine_session", "verified", "done")
+        assert one.send(calls.tool_call("touch x", session_id="s-burst")).denied, "it may only read"
+        homes.cli(one.root, "incident", "ack", incident["id"])
+        early = homes.cli(one.root, "incident", "resolve", incident["id"], *FIXED, check=False)
+        assert early.returncode == 1, "the burst is not over"
+        assert "still fires" in early.stderr
+        one.until_quiet(incident["id"])
+        homes.cli(one.root, "incident", "resolve", incident["id"], *FIXED)
+        one.incident("CriticalDenialBurst", "resolved")
+        one.timers(incident["id"])
+        (row,) = one.rows("incident", "show", incident["id"])
+        at_s = [datetime.fromisoformat(row[f"{step}_at"]).timestamp() for step in ("started", "detected", "resolved")]
+        assert 270 <= at_s[1] - at_s[0] < 300, "it began when the first was refused, not when that was found"
+        assert at_s[2] - at_s[0] >= 300, "the window has passed"
+        homes.rows(one.root, "action", "undo", run["run"], "--yes")
+        assert not one.send(calls.tool_call("touch x", session_id="s-burst")).denied

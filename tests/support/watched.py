@@ -19,13 +19,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from tests.servers import alertmanager, prometheus
 from tests.support import alert_config, calls, homes, promql
 from tests.support.loopback import Receiver
 from tests.support.transcripts import Transcript
 
+from levaithan.hot import hotconf
+from levaithan.hot.event import parse
+from levaithan.hot.gate import Gate
+from levaithan.hot.journal import Journal
 from levaithan.hot.lease_book import Book
 from levaithan.hot.paths import home_at
+from levaithan.hot.wire import new_event_id
 from levaithan.install import alertmanager_token
 from levaithan.projector.lock import ProjectionLock
 
@@ -250,9 +256,26 @@ def free_port() -> int:
         return port
 
 
+def denied_before(root: str, ago_s: float, session: str = "s-burst", calls_: int = 13) -> None:
+    """One session tried what is forbidden, again and again, `ago_s` seconds ago and without a service: decided by the
+    home's own gate and recorded by the journal's own writer, with the time of then."""
+    home = home_at(root)
+    gate, journal = Gate(home, hotconf.read(home.hot_conf), orjson.loads, orjson.dumps), Journal(home.journal)
+    for number in range(calls_):
+        payload = calls.tool_call(calls.DANGEROUS, session_id=session)
+        event = parse({"id": new_event_id(), "event": "PreToolUse", "path": "oneshot"}, orjson.dumps(payload))
+        event.received_ns = time.time_ns() - int((ago_s - number / 100) * 1e9)
+        outcome, body = gate.decide(event)
+        assert outcome.decision.verdict == "deny"
+        journal.append([(event.id, body)])
+    journal.close()
+
+
 @contextlib.contextmanager
-def watched(folder: Path, *, tuned: str = TUNED, **settings: object) -> Iterator[Watched]:
-    """A home that watches by itself, and tells people at a receiver."""
+def watched(
+    folder: Path, *, tuned: str = TUNED, before: Callable[[str], object] = lambda _root: None, **settings: object
+) -> Iterator[Watched]:
+    """A home that watches by itself, and tells people at a receiver. before(root): what was while no service ran."""
     with Receiver() as receiver:
         chosen = {
             "monitor": "on", "monitor_interval_s": 1, "metrics_listen": f"127.0.0.1:{free_port()}",
@@ -261,6 +284,7 @@ def watched(folder: Path, *, tuned: str = TUNED, **settings: object) -> Iterator
         }  # fmt: skip
         root = homes.make_home(folder / "home", **chosen)
         Path(root, "context", "alerts.toml").write_text(tuned)
+        before(root)
         service = homes.start_service(root)
         try:
             one = Watched(root, receiver, service)

@@ -27,6 +27,9 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _OTHERS = {"critical": "P1", "page": "P1", "error": "P2", "warning": "P2", "info": "P3", "none": NO_SEVERITY}
 """Severities as other people's rules name them."""
+_UNKNOWN = "P1"
+"""Of what has none that is known, or none at all: as people are told of it (deploy/alertmanager), so that a typing
+mistake hides nothing."""
 _NOT_PLACES = ("alertname", "severity", "detection", "job", "instance", "prometheus", "receiver")
 
 
@@ -117,7 +120,7 @@ def _plain(value: str, longest: int = fields.LONGEST_NAME) -> str:
 
 
 def _severity(label: str) -> str:
-    return label if label in (*SEVERITIES, NO_SEVERITY) else _OTHERS.get(label.lower(), "P3")
+    return label if label in (*SEVERITIES, NO_SEVERITY) else _OTHERS.get(label.lower(), _UNKNOWN)
 
 
 def _number(text: str) -> float | None:

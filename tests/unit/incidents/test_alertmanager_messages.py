@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.support.incident_stage import START_S, Stage, kinds
 
 from levaithan.detectors.signal import fingerprint_of
@@ -72,11 +74,22 @@ def test_the_watchdog_passes_and_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "severity"), [("critical", "P1"), ("WARNING", "P2"), ("P0", "P0"), ("", "P3"), ("x" * 9, "P3")]
+    ("label", "severity"),
+    [("critical", "P1"), ("WARNING", "P2"), ("Info", "P3"), ("P0", "P0"), ("", "P1"), ("p0", "P1"), ("x" * 9, "P1")],
 )
 def test_other_peoples_severities_have_one_of_ours(label: str, severity: str) -> None:
     (signal,) = parse(message(changed(labels={"alertname": "A", "severity": label})))
     assert signal.severity == severity
+
+
+def test_an_alert_without_a_severity_is_looked_at_like_p1_by_the_monitor_as_by_alertmanagers_route() -> None:
+    stage = Stage()
+    (signal,) = parse(message(changed(labels={"alertname": "Unheard"})))
+    (opened,) = stage.engine.take([signal], START_S)
+    assert (opened.kind, opened.incident.severity) == ("opened", "P1")
+    config = yaml.safe_load((Path(__file__).parents[3] / "deploy/alertmanager/alertmanager.yml").read_text())
+    (last,) = [one for one in config["route"]["routes"] if one.get("matchers") == ['severity !~ "P[0-3]"']]
+    assert last["receiver"] == "people-p1"
 
 
 BAD: list[tuple[bytes, str]] = [
