@@ -88,6 +88,10 @@ _METHOD = """\
 - What watching costs is CPU time of the process, not of the clock: the journal of so many events is read, checked and
   folded, a look around is taken and the scrape's text is made, and the sum is what an hour of 1,500 events a second
   needs with a look every five seconds and a scrape every second.
+- The whole monitor is the real one at its own pace, its threads included, on a home with a ledger of the last quarter
+  of an hour: another process writes 1,500 events and ten lines of the log a second and scrapes. Its CPU time is taken
+  over all of it: records, figures, rules, detectors, patterns of the log, the ledger's question, incidents, actions and
+  the kept state.
 - The two-million ledger is filled through the stores' own adapters and kept in the cache between runs
   (`LEVAITHAN_TEST_CACHE`); the window is the last day of it.
 

@@ -28,9 +28,10 @@ _BYPASSED = (
 _HEEDLESS = (
     "SELECT t.tool_use_id, t.session_id, t.agent_id, t.tool_name, t.end_us, t.duration_us, t.outcome, e.id, "
     "e.at_us, e.project, e.decision, e.rule, e.reason FROM events e JOIN tool_calls t ON t.tool_use_id = e.tool_use_id "
-    "WHERE e.decision != 'allow' AND e.decision IN ('deny', 'halt') AND e.event = 'PreToolUse' AND t.outcome = 'ok' "
-    "AND e.canary = 0 "
+    "WHERE e.decision != 'allow' AND e.decision IN ('deny', 'halt') AND COALESCE(e.event, '') = 'PreToolUse' "
+    "AND t.outcome = 'ok' AND e.canary = 0 "
 )
+"""By the index of what was not allowed, which is little: a bare `e.event =` made SQLite go through every PreToolUse."""
 _NAMES = ("tool_use_id", "session_id", "agent_id", "tool_name", "at", "tool_duration_ms", "outcome", "event_id")
 
 

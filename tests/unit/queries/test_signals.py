@@ -83,3 +83,18 @@ def test_a_denied_call_that_ran_all_the_same(ledger: Any) -> None:
     )  # fmt: skip
     (found,) = signals.ran_despite_denial(ledger)
     assert (found["tool_use_id"], found["rule"], found["denied_at"], found["at"]) == ("a", "rm", at(2), at(3))
+
+
+def test_the_monitors_question_goes_through_what_was_refused_alone(embedded_ledger: Any) -> None:
+    """It is asked every 30 s: among 1,500 calls a second nobody may look through those that were allowed."""
+    asked: list[Any] = []
+
+    class Spy:
+        def rows(self, sql: str, values: Any = None) -> Any:
+            asked.append((sql, values))
+            return []
+
+    signals.ran_despite_denial(Spy(), since_us=1)
+    ((sql, values),) = asked
+    plan = " / ".join(str(row[3]) for row in embedded_ledger.rows("EXPLAIN QUERY PLAN " + sql, values))
+    assert "ix_events_not_allowed" in plan
