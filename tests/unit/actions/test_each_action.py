@@ -241,6 +241,28 @@ def test_circles_that_share_a_session_are_broken_by_as_many_leases_as_it_takes(p
     assert [one["to"] for one in run.facts["handed"]] == ["a", "a"]
 
 
+@pytest.mark.parametrize(
+    ("how", "ended", "done_by"),
+    [("stopping", False, {"order_waiters": "dry_run"}), ("off", False, {"order_waiters": "verified"}),
+     ("stopping", True, {"release_stale_lease": "verified"})],
+)  # fmt: skip
+def test_what_a_deadlock_is_answered_by(
+    place: Any, tmp_path: Path, how: str, *, ended: bool, done_by: dict[str, str]
+) -> None:
+    """An owner that has ended is no reason to stop anybody; where all live it is, so it is a dry run by default."""
+    files = circle(place, tmp_path, "a", "b")
+    if ended:
+        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        written_down(place, "a", process.pid, heard_s=300)
+        process.communicate(b"\n", timeout=20)
+    place.opened(place.runner(action_dry_run=how), place.incident("P1", "resource_conflicts", "LeaseDeadlock"))
+    assert {one["action"]: one["phase"] for one in place.records()} == done_by
+    told = place.told[-1]
+    if done_by == {"order_waiters": "dry_run"}:
+        assert holders(place) == {"a": "a", "b": "b"}
+        assert any(f"levaithan action run order_waiters --lease {files[1]}" in line for line in told.done), told.done
+
+
 def test_waiters_in_no_circle_and_older_leases_are_left_alone(place: Any, tmp_path: Path) -> None:
     files = circle(place, tmp_path, "a", "b")
     _, run = done(place, "order_waiters", {"lease": files[0]})
