@@ -252,6 +252,22 @@ def test_a_service_says_its_leases_again_and_learns_what_it_lost(machines: Machi
     assert here.free([mine], unless_us=0) == 1
 
 
+def test_a_lease_that_a_machine_hands_from_one_of_its_sessions_to_another_is_not_lost(machines: Machines) -> None:
+    one, here, there = machines.deciding("a"), machines.coordinating("a"), machines.coordinating("b")
+    _, fences = one.acquire(LEASE, ["/p/x"], 60 * SECOND, 0)
+    fence = fences["/p/x"]
+    handed = {**LEASE, "session": "waited", "path": "/p/x", "fence": fence + 1, "lasts_us": 60 * SECOND}
+    older = {**LEASE, "session": "older", "path": "/p/x", "fence": fence, "lasts_us": 60 * SECOND}
+    assert here.announce([older]) == ["/p/x"], "only a newer token"
+    assert there.announce([handed]) == ["/p/x"], "only the machine that has it"
+    assert here.announce([handed]) == []
+    ((found,), _) = there.leases()
+    assert (found["session"], found["node"], int(found["fence"])) == ("waited", "a", fence + 1)
+    assert here.announce([{**LEASE, "path": "/p/x", "fence": fence, "lasts_us": 60 * SECOND}]) == ["/p/x"]
+    _, fresh = one.acquire(LEASE | {"session": "s5"}, ["/p/other"], SECOND, 0)
+    assert fresh["/p/other"] > fence + 1
+
+
 def test_a_server_restored_from_an_older_copy_gives_no_token_twice(machines: Machines) -> None:
     one, two = machines.deciding("a"), machines.deciding("b")
     link = machines.coordinating("c")

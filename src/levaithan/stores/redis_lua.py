@@ -130,20 +130,23 @@ ANNOUNCE = (
 local lost = {}
 for _, told in ipairs(cjson.decode(ARGV[1])) do
   local lease = of(told.path)
-  if lease and lease.session ~= told.session then lost[#lost + 1] = told.path
+  local same = lease and lease.session == told.session
+  local newer = lease and lease.node == told.node and tonumber(told.fence) > tonumber(lease.fence)
+  if lease and not same and not newer then lost[#lost + 1] = told.path
   else
     local known = lease and tonumber(lease.fence) or 0
     local token = math.max(known, tonumber(told.fence))
     if token > tonumber(redis.call('GET', last) or floor) then redis.call('SET', last, whole(token)) end
     keep(told.path, {session = told.session, agent = told.agent, project = told.project, node = told.node,
-                     since_us = lease and lease.since_us or whole(now), fence = whole(token)}, told.lasts_us)
+                     since_us = same and lease.since_us or whole(now), fence = whole(token)}, told.lasts_us)
   end
 end
 return cjson.encode({lost = lost})
 """
 )
 """ARGV: [{path, session, agent, project, node, fence, lasts_us}, ...], in force on one machine. -> {lost: [paths that
-another session has]}; the others are in force for so long from now."""
+another session has]}; the others are in force for so long from now. Between two sessions of that machine the newer
+token holds: its own book has handed the lease on."""
 
 FREE = (
     _LEASES

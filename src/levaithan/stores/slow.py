@@ -68,7 +68,7 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def _process() -> str:
-    """service, projector, monitor or cli: by the module that this process runs."""
+    """service, projector or monitor, by the module that this process runs; else the name of its command."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     parts = (spec.name if spec is not None else "").split(".")
     return parts[1] if len(parts) > 1 and parts[0] == "levaithan" else Path(sys.argv[0]).name[:64] or "python"
