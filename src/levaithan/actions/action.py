@@ -20,7 +20,11 @@ Target = dict[str, str]
 
 
 class Refused(Exception):  # noqa: N818 - said in the record and to people, not raised at them
-    """The action does not do this now; the message says why."""
+    """The action does not do this now; the message says why, `fix` what a person does next ("" = see what there is)."""
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
 
 
 @dataclass(slots=True)
@@ -29,7 +33,8 @@ class Run:
 
     phase: the last one ("intent", "done", "verified", "failed", "undone", "expired", "refused", "dry_run"); undo: what
     it takes to undo it, made before anything is done; facts: what was found when it was done; stays: whether it is in
-    effect until it is undone, verified or not; alert: of the incident that the monitor answers by it.
+    effect until it is undone, verified or not; alert: of the incident that the monitor answers by it;
+    fix: what a person does next after a refusal.
     """
 
     id: str
@@ -48,6 +53,7 @@ class Run:
     why: str = ""
     stays: bool = False
     alert: str = ""
+    fix: str = ""
 
     @property
     def label(self) -> str:

@@ -23,17 +23,22 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     """Raises Refused for a store that there is not, for the ledger in the home, and for a circuit that is broken."""
     store = run.target["store"]
     if store not in known():
-        raise Refused(f"there is no store {store!r}")
+        raise Refused(f"there is no store {store!r}", f"use one of: {', '.join(known())}")
     broken = modes.breakers(world.home).get(store)
     if broken and broken.get("by") != _by(run):
-        raise Refused(f"its circuit is broken already, until {broken.get('until')}")
+        raise Refused(
+            f"its circuit is broken already, until {broken.get('until')}",
+            "nothing more is needed: it closes by itself then",
+        )
     opened = open_store(store, world.settings, world.home)
     if opened is None:
-        raise Refused("it is not in use")
+        raise Refused("it is not in use", "`levaithan store status` shows the stores that are")
     remote = opened.remote
     opened.close()
     if store == LEDGER and not remote:
-        raise Refused("the ledger is in this home: every question is asked of it")
+        raise Refused(
+            "the ledger is in this home: every question is asked of it", "`levaithan doctor` says what is wrong with it"
+        )
     return {"close": store}
 
 

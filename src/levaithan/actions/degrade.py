@@ -16,7 +16,10 @@ def plan(world: World, _run: Run) -> dict[str, Any]:
     """Raises Refused on the last rung but one."""
     level = int(modes.look(world.home)["level"])
     if level >= modes.LOWEST:
-        raise Refused(f"the mode is {modes.RUNGS[level].mode}: there is nothing left to switch off but the agents")
+        raise Refused(
+            f"the mode is {modes.RUNGS[level].mode}: there is nothing left to switch off but the agents",
+            "`levaithan mode set halted --reason TEXT` stops those",
+        )
     return {"level": level}
 
 

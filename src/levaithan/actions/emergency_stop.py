@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.actions import probe
 from levaithan.actions.action import Action, Refused, Run, World
+from levaithan.actions.restraining import NAME_ONE
 from levaithan.hot import halt_merge, halts
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def place(run: Run) -> tuple[str, str]:
     for scope in SCOPES:
         if scope in run.target:
             return scope, run.target[scope]
-    raise Refused(f"it needs one of: {', '.join(SCOPES)}")
+    raise Refused(f"it needs one of: {', '.join(SCOPES)}", NAME_ONE)
 
 
 def _mine(world: World, run: Run) -> Halt | None:
@@ -32,7 +33,10 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     scope, target = place(run)
     for halt in halts.active(world.home):
         if halt.scope == "all" or (halt.scope, halt.target) == (scope, target):
-            raise Refused(f"the halt {halt.id} ({halt.scope}) holds it already")
+            raise Refused(
+                f"the halt {halt.id} ({halt.scope}) holds it already",
+                f"nothing more is needed; `levaithan halt release {halt.id}` ends it",
+            )
     return {"release": f"levaithan action undo {run.id}"}
 
 

@@ -49,15 +49,19 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     of = next((one["session"] for one in found if one["path"] == path), None)
     circle = next((one for one in circles(found, now_us) if of in one), None)
     if circle is None:
-        raise Refused("no sessions wait for each other in a circle over it")
+        raise Refused(
+            "no sessions wait for each other in a circle over it", "`levaithan lease list` shows who waits for what"
+        )
     youngest = _youngest(found, circle)
     if youngest["path"] != path:
-        raise Refused(f"the youngest lease of that circle yields: {youngest['path']}")
+        fix = f"levaithan action run order_waiters --lease {shlex.quote(youngest['path'])} --reason TEXT"
+        raise Refused(f"the youngest lease of that circle yields: {youngest['path']}", fix)
     handed: list[dict[str, Any]] = []
     inside: set[str] | None = circle
     while inside is not None:
         if len(handed) == MOST:
-            raise Refused(f"over {MOST} leases would have to be handed on: a person decides (`levaithan lease list`)")
+            fix = "`levaithan lease list`, then `levaithan lease release` of those that should yield"
+            raise Refused(f"over {MOST} leases would have to be handed on: a person decides", fix)
         lease = _youngest(found, inside)
         to = min(inside & (set(lease["waiting"]) - {lease["session"]}), key=lambda one: (lease["waiting"][one], one))
         handed.append({"lease": {name: lease[name] for name in _KEPT}, "to": to})

@@ -21,13 +21,19 @@ def _command(text: str | None) -> list[str]:
     try:
         return shlex.split(text or "")
     except ValueError as error:
-        raise Refused(f"the command of the settings cannot be read: {error}") from None
+        raise Refused(
+            f"the command of the settings cannot be read: {error}",
+            "correct LEVAITHAN_ACTION_PLATFORM_UP and _DOWN in .env: quote them as for a shell",
+        ) from None
 
 
 def plan(world: World, _run: Run) -> dict[str, Any]:
     """Raises Refused where no command is set."""
     if not _command(world.settings.action_platform_up):
-        raise Refused("LEVAITHAN_ACTION_PLATFORM_UP is not set")
+        raise Refused(
+            "LEVAITHAN_ACTION_PLATFORM_UP is not set",
+            "set it and _DOWN in .env, then `levaithan restart` (docs/how-to/actions.md)",
+        )
     return {"down": bool(_command(world.settings.action_platform_down))}
 
 

@@ -53,10 +53,13 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     path = os.path.realpath(run.target["lease"])
     lease = next((one for one in leases.every(world.home) if one["path"] == path), None)
     if lease is None:
-        raise Refused("there is no lease on it")
+        raise Refused("there is no lease on it", "`levaithan lease list` shows the leases")
     silent_s, after_s, why = silent(world, lease, float(charter.load(world.home, None).leases["expires"]))
     if silent_s <= after_s:
-        raise Refused(f"its owner was heard of {silent_s:.0f} s ago; {why}")
+        raise Refused(
+            f"its owner was heard of {silent_s:.0f} s ago; {why}",
+            "`levaithan lease list` shows whose it is; a person may end it all the same: `levaithan lease release`",
+        )
     return {"lease": {name: lease[name] for name in _KEPT}}
 
 

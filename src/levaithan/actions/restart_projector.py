@@ -13,7 +13,7 @@ _ASK_S = 20.0
 def plan(world: World, _run: Run) -> dict[str, Any]:
     """Raises Refused without a service: there is no projector that it could restart then."""
     if world.ask("ping", 2.0, {}) is None:
-        raise Refused("no service answers, so there is no projector of its own")
+        raise Refused("no service answers, so there is no projector of its own", "`levaithan start`, which starts one")
     return {}
 
 

@@ -14,6 +14,7 @@ from levaithan.hot import restraints
 from levaithan.hot.halts import stamp
 
 SCOPES = ("session", "agent", "project", "all")
+NAME_ONE = "say whom it is about: --session ID, --agent ID, --project DIR or --everything"
 
 
 def place(run: Run) -> tuple[str, str]:
@@ -21,7 +22,7 @@ def place(run: Run) -> tuple[str, str]:
     for scope in SCOPES:
         if scope in run.target:
             return scope, run.target[scope]
-    raise Refused(f"it needs one of: {', '.join(SCOPES)}")
+    raise Refused(f"it needs one of: {', '.join(SCOPES)}", NAME_ONE)
 
 
 def name_of(run: Run) -> str:
@@ -34,7 +35,10 @@ def planned(world: World, run: Run, kind: str, tool: str = "") -> dict[str, Any]
     scope, target = place(run)
     for one in restraints.active(world.home):
         if (one.kind, one.scope, one.target, one.tool) == (kind, scope, target, tool) and one.id != name_of(run):
-            raise Refused(f"the restraint {one.id} holds it already")
+            raise Refused(
+                f"the restraint {one.id} holds it already",
+                f"nothing more is needed; `levaithan restraint release {one.id}` ends it",
+            )
     return {"restraint": name_of(run)}
 
 

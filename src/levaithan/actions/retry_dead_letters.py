@@ -24,7 +24,7 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     """Raises Refused where none wait."""
     count = waiting(world, run.target["store"])
     if not count:
-        raise Refused("none wait there")
+        raise Refused("none wait there", "`levaithan store status` shows how many wait in which store")
     return {"waiting": count}
 
 

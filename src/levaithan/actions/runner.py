@@ -11,7 +11,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from levaithan.actions import asking, bounds, readings, records, responses
+from levaithan.actions import asking, bounds, over, readings, records, responses
 from levaithan.actions.action import MONITOR, Refused, Run, Target, World
 from levaithan.actions.following import Following
 from levaithan.actions.jobs import attempt
@@ -37,6 +37,7 @@ MOST_REFUSED = 1000
 _RELEASES = ("halt", "restraint")
 _ACTS = ("opened", "reopened", "raised", "standing")
 _TELLS = ("opened", "reopened", "raised", "escalated", "flapping", "resolved", "standing")
+_LOOK = "levaithan doctor"
 QUIET_S = 3600.0
 """A refusal of the same kind is written down once in so long: a storm must not fill the journal."""
 
@@ -134,9 +135,9 @@ class Runner:
             return known
         if incident.frozen:
             return self._refuse(run, "flapping: automation for this trouble is frozen until a person closes it")
-        over = bounds.over(action, target, self.runs, self.world.settings, now_s)
-        if over:
-            return self._refuse(run, over)
+        bound = bounds.over(action, target, self.runs, self.world.settings, now_s)
+        if bound:
+            return self._refuse(run, bound)
         return self._go(action, run, dry=bounds.dry(action, incident.severity, self.world.settings))
 
     def run(self, name: str, target: Target, *, by: str, reason: str, incident: str = "", dry_run: bool = False) -> Run:
@@ -151,7 +152,7 @@ class Runner:
         if missing:
             raise UsageProblem(f"{name} needs a target: {', '.join(missing)}.", fix=f"give --{missing[0]}")
         known = self._same(action, target)
-        if known is not None:
+        if known is not None and not self._over(action, known):
             return known
         run = self._made(action, target, by=by, reason=reason, incident=incident, now_s=self.world.now())
         return self._go(action, run, dry=dry_run, wait=True)
@@ -243,9 +244,9 @@ class Runner:
         try:
             run.undo = action.plan(self.world, run)
         except Refused as problem:
-            return self._refuse(run, str(problem))
+            return self._refuse(run, str(problem), problem.fix)
         except Exception as problem:
-            return self._refuse(run, f"it cannot be planned: {records.said(problem)}")
+            return self._refuse(run, f"it cannot be planned: {records.said(problem)}", _LOOK)
         if dry:
             self.record(run, "dry_run", "it is only recorded: nothing was done")
             return self.runs.by_id.get(run.id, run)
@@ -254,12 +255,12 @@ class Runner:
         if not written and not action.person_undoes:  # a stop is set all the same: its record follows
             del self.runs.by_id[run.id]
             self.unwritten.pop()
-            return self._refuse(run, f"the journal cannot be written ({self.trouble})")
+            return self._refuse(run, f"the journal cannot be written ({self.trouble})", _LOOK)
         self.do(action, kept, wait=wait)
         return kept
 
-    def _refuse(self, run: Run, why: str) -> Run:
-        run.phase, run.why = "refused", why
+    def _refuse(self, run: Run, why: str, fix: str = "") -> Run:
+        run.phase, run.why, run.fix = "refused", why, fix
         kind = f"{run.action} {run.target if not why.startswith('bound: ') else ''} {why.partition(':')[0]}"
         last = self._refused.get(kind)
         if run.by != MONITOR or last is None or not 0 <= run.at_s - last < QUIET_S:
@@ -273,6 +274,16 @@ class Runner:
     def _same(self, action: Action, target: Target) -> Run | None:
         known = self.runs.active(action.name, target)
         return None if known is None or (action.adds_up and known.phase == "verified") else known
+
+    def _over(self, action: Action, run: Run) -> bool:
+        """Whether what the run had set is not in force any more, which is written down: the same again is done anew."""
+        what = over.why(action, self.world, run)
+        if what:
+            phase = "expired" if what == over.EXPIRED else "undone"
+            self.record(
+                run, phase, f"{what}; no monitor had written it down", by=MONITOR if what == over.EXPIRED else "person"
+            )
+        return bool(what)
 
     def _made(self, action: Action, target: Target, *, by: str, reason: str, incident: str, now_s: float) -> Run:
         run = Run("a-" + secrets.token_hex(4), action.name, dict(target), by, reason, incident, at_s=now_s)

@@ -17,14 +17,22 @@ def plan(world: World, _run: Run) -> dict[str, Any]:
     """Raises Refused at the bound, while the memory is short, and where nothing can be shared."""
     count = modes.workers(world.home)
     if count >= modes.MOST_WORKERS:
-        raise Refused(f"{count} processes project already, which is the most")
+        raise Refused(
+            f"{count} processes project already, which is the most", "`levaithan store status` shows what is behind"
+        )
     used = world.readings().get(readings.MEMORY_USED, 0.0)
     if used > readings.OBJECTIVES[readings.MEMORY_USED]:
-        raise Refused(f"{used:.0%} of the memory is in use: another process would make it worse")
+        raise Refused(
+            f"{used:.0%} of the memory is in use: another process would make it worse",
+            "free memory, or `levaithan action run degrade --reason TEXT`, which switches something off",
+        )
     told = status.read(world.home) or {}
     remote = int(told.get("remote") or 0)
     if count > remote:
-        raise Refused(f"{remote} stores are on servers: {count} processes are enough for them")
+        raise Refused(
+            f"{remote} stores are on servers: {count} processes are enough for them",
+            "for an embedded store: `levaithan action run restart_projector --reason TEXT`",
+        )
     return {"workers": count}
 
 

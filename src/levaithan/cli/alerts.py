@@ -9,7 +9,7 @@ import typer
 
 from levaithan.cli import options, output, reading
 from levaithan.cli.state import STATE
-from levaithan.errors import FindingsFound, LevaithanError, UsageProblem
+from levaithan.errors import FindingsFound, LevaithanError, Unhealthy, UsageProblem
 
 if TYPE_CHECKING:
     from levaithan.detectors.rules import Rule, Rules
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What is watched.")
 COLUMNS = ["alert", "severity", "detection", "state", "since", "value", "threshold", "for_s", "labels"]
+_LEFT_OUT = "LEVAITHAN_ALERT_EVALUATION=off leaves the rules to Prometheus"
+_EVALUATE = "ask Prometheus (http://127.0.0.1:9090/alerts), or set it on in .env, then `levaithan restart`"
+_NOTHING = (
+    "nothing fires: a rule that does stands here with its value, its place and since when (without --firing: all rules). "
+    "Safe to try: `levaithan action alert --dry-run` shows who would be told"
+)
 
 
 @app.command("list")
@@ -27,16 +33,21 @@ def list_(
 ) -> None:
     """Every alert and how it stands now, by the monitor's last look: firing, pending, quiet, off or unknown.
 
-    `unknown` is said when no monitor runs or has looked lately (`levaithan status` tells more), and of rules whose
-    tuning in alerts.toml it has not taken up yet.
+    `unknown` is said when no monitor runs or has looked lately (`levaithan status` tells more), of rules that are left
+    to Prometheus by LEVAITHAN_ALERT_EVALUATION=off, and of rules whose tuning in alerts.toml it has not taken up yet.
+    --firing exits 3 where nothing is found because nobody looked.
     """
     from levaithan.detectors import shown
+    from levaithan.detectors.rules import PROCESS
 
     fmt, home = output.pick(format, json), reading.home()
     rules, told = _rules(), shown.read(home)
     unseen = _unseen(home, told)
     if unseen:
-        output.say(f"{unseen}: what fires now is not known. next: levaithan status")
+        output.say(f"{unseen}: what fires now is not known. next: {_next(home)}")
+    evaluated = bool(told and told.get("evaluated", True))
+    if told and not unseen and not evaluated:
+        output.say(f"{_LEFT_OUT}: of those only what detectors see is known. next: {_EVALUATE}")
     now: dict[str, list[dict[str, Any]]] = {}
     for one in told["alerts"] if told and not unseen else []:
         now.setdefault(str(one.get("alert")), []).append(one)
@@ -48,10 +59,14 @@ def list_(
         if rule.alert in otherwise:
             rows.append(_row(rule) | {"state": "unknown"})
         else:
-            rows += _rows(rule, now.get(rule.alert, []), known=not unseen)
+            rows += _rows(rule, now.get(rule.alert, []), known=not unseen and (evaluated or rule.where == PROCESS))
+    problem = None
     if firing:
         rows = [row for row in rows if row["state"] == "firing"]
-    output.emit(rows, COLUMNS, fmt, nothing="nothing fires")
+        if not rows and (unseen or not evaluated):
+            words = f"Nobody has looked, so what fires is not known: {unseen or _LEFT_OUT}."
+            problem = Unhealthy(words, fix=_next(home) if unseen else _EVALUATE)
+    output.emit(rows, COLUMNS, fmt, nothing="" if problem else _NOTHING, problem=problem)
 
 
 @app.command()
@@ -99,6 +114,16 @@ def compile_(
     if rules.problems:
         words = "It was written without what is wrong in alerts.toml: " + "; ".join(rules.problems)
         raise FindingsFound(f"{words}.", fix="correct that, then run it again")
+
+
+def _next(home: Home) -> str:
+    """What brings somebody to look."""
+    from levaithan.config import lean
+    from levaithan.service import instance
+
+    if not lean.load(STATE.home_argument).monitor:
+        return "set LEVAITHAN_MONITOR=on in .env, then `levaithan restart`"
+    return "levaithan status" if instance.running(home) else "levaithan start"
 
 
 def _unseen(home: Home, told: dict[str, Any] | None) -> str:

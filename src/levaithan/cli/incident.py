@@ -12,6 +12,10 @@ from levaithan.cli.state import STATE
 from levaithan.errors import UsageProblem
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="What is wrong.")
+_NOTHING = (
+    "no incident is open: what a detector, Alertmanager or a person opens stands here until it is closed (--all: also "
+    "then). To try one, in a scratch home: `levaithan --home DIR incident open --title test --severity P3`"
+)
 SEVERITIES = ("P0", "P1", "P2", "P3")
 Id = Annotated[str, typer.Argument(help="The incident's id, or the beginning of it.", metavar="ID")]
 State = Annotated[str | None, typer.Option("--state", help="Only those in this state.", metavar="STATE")]
@@ -52,7 +56,7 @@ def list_(
     rows = [incident_rows.row(one) for one in found[:limit]]
     if len(found) > limit:
         output.say(f"{len(found) - limit} more: --limit {len(found)}")
-    output.emit(rows, incident_rows.COLUMNS, fmt, nothing="no incident is open")
+    output.emit(rows, incident_rows.COLUMNS, fmt, nothing="no incident matches" if state or severity else _NOTHING)
 
 
 @app.command()
@@ -89,8 +93,10 @@ def open_(
     """Open an incident by hand: it goes the same way as those that a detector opens."""
     import secrets
 
+    from levaithan.cli import reading
     from levaithan.incidents.book import Book
 
+    reading.home()
     made = incident_steps.made(
         "open", "inc-" + secrets.token_hex(5), title=incident_steps.said(title, "--title")[:200],
         severity=_severity(severity), text=incident_steps.said(text, "--text") if text else None, source="person",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from levaithan.cli import table
+from levaithan.cli import incident_timers, table
 from levaithan.cli.state import STATE
 from levaithan.cli.text import clean
 from levaithan.cli.times import iso
@@ -56,10 +56,14 @@ def whole(one: Incident) -> dict[str, Any]:
 
 
 def ack_left(one: Incident) -> float | None:
-    """Seconds until the next in line is told; None where nobody is waited for. As far as the monitor has counted."""
+    """Seconds until the next in line is told, as of now; None where nobody is waited for. Stands still while no monitor
+    runs, which is what counts them."""
     from levaithan.incidents import timers
 
-    return round(timers.ack_left_s(one.severity, one.waited_s, one.paged_s), 1) if one.needs_ack else None
+    if not one.needs_ack:
+        return None
+    waited_s, paged_s = incident_timers.now(STATE.home(), one)
+    return round(timers.ack_left_s(one.severity, waited_s, paged_s), 1)
 
 
 def quiet_left(one: Incident) -> float | None:

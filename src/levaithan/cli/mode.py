@@ -73,9 +73,24 @@ def set_(
             raise LevaithanError(f"The mode cannot be set: {problem}.", fix="free space or mend state/") from None
     now = in_force(home)
     _record(home, before, now, reason)
-    output.emit([now], COLUMNS, output.pick(None, json))
-    if now["mode"] == modes.HALTED and mode != modes.HALTED:
-        output.say("agents stay halted: `levaithan halt list`, then `levaithan halt release ID`")
+    stays = _still_halted(home, mode) if now["mode"] == modes.HALTED and mode != modes.HALTED else None
+    output.emit([now], COLUMNS, output.pick(None, json), problem=stays)
+
+
+def _still_halted(home: Home, mode: str) -> LevaithanError:
+    """Why the home is not in `mode`, which holds as soon as the halt is released."""
+    from levaithan.hot import halts
+
+    try:
+        stop = next((halt for halt in halts.active(home) if halt.scope == "all"), None)
+    except halts.HaltError as problem:
+        return LevaithanError(f"Agents stay halted: {problem}", fix="run `levaithan doctor --fix`")
+    name, by = (stop.id, f" {stop.id}, set by {stop.by}") if stop else ("ID", "")
+    return LevaithanError(
+        f"Agents stay halted by the halt{by}: a mode releases none. {mode} is set beneath it, "
+        "and holds when that ends.",
+        fix=f"`levaithan halt release {name}`, when what it was set for is over",
+    )
 
 
 def in_force(home: Home) -> dict[str, Any]:

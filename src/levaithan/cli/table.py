@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from levaithan.cli.text import clean, cut, pad, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 GAP = "  "
 LEAST = 6
@@ -38,7 +39,9 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, (list, tuple)):
-        return clean(", ".join(str(item) for item in value))
+        return ", ".join(cell(item) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{clean(str(name))}={cell(of_it)}" for name, of_it in value.items())
     return clean(str(value))
 
 

@@ -42,10 +42,15 @@ def in_force(rules: Rules) -> dict[str, list[Any]]:
 
 
 def snapshot(
-    evaluator: Evaluator, signals: Iterable[Signal], now_s: float, rules: Rules | None = None
+    evaluator: Evaluator,
+    signals: Iterable[Signal],
+    now_s: float,
+    rules: Rules | None = None,
+    *,
+    evaluated: bool = True,
 ) -> dict[str, Any]:
     """What `write` keeps. signals: what fires by detectors that are no rules; rules: those in force (default: as
-    delivered)."""
+    delivered); evaluated: whether the rules were judged, which a setting leaves to Prometheus."""
     rows = [
         {"alert": one.alert, "labels": one.labels, "state": "firing", "since_s": one.started_s, "value": one.value,
          "summary": one.summary, "session_id": one.session_id}
@@ -56,6 +61,7 @@ def snapshot(
         "at_s": now_s,
         "alerts": (evaluator.states() + rows)[:_MOST],
         "failed": evaluator.failed,
+        "evaluated": evaluated,
         "tuned": in_force(rules) if rules is not None else {},
         "series": len(evaluator.samples.tracks),
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from levaithan.hot.paths import Home
     from levaithan.incidents.change import Change
+    from levaithan.incidents.incident import Incident
 
 EACH_S = 30.0
 """Seconds between two looks for what people did elsewhere."""
@@ -72,6 +73,17 @@ class Companion:
             if change.kind in _OPENED and not change.incident.parent:
                 self._wanted.append(change.incident.as_dict())
                 self._wake.set()
+
+    def make_up(self, incidents: Iterable[Incident]) -> None:
+        """Have a draft made for each of `incidents` (the worst first) that has none: what was opened while no monitor
+        ran, or before the last one came to it. Once, when the monitor begins."""
+        asked = {one["id"] for one in self._wanted}
+        missing = [
+            one for one in incidents
+            if not one.parent and one.id not in asked and not ready.there(self._home, one.id)
+        ]  # fmt: skip
+        self._wanted.extend(one.as_dict() for one in missing[:MOST_WAITING])
+        self._wake.set()
 
     def told(self) -> list[dict[str, Any]]:
         """Records of what people did on other machines since the last call: for Engine.fold, once or again."""

@@ -7,6 +7,7 @@ outside this machine.
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 20.0
 """Nobody waits for it."""
+
+
+def there(home: Home, incident_id: str) -> bool:
+    """Whether it lies there already."""
+    return Path(home.logs, "incidents", f"{incident_id}.md").is_file()
 
 
 def prepare(home: Home, settings: Any, incident: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ A step that is not allowed is refused with the way out: the command line says it
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -162,10 +163,7 @@ def _resolve(incident: Incident, record: dict[str, Any], _known: object, _people
         )
     checked = record.get("verification")
     if type(checked) is not dict or checked.get("result") != "pass" or not fields.text(checked.get("check")):
-        return Refusal(
-            "The check that shows that it is fixed has not passed.",
-            "name one that passes: --check NAME; `levaithan doctor` lists them",
-        )
+        return _not_passed(checked if type(checked) is dict else {})
     if by_hand and owed.reasons(incident) and not fields.text(record.get("regression"), 1000):
         return Refusal(
             f"{incident.id} owes a case that fails when it comes again.",
@@ -174,15 +172,37 @@ def _resolve(incident: Incident, record: dict[str, Any], _known: object, _people
     return None
 
 
+def _not_passed(checked: dict[str, Any]) -> Refusal:
+    name, said = fields.text(checked.get("check")), fields.text(checked.get("words"), 1000)
+    if not name or name == "detector":
+        return Refusal(
+            "The check that shows that it is fixed has not passed.",
+            "name one that passes: --check NAME; `levaithan doctor` lists them",
+        )
+    return Refusal(
+        f"The check {name!r}, which is to show that it is fixed, has not passed: {said or 'it says nothing'}",
+        f"`levaithan doctor --only {shlex.quote(name)}` looks at it again; or name another that shows it: --check NAME",
+    )
+
+
 def quiet(incident: Incident) -> bool:
     """Whether its detector has been quiet for long enough. One opened by hand that no detector ever saw is."""
     return incident.quiet or (incident.opened_by != MONITOR and not incident.firing and not incident.signals)
 
 
+def _fires(incident: Incident) -> str:
+    """What fires, with its figures, in words."""
+    words = incident.alert or incident.detection or incident.title
+    if type(incident.value) in (int, float):
+        words += f" at {incident.value:.4g}"
+        words += f", its threshold is {incident.threshold:.4g}" if type(incident.threshold) in (int, float) else ""
+    return f"{words} (seen by {', '.join(sorted({source.partition('/')[0] for source in incident.firing}))})"
+
+
 def not_quiet(incident: Incident, needed_s: float) -> str:
     """Why its detector does not count as quiet, in a sentence; needed_s: how long it must be."""
     if incident.firing:
-        return f"The detector of {incident.id} still fires."
+        return f"The detector of {incident.id} still fires: {_fires(incident)}."
     left_s = max(1.0, needed_s - incident.quiet_s)
     left = f"{left_s / 60:.0f} min are" if left_s >= 90 else f"{left_s:.0f} s are"
     return f"The detector of {incident.id} has not been quiet for long enough: {left} left of {needed_s / 60:.0f} min."

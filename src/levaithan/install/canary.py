@@ -99,7 +99,17 @@ def _judge(probe: str, read: answers.Read) -> tuple[str, str, str]:
         return "ok", "", ""
     if read.verdict == "halt" or "halt" in read.reason.lower():
         return "warn", f"a harmless call is stopped by a halt ({read.reason[:120]})", "levaithan halt list"
-    return "fail", f"a harmless call was not let through: {read.reason[:200]}", "levaithan doctor --fix"
+    words = f"a harmless call was not let through: {read.reason[:200]}"
+    return "fail", words, _way_out(read.reason)
+
+
+def _way_out(reason: str) -> str:
+    """What ends a refusal of the harmless call, by who refused: doctor mends none that people or the monitor meant."""
+    if "restraint" in reason:
+        return "levaithan restraint list shows it; levaithan restraint release ID ends it"
+    if "budget" in reason:
+        return "levaithan budget list shows which is spent"
+    return "levaithan doctor --only gate says which rule it is; levaithan doctor --fix mends what a machine can"
 
 
 def _row(  # noqa: PLR0917 - a row's columns, in their order

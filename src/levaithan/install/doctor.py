@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levaithan.errors import LevaithanError
-from levaithan.install import checks_home, checks_hooks, checks_record, checks_state, checks_stores
+from levaithan.install import checks_home, checks_hooks, checks_monitor, checks_record, checks_state, checks_stores
 from levaithan.install.finding import Asked, Result
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def checks() -> dict[str, Callable[[Asked], Iterable[Result]]]:
         **checks_state.CHECKS,
         **checks_record.CHECKS,
         **checks_stores.CHECKS,
+        **checks_monitor.CHECKS,
         **checks_hooks.CHECKS,
     }
 

@@ -65,6 +65,7 @@ class Parts:
         self.sent: SimpleQueue[list[Signal]] = SimpleQueue()
         self.firing = 0
         self._ticked = time.monotonic()
+        self._made_up = False
         self._go_on(self.watching.more)
 
     def _by(self, rules: Rules) -> None:
@@ -158,7 +159,8 @@ class Parts:
         self.log.read(self.watching.gauges.log.lines, now_s)
         found = self.watch.signals(now_s)
         signals = ended + found + (self.evaluator.evaluate(now_s) if self.settings.alert_evaluation else [])
-        shown.write(self.home, shown.snapshot(self.evaluator, found, now_s, self.rules))
+        evaluated = bool(self.settings.alert_evaluation)
+        shown.write(self.home, shown.snapshot(self.evaluator, found, now_s, self.rules, evaluated=evaluated))
         self.firing = sum(one.firing and one.alert != WATCHDOG for one in signals)
         self.answer(signals, now_s)
 
@@ -172,6 +174,9 @@ class Parts:
         for one, sessions in self.companion.near():
             self.engine.relate(one, sessions, now_s)
         self.companion.hear(changes)
+        if not self._made_up:
+            self._made_up = True
+            self.companion.make_up(self.engine.open())
         self.runner.respond(changes, now_s)
         self.runner.tick(now_s)
         self.notifier.tick()
@@ -233,5 +238,9 @@ class Parts:
         return {
             "listening": self.outward.address, "firing": self.firing, "mode": modes.look(self.home)["mode"],
             "incidents": dict(Counter(one.severity for one in self.engine.open())),
+            "timers": {
+                one.id: [round(one.waited_s, 1), round(one.paged_s, 1), round(one.quiet_s, 1)]
+                for one in self.engine.open()[:200]
+            },
             "alerts": self.evaluator.states()[:200], "troubles": {name: why for name, why in troubles.items() if why},
         }  # fmt: skip

@@ -99,8 +99,12 @@ def test_a_dry_run_changes_and_records_nothing(root: str) -> None:
 def test_halted_is_the_emergency_stop(root: str) -> None:
     (now,) = homes.rows(root, "mode", "set", "halted", "--reason", "all stop")
     assert now["mode"] == "halted" and [one.scope for one in halts.active(paths.home_at(root))] == ["all"]
-    done = homes.cli(root, "mode", "set", "normal", "--reason", "back")
-    assert "agents stay halted" in done.stderr and homes.rows(root, "mode", "show")[0]["mode"] == "halted"
+    done = homes.cli(root, "mode", "set", "normal", "--reason", "back", check=False)
+    (stop,) = halts.active(paths.home_at(root))
+    assert done.returncode == 1 and f"`levaithan halt release {stop.id}`" in done.stderr
+    code, told = fails(root, "mode", "set", "normal", "--reason", "back")
+    assert code == 1 and told["rows"][0]["mode"] == "halted" and "Agents stay halted" in told["error"]["message"]
+    assert homes.rows(root, "mode", "show")[0]["mode"] == "halted"
     homes.cli(root, "halt", "release", "--all", "--yes")
     assert homes.rows(root, "mode", "show")[0]["mode"] == "normal"
 
@@ -113,7 +117,83 @@ def test_a_mode_that_there_is_not_is_exit_2(root: str, words: list[str]) -> None
 # --- action ----------------------------------------------------------------------------------------------------------
 
 
+def works(root: str, session: str) -> None:
+    """A session that is heard of: it has made a call."""
+    call = {"hook_event_name": "PreToolUse", "session_id": session, "cwd": "/", "tool_name": "Read", "tool_input": {}}
+    subprocess.run(
+        homes.oneshot(root, "PreToolUse"), input=json.dumps(call).encode(), capture_output=True, check=True, timeout=30
+    )
+
+
+@pytest.mark.parametrize("action", ["quarantine_session", "throttle_session"])
+def test_a_session_that_was_never_heard_of_is_not_held(root: str, action: str) -> None:
+    code, told = fails(root, "action", "run", action, "--session", "s1", "--reason", "odd")
+    assert code == 1 and told["error"]["code"] == "not_found"
+    assert "restraint set" in told["error"]["fix"] and "--target s1" in told["error"]["fix"]
+    assert restraints.active(paths.home_at(root)) == [] and homes.rows(root, "action", "list", "--all") == []
+    works(root, "s1")
+    assert homes.rows(root, "action", "run", action, "--session", "s1", "--reason", "odd")[0]["phase"] == "verified"
+
+
+def test_what_was_released_is_over_though_no_monitor_writes_it_down(root: str) -> None:
+    words = ("action", "run", "emergency_stop", "--everything", "--reason", "x")
+    (first,) = homes.rows(root, *words)
+    assert "no monitor runs" in homes.cli(root, "action", "list").stderr
+    homes.cli(root, "halt", "release", "--all", "--yes")
+    done = homes.cli(root, "action", "list", "--json")
+    assert json.loads(done.stdout)["rows"] == [] and f"{first['run']} is over (released)" in done.stderr
+    (second,) = homes.rows(root, *words)
+    assert second["run"] != first["run"], "the run that is over is not given again as in effect"
+    assert [one.scope for one in halts.active(paths.home_at(root))] == ["all"]
+    assert {row["run"]: row["phase"] for row in homes.rows(root, "action", "list", "--all")} == {
+        first["run"]: "undone", second["run"]: "verified",
+    }  # fmt: skip
+
+
+def test_what_has_expired_is_over_though_no_monitor_writes_it_down(root: str) -> None:
+    (run,) = homes.rows(root, "action", "run", "block_tool", "--tool", "Bash", "--everything", "--reason", "x")
+    assert homes.rows(root, "action", "list") == [run]
+    later = subprocess.run(
+        [
+            homes.CLI[0], "-c",
+            "import sys, time; real = time.time; time.time = lambda: real() + 7200\n"
+            "from levaithan.cli.main import run\n"
+            f"run(['--home', {root!r}, 'action', 'list', '--json'])",
+        ],
+        capture_output=True, text=True, check=True, timeout=60, env=homes.plain_environment(),
+    )  # fmt: skip
+    assert json.loads(later.stdout)["rows"] == [] and f"{run['run']} is over (expired)" in later.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (["emergency_stop"], "--everything"), (["throttle_session"], "--session ID"),
+        (["restart_projector"], "levaithan start"), (["platform_hook"], "LEVAITHAN_ACTION_PLATFORM"),
+        (["retry_dead_letters", "--store", "ledger"], "levaithan store status"),
+        (["circuit_break_store", "--store", "moon"], "use one of: ledger"),
+        (["release_stale_lease", "--lease", "/none"], "levaithan lease list"),
+    ],
+)  # fmt: skip
+def test_each_refusal_names_its_own_next_step(root: str, words: list[str], way_out: str) -> None:
+    code, told = fails(root, "action", "run", *words, "--reason", "x")
+    assert code == 1 and way_out in told["error"]["fix"]
+
+
+def test_a_table_of_a_run_is_in_words(root: str) -> None:
+    (run,) = homes.rows(root, "action", "run", "block_tool", "--tool", "Bash", "--everything", "--reason", "x")
+    shown = homes.cli(root, "action", "show", run["run"]).stdout
+    assert f"restraint=t-{run['run']}" in shown
+    assert not {"{", "}", "None", "True", "False"} & set(shown.replace("{", " { ").replace("}", " } ").split())
+
+
+def test_nothing_in_the_list_says_what_would_be(root: str) -> None:
+    said = homes.cli(root, "action", "list").stderr
+    assert said.count("\n") == 1 and "--dry-run" in said
+
+
 def test_a_run_is_listed_shown_and_undone(root: str) -> None:
+    works(root, "s1")
     (run,) = homes.rows(root, "action", "run", "quarantine_session", "--session", "s1", "--reason", "odd")
     assert (run["phase"], run["by"], run["target"]) == ("verified", ME, "session s1")
     assert homes.rows(root, "action", "list") == [run]

@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> str:
     return homes.make_home(tmp_path / "home", native=False)
 
 
-def looked(root: str, at_s: float) -> None:
+def looked(root: str, at_s: float, *, evaluated: bool = True) -> None:
     """The monitor's last look: a store is down, a session hit the guard."""
     evaluator = Evaluator(rules_of.default())
     for number in range(50):
@@ -37,7 +37,11 @@ def looked(root: str, at_s: float) -> None:
     hit = Signal(
         "f", "SelfProtectionHit", "security", "P1", True, at_s - 5, at_s, {"project": "/p"}, 1.0, session_id="s1"
     )
-    shown.write(home_at(root), shown.snapshot(evaluator, [hit], at_s, tuning.load(home_at(root).context)))
+    rules = tuning.load(home_at(root).context)
+    if not evaluated:
+        evaluator = Evaluator(rules_of.default())
+    told = shown.snapshot(evaluator, [hit] if evaluated else [], at_s, rules, evaluated=evaluated)
+    shown.write(home_at(root), told)
     status.path_of(home_at(root)).write_text(json.dumps({"pid": os.getpid(), "doing": "watching", "every_s": 5}))
 
 
@@ -67,6 +71,32 @@ def test_what_fires_is_shown_with_its_place_and_its_session(root: str) -> None:
         "Watchdog",
     }
     assert "HookErrors" not in rows(root, "--firing")
+
+
+def test_a_table_shows_the_place_in_words(root: str) -> None:
+    looked(root, time.time())
+    said = homes.cli(root, "alerts", "list").stdout
+    assert "store=graph" in said and "{" not in said
+
+
+def test_rules_that_are_left_to_prometheus_are_not_quiet(root: str) -> None:
+    looked(root, time.time(), evaluated=False)
+    told = rows(root)
+    assert told["DiskFull"]["state"] == "unknown"
+    assert told["DenialBurst"]["state"] == "quiet", "a detector looks all the same"
+    done = homes.cli(root, "alerts", "list", "--firing", "--json", check=False)
+    assert done.returncode == 3 and "LEVAITHAN_ALERT_EVALUATION=off" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_nothing_fires_is_said_only_where_somebody_looked(root: str) -> None:
+    done = homes.cli(root, "alerts", "list", "--firing", "--json", check=False)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["rows"], told["error"]["fix"]) == (3, [], "levaithan start")
+    looked(root, time.time() - 600)
+    done = homes.cli(root, "alerts", "list", "--firing", check=False)
+    assert done.returncode == 3 and "nothing fires" not in done.stderr
+    looked(root, time.time())
+    assert homes.cli(root, "alerts", "list", "--firing").returncode == 0
 
 
 def test_an_old_look_is_not_passed_off_as_now(root: str) -> None:

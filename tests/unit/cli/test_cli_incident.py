@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from typing import Any
 
 import journals
@@ -25,8 +27,6 @@ FILLED = """\
 
 def monitor(cli: Any, action: str, one: str = "inc-0123456789", **body: Any) -> None:
     """A record of the monitor's, in the journal of the home."""
-    import time
-
     from levaithan.cli import recording
 
     told = {"action": action, "incident": one, "by": "monitor", "at": stamp(time.time_ns() // 1000), **body}
@@ -294,3 +294,31 @@ def test_an_id_may_be_as_short_as_it_is_the_only_one_and_the_others_are_listed(o
     assert "inc-e9aa000000, inc-e9bb000000" in refused and "inc-0123456789" not in refused
     assert opened.rows("incident", "show", "e9b")[0]["id"] == "inc-e9bb000000"
     assert "incident list --all" in opened("incident", "show", "inc-f", code=1).stderr
+
+
+def test_what_the_monitor_has_counted_since_its_last_record_counts(opened: Any) -> None:
+    status = opened.home / "run" / "monitor.json"
+    status.parent.mkdir(exist_ok=True)
+    told = {"pid": os.getpid(), "doing": "watching", "every_s": 5, "updated": stamp(time.time_ns() // 1000)}
+    status.write_text(json.dumps({**told, "timers": {"inc-0123456789": [40.0, 0.0, 0.0]}}))
+    (row,) = opened.rows("incident", "list")
+    assert 800.0 < row["ack_left_s"] <= 860.0
+    status.write_text(json.dumps({**told, "doing": "stopped", "timers": {"inc-0123456789": [40.0, 0.0, 0.0]}}))
+    assert opened.rows("incident", "list")[0]["ack_left_s"] == 900.0, "no monitor counts"
+
+
+def test_a_resolution_is_refused_with_the_figures_and_the_command_that_looks(opened: Any) -> None:
+    cli, one = opened, "inc-0123456789"
+    cli("incident", "ack", one)
+    monitor(cli, "signal", firing={"evaluator/P1": 1.0}, signals=2, value=0.25, threshold=0.05)
+    said = cli("incident", "resolve", one, "--fix", "c0ffee", code=1).stderr
+    assert "HookErrors at 0.25, its threshold is 0.05 (seen by evaluator)" in said
+    assert "levaithan alerts list --firing" in said
+    quiet(cli)
+    said = cli("incident", "resolve", one, "--fix", "c0ffee", "--check", "hooks", code=1).stderr
+    assert "'hooks'" in said and "`levaithan doctor --only hooks`" in said
+
+
+def test_an_empty_list_says_what_would_stand_there(cli: Any) -> None:
+    assert "incident open --title test" in cli("incident", "list").stderr
+    assert "no incident matches" in cli("incident", "list", "--severity", "P0").stderr

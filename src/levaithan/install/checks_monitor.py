@@ -1,0 +1,101 @@
+"""Checks of who watches: whether the monitor runs, when it last looked, what nobody was told, what switches it off.
+
+Reads what the monitor tells in run/: its room is above this one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from levaithan.actions import fallback
+from levaithan.actions.outbox import Outbox
+from levaithan.config import settings
+from levaithan.detectors import shown
+from levaithan.install.finding import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from levaithan.hot.paths import Home
+    from levaithan.install.finding import Asked
+
+LATE_S = 60.0
+"""A monitor that has told nothing for so long, and for two of its looks, hangs."""
+_NOBODY = "no alert fires, no incident opens and nothing is done by itself"
+
+
+def monitor(asked: Asked) -> Iterator[Result]:
+    """Whether anybody watches, and when last. Raises NotConfigured for settings that cannot be read."""
+    chosen = settings.load(asked.home.root)
+    if not chosen.monitor:
+        words = f"switched off by LEVAITHAN_MONITOR: {_NOBODY}"
+        yield Result("monitor", "warn", words, "set LEVAITHAN_MONITOR=on in .env, then `levaithan restart`")
+        return
+    told = _told(asked.home)
+    if not _runs(told):
+        words = f"it does not run{_last(asked.home)}: {_NOBODY}"
+        yield Result("monitor", "warn", words, "levaithan start; where the service runs already: levaithan restart")
+        return
+    silent_s = _silent_s(told)
+    if silent_s is None or silent_s > max(LATE_S, 2 * chosen.monitor_interval_s):
+        since = "" if silent_s is None else f" for {silent_s:.0f} s"
+        yield Result("monitor", "fail", f"it has told nothing{since}: {_NOBODY}", "levaithan restart")
+        return
+    words = f"it is {told.get('doing')}{_last(asked.home)}"
+    if not chosen.alert_evaluation:
+        words += "; LEVAITHAN_ALERT_EVALUATION=off leaves the rules to Prometheus"
+    yield Result("monitor", "ok", words)
+
+
+def undelivered(asked: Asked) -> Iterator[Result]:
+    """The messages that no channel has taken, and those that are tried still."""
+    missed, waiting = len(fallback.last(asked.home)), len(Outbox(asked.home).waiting())
+    if missed:
+        words = f"{missed} messages were taken by no channel, the last is in {fallback.path_of(asked.home)}"
+        remedy = "levaithan action seen shows them and sets them aside; levaithan action alert tries each channel"
+        yield Result("undelivered", "warn", words, remedy)
+    elif waiting:
+        yield Result("undelivered", "ok", f"{waiting} messages wait for their channel, and are tried again")
+    else:
+        yield Result("undelivered", "ok", "nothing that people should have been told")
+
+
+def _told(home: Home) -> dict[str, Any]:
+    try:
+        told = json.loads(Path(home.run, "monitor.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _runs(told: dict[str, Any]) -> bool:
+    pid = told.get("pid")
+    if told.get("doing") == "stopped" or type(pid) is not int or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _silent_s(told: dict[str, Any]) -> float | None:
+    try:
+        return max(0.0, time.time() - datetime.fromisoformat(str(told["updated"])).timestamp())
+    except (KeyError, ValueError):
+        return None
+
+
+def _last(home: Home) -> str:
+    age_s = shown.age_s(shown.read(home))
+    return ", and has looked at no alert yet" if age_s is None else f", and last looked {max(0.0, age_s):.0f} s ago"
+
+
+CHECKS = {"monitor": monitor, "undelivered": undelivered}
