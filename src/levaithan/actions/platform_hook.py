@@ -32,7 +32,7 @@ def plan(world: World, _run: Run) -> dict[str, Any]:
     if not _command(world.settings.action_platform_up):
         raise Refused(
             "LEVAITHAN_ACTION_PLATFORM_UP is not set",
-            "set it and _DOWN in .env, then `levaithan restart` (docs/how-to/actions.md)",
+            "set LEVAITHAN_ACTION_PLATFORM_UP and _DOWN in .env, then `levaithan restart` (docs/how-to/actions.md)",
         )
     return {"down": bool(_command(world.settings.action_platform_down))}
 

@@ -20,8 +20,8 @@ COLUMNS = ["alert", "severity", "detection", "state", "since", "value", "thresho
 _LEFT_OUT = "LEVAITHAN_ALERT_EVALUATION=off leaves the rules to Prometheus"
 _EVALUATE = "ask Prometheus (http://127.0.0.1:9090/alerts), or set it on in .env, then `levaithan restart`"
 _NOTHING = (
-    "nothing fires: a rule that does stands here with its value, its place and since when (without --firing: all rules). "
-    "Safe to try: `levaithan action alert --dry-run` shows who would be told"
+    "nothing fires: a rule that does stands here with its value, its place and since when; without --firing there are "
+    "all. Safe to try: `levaithan action alert --dry-run` shows who would be told"
 )
 
 
@@ -38,7 +38,7 @@ def list_(
     --firing exits 3 where nothing is found because nobody looked.
     """
     from levaithan.detectors import shown
-    from levaithan.detectors.rules import PROCESS
+    from levaithan.detectors.rules import EVERYWHERE
 
     fmt, home = output.pick(format, json), reading.home()
     rules, told = _rules(), shown.read(home)
@@ -59,7 +59,7 @@ def list_(
         if rule.alert in otherwise:
             rows.append(_row(rule) | {"state": "unknown"})
         else:
-            rows += _rows(rule, now.get(rule.alert, []), known=not unseen and (evaluated or rule.where == PROCESS))
+            rows += _rows(rule, now.get(rule.alert, []), known=not unseen and (evaluated or rule.where != EVERYWHERE))
     problem = None
     if firing:
         rows = [row for row in rows if row["state"] == "firing"]

@@ -94,7 +94,7 @@ def must_be_quiet(incident: Incident, *, observed: bool) -> None:
     needed_s = timers.quiet_needed_s(incident.for_s, float(STATE.settings().incident_quiet_s))
     fix = f"wait; `levaithan incident show {incident.id}` says how long is left"
     if incident.firing:
-        fix = "end what it is about first; `levaithan alerts list --firing` shows what it sees now"
+        fix = "wait until what it is about has ended; `levaithan alerts list --firing` shows what it sees now"
     if observed:
         fix = "a monitor runs, so what it sees counts and not --observed: " + fix
     elif not runs:

@@ -56,7 +56,8 @@ def undelivered(asked: Asked) -> Iterator[Result]:
     """The messages that no channel has taken, and those that are tried still."""
     missed, waiting = len(fallback.last(asked.home)), len(Outbox(asked.home).waiting())
     if missed:
-        words = f"{missed} messages were taken by no channel, the last is in {fallback.path_of(asked.home)}"
+        count = "1 message was" if missed == 1 else f"{missed} messages were"
+        words = f"{count} taken by no channel, see {fallback.path_of(asked.home)}"
         remedy = "levaithan action seen shows them and sets them aside; levaithan action alert tries each channel"
         yield Result("undelivered", "warn", words, remedy)
     elif waiting:

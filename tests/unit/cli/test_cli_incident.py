@@ -308,13 +308,13 @@ def test_what_the_monitor_has_counted_since_its_last_record_counts(opened: Any) 
 
 
 def test_a_resolution_is_refused_with_the_figures_and_the_command_that_looks(opened: Any) -> None:
-    cli, one = opened, "inc-0123456789"
+    cli, one = opened, "inc-2222222222"
+    figures = {"alert": "HookErrors", "firing": {"evaluator/P1": 1.0}, "value": 0.25, "threshold": 0.05}
+    monitor(cli, "open", one, title="Hooks fail", severity="P2", fingerprint="a" * 64, **figures)
     cli("incident", "ack", one)
-    monitor(cli, "signal", firing={"evaluator/P1": 1.0}, signals=2, value=0.25, threshold=0.05)
     said = cli("incident", "resolve", one, "--fix", "c0ffee", code=1).stderr
     assert "HookErrors at 0.25, its threshold is 0.05 (seen by evaluator)" in said
-    assert "levaithan alerts list --firing" in said
-    quiet(cli)
+    monitor(cli, "signal", one, firing={}, signals=3, quiet=True, quiet_s=1800.0, quiet_since_s=1.0)
     said = cli("incident", "resolve", one, "--fix", "c0ffee", "--check", "hooks", code=1).stderr
     assert "'hooks'" in said and "`levaithan doctor --only hooks`" in said
 

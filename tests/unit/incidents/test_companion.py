@@ -54,6 +54,24 @@ def test_a_draft_is_made_for_each_incident_that_opens(home: Any) -> None:
     assert [path.stem for path in folder.iterdir()] == [changes[0].incident.id]
 
 
+def test_what_was_opened_while_nobody_watched_is_made_up_for(home: Any) -> None:
+    made, settings = home
+    stage = Stage()
+    (one,) = {change.incident.id: change.incident for change in stage.fires(labels={"project": "/p"})}.values()
+    beside = Companion(made, settings)
+    beside.start()
+    beside.make_up([one])
+    file = Path(made.logs, "incidents", f"{one.id}.md")
+    until(file.is_file)
+    beside.stop()
+    file.write_text("kept", encoding="utf-8")
+    again = Companion(made, settings)
+    again.make_up([one])
+    again.start()
+    again.stop()
+    assert file.read_text(encoding="utf-8") == "kept", "what lies there is not written again"
+
+
 def test_sessions_that_touched_the_same_files_are_alike(home: Any) -> None:
     made, settings = home
     assert Companion(made, settings).alike("s0") == {"s1"}

@@ -15,6 +15,7 @@ from levaithan.actions import readings
 from levaithan.config import settings as settings_of
 from levaithan.detectors import log_patterns, shown
 from levaithan.detectors.signal import WATCHDOG, Signal
+from levaithan.hot import halts
 from levaithan.hot.paths import home_at
 from levaithan.metrics import vitals
 from levaithan.monitor.parts import Parts
@@ -48,6 +49,27 @@ def down(parts: Parts, from_s: float, seconds: int) -> float:
 
 def state(parts: Parts, alert: str) -> str:
     return next((str(one["state"]) for one in parts.evaluator.states() if one["alert"] == alert), "quiet")
+
+
+def test_a_monitor_that_begins_makes_up_for_drafts_once_and_tells_the_timers(parts: Parts) -> None:
+    at = halts.stamp(time.time_ns() // 1000)
+    opened = {"action": "open", "incident": "inc-0123456789", "by": "operator", "at": at, "title": "Gone"}
+    parts.take({"v": 1, "kind": "incident", "severity": "P1", "source": "person", **opened}, time.time())
+    asked: list[list[str]] = []
+    parts.companion.make_up = lambda found: asked.append([one.id for one in found])  # type: ignore[method-assign]
+    parts.look(time.time())
+    parts.look(time.time() + 5)
+    assert asked == [["inc-0123456789"]]
+    waited_s, paged_s, quiet_s = parts.tell()["timers"]["inc-0123456789"]
+    assert waited_s >= 0 and paged_s == quiet_s == 0
+
+
+def test_rules_that_a_setting_leaves_to_prometheus_are_not_told_as_looked_at(parts: Parts) -> None:
+    parts.look(time.time())
+    assert (shown.read(parts.home) or {})["evaluated"] is True
+    parts.settings = parts.settings.model_copy(update={"alert_evaluation": False})
+    parts.look(time.time())
+    assert (shown.read(parts.home) or {})["evaluated"] is False
 
 
 def test_a_shorter_wait_holds_from_the_next_look_on_with_what_was_seen(parts: Parts) -> None:
