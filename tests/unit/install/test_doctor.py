@@ -90,7 +90,7 @@ def worst(home: Home, check: str) -> Result:
 def test_a_sound_home_has_no_failures(set_up: Home) -> None:
     found = look(set_up)
     assert [one for one in found if one.status == "fail"] == []
-    assert {one.id for one in found if one.status == "warn"} <= {"service", "claude code"}
+    assert {one.id for one in found if one.status == "warn"} <= {"service", "monitor", "claude code"}
     assert all(one.remedy for one in found if one.status != "ok")
     assert {one.id for one in found} >= {"python", "client", "chain", "hooks", "canary", "ledger", "search"}
     json.dumps([one.as_row() for one in found])
