@@ -9,6 +9,7 @@ on, not the path. A lease that another machine holds is not seen: each looks aft
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import time
 from typing import Any

@@ -9,7 +9,7 @@ import typer
 
 from levaithan.cli import options, output, reading
 from levaithan.cli.state import STATE
-from levaithan.errors import FindingsFound, LevaithanError, Unhealthy, UsageProblem
+from levaithan.errors import FindingsFound, LevaithanError, UsageProblem
 
 if TYPE_CHECKING:
     from levaithan.detectors.rules import Rule, Rules
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=Fa
 COLUMNS = ["alert", "severity", "detection", "state", "since", "value", "threshold", "for_s", "labels"]
 _LEFT_OUT = "LEVAITHAN_ALERT_EVALUATION=off leaves the rules to Prometheus"
 _EVALUATE = "ask Prometheus (http://127.0.0.1:9090/alerts), or set it on in .env, then `levaithan restart`"
+_UNKNOWN = "nothing is known to fire, for nobody has looked"
 _NOTHING = (
     "nothing fires: a rule that does stands here with its value, its place and since when; without --firing there are "
     "all. Safe to try: `levaithan action alert --dry-run` shows who would be told"
@@ -35,7 +36,6 @@ def list_(
 
     `unknown` is said when no monitor runs or has looked lately (`levaithan status` tells more), of rules that are left
     to Prometheus by LEVAITHAN_ALERT_EVALUATION=off, and of rules whose tuning in alerts.toml it has not taken up yet.
-    --firing exits 3 where nothing is found because nobody looked.
     """
     from levaithan.detectors import shown
     from levaithan.detectors.rules import EVERYWHERE
@@ -60,13 +60,9 @@ def list_(
             rows.append(_row(rule) | {"state": "unknown"})
         else:
             rows += _rows(rule, now.get(rule.alert, []), known=not unseen and (evaluated or rule.where != EVERYWHERE))
-    problem = None
     if firing:
         rows = [row for row in rows if row["state"] == "firing"]
-        if not rows and (unseen or not evaluated):
-            words = f"Nobody has looked, so what fires is not known: {unseen or _LEFT_OUT}."
-            problem = Unhealthy(words, fix=_next(home) if unseen else _EVALUATE)
-    output.emit(rows, COLUMNS, fmt, nothing="" if problem else _NOTHING, problem=problem)
+    output.emit(rows, COLUMNS, fmt, nothing=_UNKNOWN if unseen or not evaluated else _NOTHING)
 
 
 @app.command()

@@ -73,23 +73,23 @@ def set_(
             raise LevaithanError(f"The mode cannot be set: {problem}.", fix="free space or mend state/") from None
     now = in_force(home)
     _record(home, before, now, reason)
-    stays = _still_halted(home, mode) if now["mode"] == modes.HALTED and mode != modes.HALTED else None
-    output.emit([now], COLUMNS, output.pick(None, json), problem=stays)
+    output.emit([now], COLUMNS, output.pick(None, json))
+    if now["mode"] == modes.HALTED and mode != modes.HALTED:
+        output.say(_still_halted(home, mode))
 
 
-def _still_halted(home: Home, mode: str) -> LevaithanError:
-    """Why the home is not in `mode`, which holds as soon as the halt is released."""
+def _still_halted(home: Home, mode: str) -> str:
+    """Why the home is not in `mode`, which holds as soon as the halt is released, and what to do."""
     from levaithan.hot import halts
 
     try:
         stop = next((halt for halt in halts.active(home) if halt.scope == "all"), None)
     except halts.HaltError as problem:
-        return LevaithanError(f"Agents stay halted: {problem}", fix="run `levaithan doctor --fix`")
+        return f"agents stay halted: {problem}. next: levaithan doctor --fix"
     name, by = (stop.id, f" {stop.id}, set by {stop.by}") if stop else ("ID", "")
-    return LevaithanError(
-        f"Agents stay halted by the halt{by}: a mode releases none. {mode} is set beneath it, "
-        "and holds when that ends.",
-        fix=f"`levaithan halt release {name}`, when what it was set for is over",
+    return (
+        f"agents stay halted by the halt{by}: a mode releases none. {mode} is set beneath it and holds when that ends. "
+        f"next: `levaithan halt release {name}`, when what it was set for is over"
     )
 
 

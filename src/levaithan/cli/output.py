@@ -122,7 +122,7 @@ def emit(
     elif rows:
         for line in table.render(rows, columns, table.terminal_width()):
             out(line)
-    elif nothing:
+    else:
         say(nothing)
     if following and fmt != "json":
         say(f"more: --cursor {following}")
