@@ -77,7 +77,7 @@ def _tell(results: list[Result], fmt: str) -> None:
         words = ", ".join(dict.fromkeys(one.id for one in failed))
         mendable = any(one.fix for one in failed)
         problem = Unhealthy(
-            f"{len(failed)} findings need something done: {words}.",
+            f"{'1 finding needs' if len(failed) == 1 else f'{len(failed)} findings need'} something done: {words}.",
             fix="`levaithan doctor --fix` mends what a machine can" if mendable else failed[0].remedy,
         )
     output.emit(rows, COLUMNS, fmt, problem=problem)

@@ -159,7 +159,9 @@ def _step(one: Step) -> dict[str, Any]:
 def _there(graph: Graph, node: Node, name: str) -> None:
     if not graph.known(node):
         fix = "`levaithan session list` and `levaithan graph changes SESSION` name what is known"
-        raise NotFound(what=node.kind.lower(), name=name, fix=fix)
+        if node.kind == "Incident":
+            fix = "`levaithan incident show ID` has it whole; the graph knows those of a session, by their whole id"
+        raise NotFound(what=node.kind.lower(), name=name.removeprefix(f"{node.kind.lower()}:"), fix=fix)
 
 
 def _name(node: Node) -> str:

@@ -146,7 +146,7 @@ def check(incident: Incident, name: str) -> dict[str, str]:
     from levaithan.incidents import steps
 
     if name == "detector":
-        words = f"quiet for {incident.quiet_s / 60:.0f} min"
+        words = f"quiet for {incident.quiet_s / 60:.0f} min" if incident.signals else "no detector ever saw it"
         return {"check": name, "result": "pass" if steps.quiet(incident) else "fail", "words": words}
     from levaithan.install import doctor
     from levaithan.install.finding import Asked

@@ -97,18 +97,22 @@ def _judge(probe: str, read: answers.Read) -> tuple[str, str, str]:
         )
     if read.verdict == "allow":
         return "ok", "", ""
-    if read.verdict == "halt" or "halt" in read.reason.lower():
+    unreadable = "cannot be read" in read.reason
+    if not unreadable and (read.verdict == "halt" or "halt" in read.reason.lower()):
         return "warn", f"a harmless call is stopped by a halt ({read.reason[:120]})", "levaithan halt list"
     words = f"a harmless call was not let through: {read.reason[:200]}"
     return "fail", words, _way_out(read.reason)
 
 
 def _way_out(reason: str) -> str:
-    """What ends a refusal of the harmless call, by who refused: doctor mends none that people or the monitor meant."""
+    """What ends a refusal of the harmless call, by who refused: doctor mends none that people or the monitor meant, and
+    of a file that cannot be read there is no list."""
+    if "cannot be read" in reason:
+        return "levaithan doctor --fix, which puts that file aside and begins an empty one"
     if "restraint" in reason:
         return "levaithan restraint list shows it; levaithan restraint release ID ends it"
     if "budget" in reason:
-        return "levaithan budget list shows which is spent"
+        return "levaithan budget show says which is spent"
     return "levaithan doctor --only gate says which rule it is; levaithan doctor --fix mends what a machine can"
 
 

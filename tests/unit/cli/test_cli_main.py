@@ -169,3 +169,20 @@ def test_a_command_that_cannot_be_loaded_is_logged_in_the_home_that_was_named(cl
     done = subprocess.run([sys.executable, "-c", code, str(cli.home)], capture_output=True, text=True, check=False)
     log = cli.home / "logs/cli-errors.log"
     assert done.returncode == 1 and str(log) in done.stderr and "no_such_module" in log.read_text()
+
+
+def test_a_question_that_was_given_up_does_not_abort_the_process_at_its_end() -> None:
+    """Native code in a thread calls abort() while the interpreter winds up; the answer is out by then."""
+    code = (
+        "import atexit, threading, time\nfrom levaithan.cli import main, output\n"
+        "atexit.register(lambda: print('wound up'))\n"
+        "def guarded(arguments):\n"
+        "    for name in arguments: threading.Thread(target=time.sleep, args=(60,), name=name, daemon=True).start()\n"
+        "    output.out('the draft')\n    return 5\n"
+        "main._guarded = guarded\nmain.run(['%s'])\n"
+    )
+    for name, printed in (("evidence-memory", "the draft\n"), ("another", "the draft\nwound up\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", code % name], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert (done.returncode, done.stdout) == (5, printed)

@@ -69,7 +69,9 @@ def test_what_nobody_was_told_is_a_finding(tmp_path: Path) -> None:
     ("reason", "remedy"),
     [
         ("The tool Bash may not be used here now. [rule restraint.block_tool]", "levaithan restraint list"),
-        ("the budget is spent", "levaithan budget list"), ("no rule says so", "levaithan doctor --only gate"),
+        ("The restraints cannot be read (x: no JSON), so everything is held.", "levaithan doctor --fix, which"),
+        ("The emergency stop cannot be read (x: no JSON), so everything is held.", "levaithan doctor --fix, which"),
+        ("the budget is spent", "levaithan budget show"), ("no rule says so", "levaithan doctor --only gate"),
     ],
 )  # fmt: skip
 def test_a_harmless_call_that_is_refused_names_what_ends_it(
