@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from levaithan.cli import action_now, noted, options, output, person
+from levaithan.cli import action_now, known_session, noted, options, output, person
 from levaithan.cli.state import STATE
 from levaithan.errors import FAILED, LevaithanError, NotConfigured, NotFound, UsageProblem
 
@@ -22,8 +22,6 @@ app = typer.Typer(
 COLUMNS = ["run", "action", "target", "phase", "by", "incident", "at", "expires_at", "why"]
 KNOWN = ["action", "about", "needs", "stops_work", "bound", "verify", "lasts_s"]
 _UNDO_S = 5.0
-_OF_A_SESSION = {"throttle_session": "throttle --per-minute N", "quarantine_session": "read_only"}
-"""What is done to a session that works -> the restraint that can also wait for one to come."""
 _NOTHING = (
     "nothing is under way or in effect: what the monitor or a person does against a trouble stands here until it is "
     "over, with --all also then. Safe to try: "
@@ -95,8 +93,7 @@ def run_(
         "tool": tool, "lease": lease and os.path.realpath(lease),
     }  # fmt: skip
     target = {name: value for name, value in given.items() if value} | ({"all": ""} if every else {})
-    if session and name in _OF_A_SESSION:
-        _heard_of(session, name)
+    known_session.must_be(name, session)
     runner = _runner()
     run = runner.run(name, target, by=person.name(), reason=reason, incident=incident, dry_run=dry_run)
     run = _verified(runner, run, wait)
@@ -249,20 +246,6 @@ def _problem(run: Run) -> LevaithanError | None:
     if run.phase in ("failed", "undone"):
         return LevaithanError(f"{run.label}: {run.phase}: {run.why}", fix=f"`levaithan action show {run.id}`")
     return None
-
-
-def _heard_of(session: str, name: str) -> None:
-    """Raises NotFound for a session that no record is of: its restraint would hold nobody, and look verified."""
-    from levaithan.cli import reading
-    from levaithan.queries import sessions
-
-    with reading.ledger() as ledger:
-        try:
-            sessions.show(ledger, session)
-        except NotFound:
-            coming = f"levaithan restraint set {_OF_A_SESSION[name]} --scope session --target {session} --reason TEXT"
-            fix = f"`levaithan session list` shows those that were heard of; for one that is to come: `{coming}`"
-            raise NotFound(what="session", name=session, fix=fix) from None
 
 
 def _confirm(run: Run, *, twice: bool) -> None:

@@ -159,6 +159,13 @@ def test_order_waiters(place: Any, tmp_path: Path, names: tuple[str, ...]) -> No
     assert back["fence"] > handed["fence"]
 
 
+def test_order_waiters_of_an_older_lease_names_the_one_that_yields(place: Any, tmp_path: Path) -> None:
+    older, youngest = circle(place, tmp_path, "a", "b")
+    run = place.runner().run("order_waiters", {"lease": older}, by="ann", reason="a test of it")
+    assert (run.phase, run.why) == ("refused", f"the youngest lease of that circle yields: {youngest}")
+    assert f"--lease {youngest} " in run.fix
+
+
 # --- the projector and the stores ------------------------------------------------------------------------------------
 
 

@@ -281,3 +281,17 @@ def test_a_throttle_without_its_rate_says_what_to_give(root: str) -> None:
     done = homes.cli(root, *words, check=False)
     assert done.returncode == 2 and "--per-minute N" in done.stderr
     assert homes.rows(root, "restraint", "list") == []
+
+
+def test_a_session_is_held_also_where_the_ledger_cannot_be_asked(root: str) -> None:
+    """An outage is when somebody needs it: whether the session is one is not known then, and that is said."""
+    env = homes.plain_environment(LEVAITHAN_LEDGER_URL="postgresql://nobody@127.0.0.1:9/none")
+    done = homes.cli(root, "action", "run", "quarantine_session", "--session", "s1", "--reason", "odd", env=env)
+    assert "whether there is a session s1 is not known (" in done.stderr
+    assert [one.target for one in restraints.active(paths.home_at(root))] == ["s1"]
+
+
+def test_a_stop_of_a_session_that_was_never_heard_of_is_set_and_that_is_said(root: str) -> None:
+    done = homes.cli(root, "action", "run", "emergency_stop", "--session", "s2", "--reason", "x")
+    assert "no session s2 was heard of here" in done.stderr
+    assert [one.target for one in halts.active(paths.home_at(root))] == ["s2"]
