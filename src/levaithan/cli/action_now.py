@@ -26,12 +26,11 @@ def over(home: Home, settings: Any, runs: Iterable[Run]) -> dict[str, str]:
 def notes(home: Home, runs: Iterable[Run], over: Mapping[str, str]) -> Iterator[str]:
     """What the records cannot say: which runs are over by now, and that nobody follows the others."""
     from levaithan.actions.runs import in_effect
-    from levaithan.cli import status_monitor
-    from levaithan.monitor import status
+    from levaithan.install import monitoring
 
     for run, what in over.items():
         yield f"{run} is over ({what}), and listed with --all only: no monitor has written that down yet"
-    monitor = status.read(home)
-    followed = monitor is not None and status_monitor.runs(monitor)
+    monitor = monitoring.read(home)
+    followed = monitor is not None and monitoring.runs(monitor)
     if not followed and any(in_effect(run) and run.id not in over for run in runs):
         yield "no monitor runs: nobody verifies these, or ends what ends by itself. next: levaithan start"

@@ -124,14 +124,13 @@ def _next(home: Home) -> str:
 
 def _unseen(home: Home, told: dict[str, Any] | None) -> str:
     """Why what the monitor saw last is not how things stand now; "" when it is."""
-    from levaithan.cli import status_monitor
     from levaithan.detectors import shown
-    from levaithan.monitor import status
+    from levaithan.install import monitoring
 
-    age, monitor = shown.age_s(told), status.read(home)
+    age, monitor = shown.age_s(told), monitoring.read(home)
     if age is None:
         return "no monitor has looked yet"
-    if monitor is None or not status_monitor.runs(monitor):
+    if monitor is None or not monitoring.runs(monitor):
         return f"no monitor runs, the last one looked {age:.0f} s ago"
     every = monitor.get("every_s")
     if age > max(shown.STALE_S, 2 * every if isinstance(every, (int, float)) else 0):

@@ -28,13 +28,12 @@ def now(home: Home, one: Incident) -> tuple[float, float]:
 @cache
 def _counted(root: str) -> tuple[dict[str, Any], float]:
     """(incident -> its timers as the monitor told them last, how many seconds ago); nothing where none runs."""
-    from levaithan.cli import status_monitor
     from levaithan.hot.paths import home_at
-    from levaithan.monitor import status
+    from levaithan.install import monitoring
 
-    told = status.read(home_at(root)) or {}
-    age_s = status_monitor.age_s(told)
+    told = monitoring.read(home_at(root)) or {}
+    age_s = monitoring.age_s(told)
     timers = told.get("timers")
-    if age_s is None or not isinstance(timers, dict) or not status_monitor.runs(told) or status_monitor.late(told):
+    if age_s is None or not isinstance(timers, dict) or not monitoring.runs(told) or monitoring.late(told):
         return {}, 0.0
     return timers, age_s

@@ -6,13 +6,11 @@ the process that would have told of them.
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from levaithan.cli.state import STATE
+from levaithan.install import monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,10 +18,6 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
 
 Row = dict[str, Any]
-LATE_S = 60.0
-"""A monitor that has written nothing for so long, and for two of its looks, does not watch."""
-BEGINS_S = 60.0
-"""The service starts its monitor after itself; so long may that take until it is missed."""
 _REMEDIES = {
     "listener": "set LEVAITHAN_METRICS_LISTEN to another port, then `levaithan restart`",
     "rules": "levaithan alerts check",
@@ -38,10 +32,9 @@ _NOBODY = "no alerts, and no incidents open by themselves"
 def rows(home: Home, answer: dict[str, Any] | None) -> Iterator[Row]:
     """The rows of items `monitor` and `incidents`. answer: what the service said, None when none answers."""
     from levaithan.config import lean
-    from levaithan.monitor import status
     from levaithan.service import instance
 
-    told = answer.get("monitor") if answer else status.read(home) if instance.running(home) else None
+    told = answer.get("monitor") if answer else monitoring.read(home) if instance.running(home) else None
     told = told if isinstance(told, dict) else {}
     if not (answer and told.get("child")) and not lean.load(STATE.home_argument).monitor:
         remedy = "set LEVAITHAN_MONITOR=on in .env, then `levaithan restart`"
@@ -56,46 +49,18 @@ def rows(home: Home, answer: dict[str, Any] | None) -> Iterator[Row]:
     yield from _open(_recorded())
 
 
-def age_s(told: Mapping[str, Any]) -> float | None:
-    """How long ago the monitor wrote what it told, in seconds; None when that cannot be read from it."""
-    try:
-        return time.time() - datetime.fromisoformat(str(told["updated"])).timestamp()
-    except (KeyError, ValueError):
-        return None
-
-
-def late(told: Mapping[str, Any]) -> bool:
-    """Whether what the monitor told is too old to be how things stand now."""
-    age, every = age_s(told), told.get("every_s")
-    return age is None or age > max(LATE_S, 2 * every if isinstance(every, (int, float)) else 0)
-
-
-def runs(told: Mapping[str, Any]) -> bool:
-    """Whether the monitor that told this still runs; for whoever has no service to ask."""
-    pid = told.get("pid")
-    if told.get("doing") == "stopped" or type(pid) is not int or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
 def _missed(answer: dict[str, Any] | None, told: dict[str, Any]) -> Row | None:
     """The row that says that no monitor watches beside a service that runs; None when one does."""
     child, own = told.get("child"), told.get("child") == told.get("pid")
     if answer is None:
         child, own = told.get("pid"), True  # the service hangs: its monitor may still work
-    if child and own and not late(told):
+    if child and own and not monitoring.late(told):
         return None
     up = (answer or {}).get("uptime_s")
-    if isinstance(up, (int, float)) and up < BEGINS_S:
+    if isinstance(up, (int, float)) and up < monitoring.BEGINS_S:
         return _row("monitor", "warn", "it begins to watch a moment after the service", "", watching=False)
     last = ((answer or {}).get("loops") or {}).get("monitor", {}).get("last_error")
-    age = age_s(told)
+    age = monitoring.age_s(told)
     if child:
         words = f"it has said nothing for {age:.0f} s: {_NOBODY}" if age is not None and own else f"mute: {_NOBODY}"
     else:

@@ -5,17 +5,13 @@ Reads what the monitor tells in run/: its room is above this one.
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from levaithan.actions import fallback
 from levaithan.actions.outbox import Outbox
 from levaithan.config import settings
 from levaithan.detectors import shown
+from levaithan.install import monitoring
 from levaithan.install.finding import Result
 
 if TYPE_CHECKING:
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
     from levaithan.install.finding import Asked
 
-LATE_S = 60.0
-"""A monitor that has told nothing for so long, and for two of its looks, hangs."""
 _NOBODY = "no alert fires, no incident opens and nothing is done by itself"
 
 
@@ -36,13 +30,13 @@ def monitor(asked: Asked) -> Iterator[Result]:
         words = f"switched off by LEVAITHAN_MONITOR: {_NOBODY}"
         yield Result("monitor", "warn", words, "set LEVAITHAN_MONITOR=on in .env, then `levaithan restart`")
         return
-    told = _told(asked.home)
-    if not _runs(told):
+    told = monitoring.read(asked.home) or {}
+    if not monitoring.runs(told):
         words = f"it does not run{_last(asked.home)}: {_NOBODY}"
         yield Result("monitor", "warn", words, "levaithan start; where the service runs already: levaithan restart")
         return
-    silent_s = _silent_s(told)
-    if silent_s is None or silent_s > max(LATE_S, 2 * chosen.monitor_interval_s):
+    silent_s = monitoring.age_s(told)
+    if monitoring.late(told):
         since = "" if silent_s is None else f" for {silent_s:.0f} s"
         yield Result("monitor", "fail", f"it has told nothing{since}: {_NOBODY}", "levaithan restart")
         return
@@ -64,34 +58,6 @@ def undelivered(asked: Asked) -> Iterator[Result]:
         yield Result("undelivered", "ok", f"{waiting} messages wait for their channel, and are tried again")
     else:
         yield Result("undelivered", "ok", "nothing that people should have been told")
-
-
-def _told(home: Home) -> dict[str, Any]:
-    try:
-        told = json.loads(Path(home.run, "monitor.json").read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _runs(told: dict[str, Any]) -> bool:
-    pid = told.get("pid")
-    if told.get("doing") == "stopped" or type(pid) is not int or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
-def _silent_s(told: dict[str, Any]) -> float | None:
-    try:
-        return max(0.0, time.time() - datetime.fromisoformat(str(told["updated"])).timestamp())
-    except (KeyError, ValueError):
-        return None
 
 
 def _last(home: Home) -> str:

@@ -9,10 +9,11 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from levaithan.install.monitoring import path_of
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _AGAIN_S = 300.0
-
-
-def path_of(home: Home) -> Path:
-    """Where the status is."""
-    return Path(home.run, "monitor.json")
-
-
-def read(home: Home) -> dict[str, Any] | None:
-    """The last status written; None when there is none or it cannot be read."""
-    try:
-        told = orjson.loads(path_of(home).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
 
 
 class Status:
