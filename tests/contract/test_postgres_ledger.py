@@ -433,13 +433,15 @@ def test_columns_are_those_of_the_schema(ledger: Any) -> None:
 def test_roles_have_the_rights_they_need_and_no_more(postgres_server: Any, url: str) -> None:
     from urllib.parse import urlsplit
 
-    from levaithan.stores.postgres_roles import make_roles
+    from levaithan.stores.postgres_roles import Names, make_roles
 
     mark = url.rpartition("_")[2]
-    names = {"writer": f"w_{mark}", "reader": f"r_{mark}", "owner": f"o_{mark}"}
-    made = make_roles(postgres_place.opening(url), "w pass", "r'pass", **names).made
-    assert sorted(made) == [f"o_{mark}", f"r_{mark}", f"w_{mark}"]
-    assert make_roles(postgres_place.opening(url), "w pass", "r'pass", **names).made == []
+    names = Names(f"w_{mark}", f"r_{mark}", f"o_{mark}")
+    assert sorted(make_roles(postgres_place.opening(url), "w pass", "r'pass", names=names).made) == [
+        f"r_{mark}",
+        f"w_{mark}",
+    ]
+    assert make_roles(postgres_place.opening(url), "w pass", "r'pass", names=names).made == []
 
     def as_role(name: str, password: str) -> Any:
         told = urlsplit(url)
@@ -462,7 +464,7 @@ def test_roles_have_the_rights_they_need_and_no_more(postgres_server: Any, url: 
         with pytest.raises(psycopg.errors.InsufficientPrivilege), writer.links.writer() as link:
             link.execute(words)
     with pytest.raises(StoreUnsupportedError, match="may not create roles") as caught:
-        make_roles(writer.opening, "a", "b", **names)
+        make_roles(writer.opening, "a", "b", names=names)
     assert "CREATEROLE" in caught.value.fix
     writer.close()
     reader.close()

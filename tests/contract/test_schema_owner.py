@@ -1,5 +1,5 @@
-"""The owner of the ledger's schema on real PostgreSQL servers: made by setup's own function, nobody logs in as it, and
-what there is and what comes later belongs to it."""
+"""The owner of the ledger's schema on real PostgreSQL servers of two versions: made by setup's own function, and what
+there is and what comes later belongs to it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Installed:
         return postgres_place.ledger(self.url(user), password=password)
 
     def make_roles(self, user: str = "chief", password: str = "chief pass") -> postgres_roles.RolesMade:
-        return postgres_roles.make_roles(postgres_place.opening(self.url(user), password=password), "w", "r")
+        return postgres_roles.make_roles(postgres_place.opening(self.url(user), password=password), "w", "r", "o")
 
     def execute(self, *statements: str, database: str = "levaithan") -> list[Any]:
         with psycopg.connect(self.server.url(database), autocommit=True) as link:
@@ -89,7 +89,7 @@ def test_what_is_ours_is_handed_over_and_nothing_else(installed: Installed) -> N
 def test_the_owner_may_change_its_schema_and_nothing_else(installed: Installed) -> None:
     installed.make_roles()
     flags = "rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolinherit"
-    assert installed.execute(f"SELECT {flags} FROM pg_roles WHERE rolname = '{OWNER}'") == [(False,) * 7]
+    assert installed.execute(f"SELECT {flags} FROM pg_roles WHERE rolname = '{OWNER}'") == [(True, *(False,) * 6)]
     assert installed.execute(f"SELECT count(*) FROM pg_auth_members WHERE member = '{OWNER}'::regrole") == [(0,)]
     with psycopg.connect(installed.url("chief"), password="chief pass", autocommit=True) as link:
         link.execute(f"SET ROLE {OWNER}")

@@ -8,68 +8,24 @@ from typing import Any
 
 import pytest
 from tests.servers import fixtures
-from tests.support import calls, homes, postgres_place
-from tests.support.ledger_records import JournalFiles
+from tests.support import calls, homes
+from tests.support.ledger_team import Team, apply, given, warned
 
 from levaithan.config import settings as settings_of
 from levaithan.hot import paths
 from levaithan.hot.paths import Home
-from levaithan.install import checks_stores, setup_plan
+from levaithan.install import setup_plan
 from levaithan.projector.loop import catch_up
 from levaithan.stores import registry
 
 psycopg = fixtures.driver("postgres", "psycopg")
-WRITER, READER = "levaithan_writer", "levaithan_reader"
+WRITER, READER, OWNER = "levaithan_writer", "levaithan_reader", "levaithan_owner"
 _WHO = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'levaithan'"
-
-
-class Team:
-    """A database on a server of the test's own (roles are the whole server's), and homes that use it."""
-
-    def __init__(self, folder: Path, server: Any) -> None:
-        self.folder, self.server = folder, server
-        postgres_place.database(server.url(), "levaithan")
-
-    def url(self, user: str) -> str:
-        return f"postgresql://{user}@127.0.0.1:{self.server.port}/levaithan"
-
-    def home(self, name: str, user: str = "postgres", password: str = "") -> Home:
-        secret = self.folder / f"{name}.secret"
-        secret.write_text(password or self.server.password)
-        root = homes.make_home(
-            self.folder / name, native=False, search="off", graph="off", memory="off",
-            ledger_url=self.url(user), ledger_password_file=secret,
-        )  # fmt: skip
-        JournalFiles(paths.home_at(root).journal).events(20)
-        return paths.home_at(root)
-
-    def execute(self, *statements: str) -> list[Any]:
-        with psycopg.connect(self.server.url("levaithan"), autocommit=True) as link:
-            for one in statements:
-                run = link.execute(one)
-            return run.fetchall() if run.description else []
 
 
 @pytest.fixture
 def team(own_server: Any, tmp_path: Path) -> Team:
     return Team(tmp_path, own_server("postgres"))
-
-
-def apply(home: Home) -> tuple[dict[str, str], list[str]]:
-    """Set the stores of a home up: (step -> what it said, what was warned of)."""
-    options = setup_plan.Options()
-    steps = [one for one in setup_plan.plan(home, options) if one.id in ("stores", setup_plan.ROLES)]
-    return {one.id: one.apply() for one in [one for one in steps if one.needed()]}, options.warnings
-
-
-def given(home: Home) -> dict[str, str]:
-    lines = Path(home.root, ".env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-
-
-def warned(home: Home) -> list[str]:
-    found = checks_stores.of_store("ledger", settings_of.load(home.root), home)
-    return [one.message for one in found if one.status == "warn"]
 
 
 def test_roles_are_made_once_and_daily_work_is_the_writers(team: Team) -> None:
@@ -78,8 +34,8 @@ def test_roles_are_made_once_and_daily_work_is_the_writers(team: Team) -> None:
     done, notes = apply(home)
     assert (set(done), notes) == ({setup_plan.ROLES}, [])
     env = given(home)
-    secrets = [env["LEVAITHAN_LEDGER_WRITER_PASSWORD"], env["LEVAITHAN_LEDGER_READER_PASSWORD"]]
-    assert len(set(secrets)) == 2
+    secrets = [env[f"LEVAITHAN_LEDGER_{role}_PASSWORD"] for role in ("WRITER", "READER", "OWNER")]
+    assert len(set(secrets)) == 3
     assert all(len(one) >= 32 and one not in done[setup_plan.ROLES] for one in secrets)
     assert Path(home.root, ".env").stat().st_mode & 0o777 == 0o600
     assert apply(home) == ({}, []), "a second time there is nothing to do"
@@ -175,7 +131,7 @@ def test_passwords_that_store_migrate_kept_are_taken_up(team: Team) -> None:
     kept = Path(home.keys, f"{WRITER}.password").read_text().strip()
     assert given(home)["LEVAITHAN_LEDGER_WRITER_PASSWORD"] == kept
     rows = json.loads(homes.cli(home.root, "store", "migrate", "ledger", "--roles", "--json").stdout)["rows"]
-    assert [row.get("password_file") for row in rows[1:]] == [str(Path(home.root, ".env"))] * 2 + [None]
+    assert [row.get("password_file") for row in rows[1:]] == [str(Path(home.root, ".env"))] * 3
     assert apply(home) == ({}, [])
 
 

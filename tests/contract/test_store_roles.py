@@ -55,11 +55,10 @@ def test_writer_and_reader_are_made_and_may_what_they_need(installed: Installed)
     assert [(row["done"], row.get("role")) for row in rows] == [
         ("made or brought up", None), ("made", WRITER), ("made", READER), ("made", OWNER),
     ]  # fmt: skip
-    assert rows[3]["password_file"] is None, "nobody logs in as the owner"
-    files = {row["role"]: Path(row["password_file"]) for row in rows[1:3]}
+    files = {row["role"]: Path(row["password_file"]) for row in rows[1:]}
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files.values())
     passwords = {role: file.read_text().strip() for role, file in files.items()}
-    assert len(set(passwords.values())) == 2
+    assert len(set(passwords.values())) == 3
     installed.as_user(WRITER, passwords[WRITER], "store", "check", "ledger")
     listed = json.loads(installed.as_user(WRITER, passwords[WRITER], "audit", "list", "--json").stdout)["rows"]
     assert len(listed) == 20, "the writer has projected the journal"
@@ -86,7 +85,7 @@ def test_the_second_time_passwords_are_those_of_the_files(installed: Installed, 
     reader = Path(installed.root, "keys", f"{READER}.password").read_bytes()
     chosen.write_text("another one")
     rows = json.loads(installed.as_owner(*words).stdout)["rows"]
-    assert [row["done"] for row in rows] == ["up to date", "brought up", "brought up", "brought up"]
+    assert [row["done"] for row in rows] == ["up to date", *["brought up"] * 3]
     installed.as_user(WRITER, "first choice", "store", "check", "ledger", code=3)
     installed.as_user(WRITER, "another one", "store", "check", "ledger")
     assert Path(installed.root, "keys", f"{READER}.password").read_bytes() == reader

@@ -115,15 +115,17 @@ def migrate(  # noqa: PLR0917 - an option each
     make_roles: store_roles.Wanted = False,
     writer_password_file: store_roles.WriterFile = None,
     reader_password_file: store_roles.ReaderFile = None,
+    owner_password_file: store_roles.OwnerFile = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
     """Make the schemas, or bring older ones up to date; nothing is lost (see docs/how-to/stores.md)."""
     names = chosen(roles)
-    store_roles.check(make_roles, names, (writer_password_file, reader_password_file))
+    files = (writer_password_file, reader_password_file, owner_password_file)
+    store_roles.check(make_roles, names, files)
     rows = [_migrated(name, dry_run) for name in names]
     if make_roles:
-        rows += store_roles.make(writer_password_file, reader_password_file, dry_run=dry_run)
+        rows += store_roles.make(files, dry_run=dry_run)
     columns = ["store", "done", *(["role", "password_file"] if make_roles else [])]
     output.emit(rows, columns, output.pick(None, json))
     for row in rows:

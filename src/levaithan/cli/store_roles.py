@@ -27,7 +27,8 @@ _LONGEST = 1024
 Wanted = Annotated[
     bool,
     typer.Option(
-        "--roles", help="Then make the ledger's writer, reader and owner on PostgreSQL (as who may make roles)."
+        "--roles",
+        help="Then make the ledger's writer, reader and owner on PostgreSQL (the URL is an administrator's).",
     ),
 ]
 WriterFile = Annotated[
@@ -37,6 +38,10 @@ WriterFile = Annotated[
 ReaderFile = Annotated[
     Path | None,
     typer.Option("--reader-password-file", metavar="FILE", help="Password of the reader; made when it is not there."),
+]
+OwnerFile = Annotated[
+    Path | None,
+    typer.Option("--owner-password-file", metavar="FILE", help="Password of the owner; made when it is not there."),
 ]
 
 
@@ -61,35 +66,47 @@ def check(wanted: bool, names: Sequence[str], files: Sequence[Path | None]) -> N
         )
 
 
-def make(writer_file: Path | None, reader_file: Path | None, *, dry_run: bool) -> list[dict[str, Any]]:
-    """Make the roles, or bring them up to date: a row each (store, done, role, password_file; none of the owner's).
+def make(files: Sequence[Path | None], *, dry_run: bool) -> list[dict[str, Any]]:
+    """Make the roles, or bring them up to date: a row each (store, done, role, password_file). `files`: of the writer,
+    the reader and the owner.
 
-    Without a file of yours a password is the setting that setup made, else in `keys/` of the home. Raises
-    PasswordFileError, StoreError.
+    Without a file of yours a password is the setting that setup made, else in `keys/` of the home. An owner that cannot
+    be made is said in its row, and the others are made. Raises PasswordFileError, StoreError.
     """
-    from levaithan.stores.ledger_login import OWNER, READER, WRITER
-    from levaithan.stores.postgres_roles import make_roles
+    from levaithan.stores.ledger_login import OWNER
+    from levaithan.stores.postgres_roles import make_roles, refusal
 
-    settings, keys = STATE.settings(), Path(STATE.home().keys)
-    asked = {
-        WRITER: (writer_file, settings.ledger_writer_password),
-        READER: (reader_file, settings.ledger_reader_password),
-    }
-    known = {role: given for role, (file, given) in asked.items() if given and file is None}
-    env = Path(layers.env_file(STATE.home().root))
-    files = {
-        role: env if role in known else file or keys / f"{role}.password" for role, (file, _given) in asked.items()
-    }
-    every: dict[str, Path | None] = {**files, OWNER: None}
+    known, places = _passwords(files)
     if dry_run:
-        return [_row(role, file, "would be made or brought up") for role, file in every.items()]
-    passwords = {role: known.get(role) or password(file) for role, file in files.items()}
-    store: Any = registry.open_store(LEDGER, settings, STATE.home(), owner=True)
-    try:
-        done = make_roles(store.opening, passwords[WRITER], passwords[READER])
-    finally:
-        store.close()
-    return [_row(role, file, "made" if role in done.made else "brought up") for role, file in every.items()]
+        return [_row(role, file, "would be made or brought up") for role, file in places.items()]
+    opening = registry.opening_of(LEDGER, STATE.settings(), STATE.home(), owner=True)
+    refused = refusal(opening)
+    given = {
+        role: "" if role == OWNER and refused else known.get(role) or password(file) for role, file in places.items()
+    }
+    done = make_roles(opening, *given.values())
+    done.refused = done.refused or refused
+    rows = [_row(role, file, "made" if role in done.made else "brought up") for role, file in places.items()]
+    if refused:
+        rows[-1] |= {"done": "not made", "password_file": None}
+    rows[-1]["found"] = [done.refused] if done.refused else []
+    return rows
+
+
+def _passwords(files: Sequence[Path | None]) -> tuple[dict[str, str], dict[str, Path]]:
+    """(role -> its password where a setting says it, role -> the file where its password is or will be)."""
+    from levaithan.stores.ledger_login import OWNER, READER, WRITER
+
+    settings, home = STATE.settings(), STATE.home()
+    settled = (settings.ledger_writer_password, settings.ledger_reader_password, settings.ledger_owner_password)
+    known: dict[str, str] = {}
+    places: dict[str, Path] = {}
+    for role, file, given in zip((WRITER, READER, OWNER), files, settled, strict=True):
+        if given and file is None:
+            known[role], places[role] = given, Path(layers.env_file(home.root))
+        else:
+            places[role] = file or Path(home.keys) / f"{role}.password"
+    return known, places
 
 
 def _row(role: str, file: Path | None, done: str) -> dict[str, Any]:

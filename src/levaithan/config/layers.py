@@ -32,6 +32,7 @@ SECRETS = (
     *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
     "ledger_writer_password",
     "ledger_reader_password",
+    "ledger_owner_password",
 )
 """Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""
 

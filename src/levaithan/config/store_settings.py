@@ -29,11 +29,16 @@ class StoreSettings(CoreSettings):
     ledger_writer_password: str | None = Field(
         default=None,
         description="Password of PostgreSQL's role levaithan_writer, made by setup; when it is set, all daily work is "
-        "done as that role, and the URL's own user is for the schema alone",
+        "done as that role, and the URL's own user is for the schema and the roles alone",
     )
     ledger_reader_password: str | None = Field(
         default=None,
         description="Password of PostgreSQL's role levaithan_reader, made by setup; dashboards read as that role",
+    )
+    ledger_owner_password: str | None = Field(
+        default=None,
+        description="Password of PostgreSQL's role levaithan_owner, made by setup, to which the tables belong; when it "
+        "is set, newer schemas are made as that role",
     )
     ledger_ca_file: str | None = Field(default=None, description=_CA)
     ledger_max_field_bytes: Size = Field(

@@ -9,6 +9,7 @@ from levaithan.errors import LevaithanError
 from levaithan.install.finding import Result
 from levaithan.projector import feed
 from levaithan.stores import registry
+from levaithan.stores.ledger_login import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,11 @@ def _server(name: str, health: Health) -> Iterator[Result]:
     if health.excess:
         words = f"its user {', '.join(health.excess)}, and daily work needs none of that"
         yield Result(name, "warn", words, "levaithan setup, which makes a user of least privilege and works as that")
+    elif health.owner_excess:
+        words = f"its tables belong to {health.owner}, who {', '.join(health.owner_excess)}, and so may their functions"
+        yield Result(name, "warn", words, f"levaithan setup, which hands them to {OWNER}, a user that may no more")
+    elif health.owner == OWNER:
+        yield Result(name, "ok", f"its tables belong to {OWNER}, who may change them and no more")
     if health.encrypted is False:
         words = "the connection is not encrypted, and the server is not on this machine"
         yield Result(name, "warn", words, f"use a TLS URL in LEVAITHAN_{name.upper()}_URL (docs/how-to/stores.md)")

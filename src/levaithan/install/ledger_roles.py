@@ -1,5 +1,5 @@
-"""PostgreSQL's roles of least privilege, made at setup: the service then works as the writer, dashboards as the reader,
-and the schema belongs to an owner that nobody logs in as.
+"""PostgreSQL's users of least privilege, made at setup: the service then works as the writer, dashboards as the reader,
+and the tables belong to the owner, who is nothing else.
 
 Where the URL's user may not make them that is said, with what to do, and is no error. A role that is there keeps its
 password, for other machines use it. Imports stores; the driver only for a ledger on PostgreSQL.
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
     from levaithan.stores.opening import Opening
 
-_SETTINGS = {WRITER: ledger_login.WRITER_PASSWORD, READER: ledger_login.READER_PASSWORD}
+_SETTINGS = {
+    WRITER: ledger_login.WRITER_PASSWORD, READER: ledger_login.READER_PASSWORD, OWNER: ledger_login.OWNER_PASSWORD,
+}  # fmt: skip
 
 
 def passwords(home: Home, chosen: Any) -> dict[str, str]:
@@ -37,7 +39,7 @@ def passwords(home: Home, chosen: Any) -> dict[str, str]:
 def look(home: Home) -> tuple[bool, str]:
     """(whether there is something to do, what a person should know besides). Raises NotConfigured."""
     chosen = settings.load(home.root)
-    opening = _owner(home, chosen)
+    opening = _administrator(home, chosen)
     if opening is None:
         return False, ""
     from levaithan.stores.postgres_standing import standing  # noqa: PLC0415 - loads the driver
@@ -47,12 +49,17 @@ def look(home: Home) -> tuple[bool, str]:
         found = standing(opening, known)
     except LevaithanError:
         return WRITER not in known, ""  # the step before has said why
+    lacking = {*found.absent, *found.poorer, *found.locked}
+    note = found.refused if lacking & {OWNER} else ""
+    if note:
+        lacking -= {OWNER}
     unsaved = [role for role in _SETTINGS if role in known and not getattr(chosen, _SETTINGS[role], None)]
-    if not (found.absent or found.poorer or found.locked):
-        return bool(unsaved), ""
+    if not lacking:
+        return bool(set(unsaved) - set(found.absent)), note
     if not found.may_make:
         return False, _not_allowed(found.user) if found.beyond else ""
-    return (False, _locked(found.locked, home)) if found.locked else (True, "")
+    locked = [role for role in found.locked if role in lacking]
+    return (False, _locked(locked, home)) if locked else (True, note)
 
 
 def make(home: Home) -> str:
@@ -61,35 +68,35 @@ def make(home: Home) -> str:
     from levaithan.stores.postgres_roles import make_roles  # noqa: PLC0415 - loads the driver
 
     chosen = settings.load(home.root)
-    opening, known = _owner(home, chosen), passwords(home, chosen)
+    opening, known = _administrator(home, chosen), passwords(home, chosen)
     if opening is None:
         return "no ledger on PostgreSQL"
-    for role in _SETTINGS:
-        known.setdefault(role, store_passwords.fresh())
+    given = {role: known.get(role) or store_passwords.fresh() for role in _SETTINGS}
     try:
-        done = make_roles(opening, known[WRITER], known[READER], keep=True)
+        done = make_roles(opening, given[WRITER], given[READER], given[OWNER], keep=True)
     except LevaithanError as problem:
         return f"PostgreSQL's roles: not yet ({problem.message} next: {problem.fix})"
     fresh = {
-        f"{layers.PREFIX}{name.upper()}": known[role]
+        f"{layers.PREFIX}{name.upper()}": given[role]
         for role, name in _SETTINGS.items()
-        if not getattr(chosen, name, None)
+        # One that was there and is not known here keeps its password: a fresh one would be a wrong one.
+        if not getattr(chosen, name, None) and (role in done.made or (role in known and role in done.present))
     }
     if fresh:
         store_passwords.put(home, fresh)
     return (
-        f"{', '.join([*done.made, *done.present])}: ready, the passwords of {WRITER} and {READER} in "
-        f"{home_files.env_path(home)}; the service works as {WRITER}"
+        f"{', '.join([*done.made, *done.present])}: ready, their passwords in {home_files.env_path(home)}; "
+        f"the service works as {WRITER}; {done.refused or f'the tables belong to {OWNER}'}"
     )
 
 
-def _owner(home: Home, chosen: Any) -> Opening | None:
+def _administrator(home: Home, chosen: Any) -> Opening | None:
     """The ledger as the URL's own user; None where it has no roles, or the URL is a role's already."""
     if not ledger_login.on_postgres(str(chosen.ledger_url or "")):
         return None
     registry.adapter(LEDGER, "postgresql")
     opening = registry.opening_of(LEDGER, chosen, home, owner=True)
-    return None if opening.server.user in (*_SETTINGS, OWNER) else opening
+    return None if opening.server.user in _SETTINGS else opening
 
 
 def _kept(home: Home, role: str) -> str:
@@ -101,9 +108,9 @@ def _kept(home: Home, role: str) -> str:
 
 def _not_allowed(user: str) -> str:
     return (
-        f"the ledger's user {user} may more than daily work needs, and may not make the roles {WRITER} and {READER}, "
-        f"which may no more than that. next: let an administrator of the server run `ALTER ROLE {user} CREATEROLE`, "
-        "then run setup again; until then the service works with all its rights"
+        f"the ledger's user {user} may more than daily work needs, and may not make the roles {WRITER}, {READER} and "
+        f"{OWNER}, which may no more than their work. next: let an administrator of the server run "
+        f"`ALTER ROLE {user} CREATEROLE`, then run setup again; until then the service works with all its rights"
     )
 
 

@@ -1,9 +1,8 @@
 """As whom PostgreSQL is asked: LEVAITHAN_LEDGER_URL may be an administrator's, daily work is the writer's, dashboards
-read.
+read, and the owner, to whom the tables belong, changes the schema.
 
-Setup makes the roles and their passwords (`postgres_roles`); from then on only what changes the schema asks as the
-URL's own user, who goes on as OWNER then: nobody logs in as that role, and it has no password. Standard library only:
-a read opens no driver for it.
+Setup makes the roles and their passwords (`postgres_roles`); from then on only setup asks as the URL's own user.
+Standard library only: a read opens no driver for it.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ READER = "levaithan_reader"
 OWNER = "levaithan_owner"
 WRITER_PASSWORD = "ledger_writer_password"  # noqa: S105 - the names of settings
 READER_PASSWORD = "ledger_reader_password"  # noqa: S105
+OWNER_PASSWORD = "ledger_owner_password"  # noqa: S105
 _SCHEMES = ("postgresql", "postgres")
 
 

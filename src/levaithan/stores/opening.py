@@ -21,13 +21,15 @@ _HIDDEN = "***"
 class Opening:
     """role; url as set, "" for an embedded store; path: the embedded store's file; state: the home's folder for what
     is kept on this machine beside the server; journal: the id of the journal that is followed, "" for none;
-    max_field: bytes; timeout_s: how long the server may take to answer; logs: the folder of the home's logs."""
+    max_field: bytes; timeout_s: how long the server may take to answer; logs: the folder of the home's logs;
+    owner_password: of the role that changes the schema, "" where that is the URL's user."""
 
     role: str
     path: str
     state: str
     url: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    owner_password: str = field(default="", repr=False)
     api_key: str = field(default="", repr=False)
     ca_file: str = ""
     max_field: int = 1 << 20
@@ -35,7 +37,7 @@ class Opening:
     journal: str = ""
     machine: str = ""
     logs: str = ""
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def server(self) -> Server:

@@ -62,6 +62,7 @@ def _look(ledger: PostgresLedger, told: Health) -> None:
         known = guessed >= 0 and size > _SMALL
         told.rows += guessed if known else int(ledger.rows(f'SELECT count(*) FROM "{name}"')[0][0])  # noqa: S608 - its own name
     _, told.excess = postgres_standing.beyond(ledger.rows)
+    told.owner, told.owner_excess = postgres_standing.owner(ledger.rows)
     told.dead_letters = ledger.dead_count()
     told.bytes = int(ledger.rows(_BYTES)[0][0])
     strange = int(ledger.rows(f"SELECT count(*) FROM {postgres_months.OTHER}")[0][0])  # noqa: S608 - own name

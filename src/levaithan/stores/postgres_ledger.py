@@ -201,16 +201,9 @@ class PostgresLedger(InPlace):
             return
         postgres_migrate.check(self.opening, present)
         self._let_go()
-
-        def ask() -> str:
-            link = self.links.writer()
-            try:
-                return postgres_migrate.upgrade(self.opening, link)
-            finally:
-                link.close()
-
+        ((schema,),) = self.rows("SELECT coalesce(current_schema(), '')")
         try:
-            done = self.edge.call(ask)
+            done = postgres_migrate.migrated(self.opening, self.edge, str(schema))
         except StoreUnsupportedError as error:
             cause = getattr(error.__cause__, "orig", error.__cause__)
             if not isinstance(cause, psycopg.errors.InsufficientPrivilege):
@@ -219,8 +212,7 @@ class PostgresLedger(InPlace):
             whose = "the URL of the schema's owner or of an administrator"
             fix = f"run `levaithan setup` or `levaithan store migrate`, once with {whose}"
             raise self._unsupported(words, fix) from error
-        if done:
-            self.found.append(done)
+        self.found += done
 
     def check_version(self) -> None:
         """See roles.Projected."""

@@ -8,24 +8,22 @@ There is no file to copy: what a copy needs is said (`pg_dump`), and a migration
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from levaithan.stores.postgres_link import patient
-from levaithan.stores.roles import LEDGER, SchemaTooNewError, StoreUnsupportedError
+from levaithan.stores import postgres_owner
+from levaithan.stores.ledger_login import OWNER, as_user
+from levaithan.stores.postgres_link import Links, patient
+from levaithan.stores.roles import LEDGER, SchemaTooNewError, StoreAuthError, StoreUnsupportedError
 from levaithan.stores.versions import HEAD, KNOWN
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+    from levaithan.stores.edge import Edge
     from levaithan.stores.opening import Opening
 
 _LOCK = 549920382
-_OWNER = (
-    "SELECT quote_ident(r.rolname) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner "
-    "WHERE c.oid = to_regclass('schema_version') AND r.rolname <> current_user "
-    "AND pg_has_role(current_user, r.oid, 'MEMBER')"
-)
-"""The role that owns the schema, where it is another one than this user, who may act for it."""
 _KNOWN_TABLE = re.compile(r"\d{4}")
 
 
@@ -54,18 +52,50 @@ def check(opening: Opening, present: str) -> None:
     )  # fmt: skip
 
 
+def migrated(opening: Opening, edge: Edge, schema: str) -> list[str]:
+    """Bring the tables in `schema` (a name; "": wherever the user's are made) to this version, as the owner where its
+    password is known, else or where the server does not let it, as the opening's own user; what was done, in words.
+
+    Raises StoreError, and what `edge` passes on.
+    """
+    said = []
+    if opening.owner_password and opening.server.user != OWNER:
+        as_owner = replace(opening, url=as_user(opening.url, OWNER), password=opening.owner_password)
+        try:
+            done = edge.call(lambda: _connected(as_owner, schema))
+        except (StoreAuthError, StoreUnsupportedError) as problem:
+            said.append(
+                f"the ledger's schema could not be made as {OWNER} ({problem.values.get('reason', problem)}), so it "
+                f"was made as the user of LEVAITHAN_LEDGER_URL. next: levaithan setup, which mends that"
+            )
+        else:
+            return [done] if done else []
+    done = edge.call(lambda: _connected(opening, schema))
+    return [*said, *([done] if done else [])]
+
+
+def _connected(opening: Opening, schema: str) -> str:
+    link = Links(opening).writer()
+    try:
+        if schema:
+            postgres_owner.stay_in(link, schema)
+        return upgrade(opening, link)
+    finally:
+        link.close()
+
+
 def upgrade(opening: Opening, link: Connection[Any], target: str = "head") -> str:
     """Bring the schema to this version over `link`, which is used up; what was done, in words, "" for nothing.
 
-    Raises StoreError, psycopg.Error and SQLAlchemy's.
+    What it makes belongs to the owner of the tables that are there, where the link's user may act as that one. Raises
+    StoreError, psycopg.Error and SQLAlchemy's.
     """
     link.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))  # ends with the connection
     present = version(link)
     check(opening, present)
     if present == HEAD:
         return ""
-    for (owner,) in link.execute(_OWNER).fetchall():
-        link.execute(f"SET ROLE {owner}")  # the connection ends with this
+    postgres_owner.become(link, making=True)
     with patient(link):
         after = _upgrade(link, target)
     if not present:

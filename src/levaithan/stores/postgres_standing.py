@@ -1,5 +1,5 @@
-"""Whether PostgreSQL's roles of least privilege are there and right, and what a user may beyond daily work. Changes
-nothing; `postgres_roles` does.
+"""Whether PostgreSQL's roles of least privilege are there and right, and what a user, or the owner of the tables, may
+beyond its work. Changes nothing; `postgres_roles` does.
 """
 
 from __future__ import annotations
@@ -7,11 +7,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from levaithan.stores import postgres_owner
 from levaithan.stores.edge import Edge
 from levaithan.stores.ledger_login import OWNER, READER, WRITER, as_user
 from levaithan.stores.postgres_errors import translator
 from levaithan.stores.postgres_link import Links
-from levaithan.stores.postgres_roles import FUNCTIONS, TABLES
+from levaithan.stores.postgres_owner import FLAGS, TABLES, TOO_MUCH
+from levaithan.stores.postgres_roles import FUNCTIONS
 from levaithan.stores.roles import LEDGER, StoreAuthError
 
 if TYPE_CHECKING:
@@ -22,10 +24,7 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 _BEYOND = (
-    ("is a superuser", "r.rolsuper"),
-    ("may make roles", "r.rolcreaterole"),
-    ("may make databases", "r.rolcreatedb"),
-    ("passes by row security", "r.rolbypassrls"),
+    *TOO_MUCH,
     ("owns the tables", "(SELECT pg_has_role(r.oid, c.relowner, 'USAGE') FROM pg_class c "
      "WHERE c.oid = to_regclass('events'))"),
     ("may make tables", "has_schema_privilege(r.oid, current_schema(), 'CREATE')"),
@@ -34,6 +33,10 @@ _BEYOND = (
 _USER = (
     f"SELECT current_user, ARRAY[{', '.join(f'coalesce({ask}, false)' for _, ask in _BEYOND)}] "  # noqa: S608 - own words
     "FROM pg_roles r WHERE r.rolname = current_user"
+)
+_OWNER = (
+    f"SELECT r.rolname, {FLAGS} FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner "  # noqa: S608 - own words
+    "WHERE c.oid = to_regclass('events')"
 )
 _LACKS = (
     "SELECT EXISTS (SELECT FROM unnest(string_to_array(%(tables)s, ',')) t WHERE to_regclass(t) IS NULL "
@@ -44,15 +47,6 @@ _LACKS = (
     "OR EXISTS (SELECT FROM unnest(string_to_array(%(functions)s, ',')) f "
     "WHERE to_regprocedure(f) IS NULL OR NOT has_function_privilege(%(role)s::name, to_regprocedure(f), 'EXECUTE'))"
 )
-_OWNS_NOT = (
-    "SELECT EXISTS (SELECT FROM pg_class WHERE relowner <> (SELECT oid FROM pg_roles WHERE rolname = %(role)s) "
-    "AND (oid IN (SELECT to_regclass(t) FROM unnest(string_to_array(%(tables)s, ',')) t) "
-    "OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('events')))) "
-    "OR EXISTS (SELECT FROM pg_proc WHERE proowner <> (SELECT oid FROM pg_roles WHERE rolname = %(role)s) "
-    "AND oid IN (SELECT to_regprocedure(f) FROM unnest(string_to_array(%(functions)s, ',')) f)) "
-    "OR NOT has_schema_privilege(%(role)s::name, current_schema(), 'CREATE')"
-)
-"""Whether something of the schema belongs to another role than the one that should own it."""
 _RIGHTS = {
     WRITER: {"rights": "SELECT,INSERT,UPDATE,DELETE", "database": "TEMPORARY", "functions": ",".join(FUNCTIONS)},
     READER: {"rights": "SELECT", "database": "CONNECT", "functions": ""},
@@ -62,14 +56,16 @@ _RIGHTS = {
 @dataclass(slots=True, frozen=True)
 class Standing:
     """user: of the URL, and what it may beyond daily work; absent: roles that are not there; poorer: those that lack a
-    right, or an owner that does not own all of the schema; locked: those that are there and do not take the password
-    that is known here (or none is)."""
+    right, the owner also where something is not its own or it may too much; locked: those that are there and do not
+    take the password that is known here (or none is, but for the owner's, which not every machine needs); refused: why
+    the user may not hand the tables to the owner, and what to do."""
 
     user: str
     beyond: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     poorer: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)
+    refused: str = ""
 
     @property
     def may_make(self) -> bool:
@@ -83,6 +79,16 @@ def beyond(rows: Callable[[str], list[tuple[Any, ...]]]) -> tuple[str, list[str]
     return str(user), [words for (words, _), flag in zip(_BEYOND, flags, strict=True) if flag]
 
 
+def owner(rows: Callable[[str], list[tuple[Any, ...]]]) -> tuple[str, list[str]]:
+    """(to whom the tables belong, what that one may besides, in words), "" where there are none. Raises what `rows`
+    does."""
+    found = rows(_OWNER)
+    if not found:
+        return "", []
+    ((name, flags),) = found
+    return str(name), [words for (words, _), flag in zip(TOO_MUCH, flags, strict=True) if flag]
+
+
 def standing(opening: Opening, passwords: Mapping[str, str]) -> Standing:
     """How things are, asked as the user of the URL in `opening`; `passwords`: role -> what is known here. Raises
     StoreError."""
@@ -94,14 +100,15 @@ def standing(opening: Opening, passwords: Mapping[str, str]) -> Standing:
             found = Standing(*beyond(lambda sql: link.execute(sql).fetchall()))
             for role in (WRITER, READER, OWNER):
                 _one(link, role, found)
+            refused = postgres_owner.refusal(link, OWNER)
         finally:
             link.close()
-        return found
+        return replace(found, refused=refused)
 
     found = edge.call(ask)
     found.locked.extend(
         role
-        for role in (WRITER, READER)
+        for role in (WRITER, READER, *([OWNER] if passwords.get(OWNER) else []))
         if role not in found.absent and not _lets_in(opening, edge, role, passwords.get(role, ""))
     )
     return found
@@ -111,12 +118,12 @@ def _one(link: Connection[Any], role: str, found: Standing) -> None:
     if link.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
         found.absent.append(role)
         return
-    tables = {"role": role, "tables": ",".join(TABLES)}
     if role == OWNER:
-        run = link.execute(_OWNS_NOT, tables | {"functions": ",".join(FUNCTIONS)})
+        lacks = postgres_owner.lacks(link, OWNER)
     else:
-        run = link.execute(_LACKS, tables | _RIGHTS[role])
-    (lacks,) = run.fetchone() or (True,)
+        (lacks,) = link.execute(_LACKS, {"role": role, "tables": ",".join(TABLES), **_RIGHTS[role]}).fetchone() or (
+            True,
+        )
     if lacks:
         found.poorer.append(role)
 

@@ -73,7 +73,7 @@ def adapter(role: str, scheme: str) -> Any:
 def open_store(role: str, settings: Any, home: Home, *, owner: bool = False) -> Any:
     """The store of `role` as `settings` choose it: by `<role>_url`, else embedded; None for a role that is switched
     off, and for one that has no embedded store. Nothing is opened yet: one that is down fails when it is used.
-    `owner`: as who may change its schema.
+    `owner`: as the URL's own user, who may make its schema and roles.
 
     Raises NotConfigured.
     """
@@ -95,6 +95,7 @@ def opening_of(role: str, settings: Any, home: Home, *, owner: bool = False) -> 
         state=home.state,
         url="" if embedded else url,
         password=password,
+        owner_password=_plain(setting(settings, role, "owner_password")),
         api_key=_plain(setting(settings, role, "api_key")),
         ca_file=str(setting(settings, role, "ca_file") or ""),
         max_field=int(settings.ledger_max_field_bytes),

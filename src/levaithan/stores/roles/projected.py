@@ -74,6 +74,7 @@ class Health:
     ours; free_bytes: of its disk; encrypted: whether the connection is; capabilities: what this server can do beyond
     the role (docs/how-to/stores.md names them). None and "" where the store cannot say. fix: what to do about the
     first problem. excess: what this user may there that daily work does not need, each as "is a ..." or "may ...".
+    owner: to whom its tables belong, where the server has users; owner_excess: what that one may besides.
     """
 
     store: str
@@ -92,6 +93,8 @@ class Health:
     encrypted: bool | None = None
     capabilities: tuple[str, ...] = ()
     excess: list[str] = field(default_factory=list)
+    owner: str = ""
+    owner_excess: list[str] = field(default_factory=list)
 
 
 class Projected(Protocol):
