@@ -22,12 +22,15 @@ from levaithan.hot.deeds_process import (
     HOLDS,
     REACH,
     calls_us,
+    ends_port,
     ends_users,
     kills,
     kills_by_name,
     kills_in_code,
     reaches,
+    reads_key,
     speaks_as_client,
+    started_by_pattern,
     stops_unit,
     switches,
     switches_by_module,
@@ -99,8 +102,6 @@ _DATA = frozenset(
 )
 """The clients of deeds_database.py; a test compares."""
 _IN_PLACE = frozenset(("sed", "gsed", "perl", "ruby", "awk", "gawk", "yq"))
-_LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))
-"""What names files without reading what is in them."""
 _WRITES: tuple[str, ...] = (
     "write",
     "unlink",
@@ -165,7 +166,9 @@ def of_command(made: Simple) -> list[Deed]:
         readers = _readers.get(name)
         for reader in _readers_of(name) if readers is None else readers:
             found += reader(made)
-        _reads_key(made, found)
+        reads_key(made, found)
+        if len(name) > 2 and ("*" in name or "?" in name or "[" in name):
+            found += started_by_pattern(made)
     return found
 
 
@@ -192,22 +195,6 @@ def _readers_of(name: str) -> tuple[Reader, ...]:
         _readers.clear()
     _readers[name] = tuple(found)
     return _readers[name]
-
-
-def _reads_key(made: Simple, found: list[Deed]) -> None:
-    """Adds the words that may name the key, patterns too; whether one does, the place says."""
-    words = made.words[1:]
-    if made.redirects:
-        words += [target for operator, target in made.redirects if operator == "<"]
-    looking = made.name in _LOOKING
-    inside = not looking and made.cwd is not None and made.cwd.endswith("/keys")
-    text = " ".join(words)  # no mark has a blank in it
-    if not (inside or "key" in text or (not looking and ("*" in text or "?" in text or "[" in text))):
-        return
-    for word in words:
-        named = not looking and ("key" in word or "*" in word or "?" in word or "[" in word)
-        if "journal.key" in word or named or inside:
-            found.append(Deed("name-key", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words)))
 
 
 def is_recursive(words: list[str]) -> bool:
@@ -296,5 +283,6 @@ _SPECIAL: dict[str, Reader] = {
     "rsync": mirrors,
     "shred": overwrites,
     "fuser": ends_users,
+    **dict.fromkeys(("ss", "kill-port", "killport", "fkill"), ends_port),
     "dd": copies_blocks,
 }

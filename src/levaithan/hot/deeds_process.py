@@ -44,7 +44,7 @@ def kills(made: Simple) -> Iterator[Deed]:
 
 
 def kills_found(commands: Sequence[Simple]) -> Iterator[Deed]:
-    """kill $(pgrep -f NAME), pidof NAME | xargs kill: as pkill NAME."""
+    """kill $(pgrep -f NAME), pidof NAME | xargs kill: as pkill NAME. Who is found by a port or a file: see where.py."""
     if any("\x00" in word for made in commands if made.name in ("kill", "renice", "skill") for word in made.words[1:]):
         for made in commands:
             if made.name in ("pgrep", "pidof"):
@@ -108,10 +108,23 @@ def kills_by_name(made: Simple) -> Iterator[Deed]:
 
 
 def ends_users(made: Simple) -> Iterator[Deed]:
-    """fuser -k FILE: ends whoever has the file open."""
+    """fuser -k FILE, fuser -k 8080/tcp: ends whoever has the file or the port open."""
     if any(word == "--kill" or (word[:1] == "-" != word[1:2] and "k" in word) for word in made.words):
-        for word in operands(made.words, "nN"):
-            yield Deed("write", word, made.cwd, shown(made.words))
+        by_port = any(space in word for word in made.words[1:] for space in ("tcp", "udp"))
+        for word in operands(made.words, "nN namespace"):
+            yield Deed(
+                "kill" if by_port else "write", f"ports {word}" if by_port else word, made.cwd, shown(made.words)
+            )
+
+
+def ends_port(made: Simple) -> Iterator[Deed]:
+    """kill-port 8080: ends who listens there; ss -K: closes connections, all of them when none is named."""
+    words = made.words[1:]
+    if made.name != "ss":
+        yield Deed("kill", "ports " + " ".join(words), made.cwd, shown(made.words))
+    elif any(word == "--kill" or (word[:1] == "-" != word[1:2] and "K" in word) for word in words):
+        named = operands(made.words, "AfDFN query family diag filter net")
+        yield Deed("kill", "ports " + " ".join(named) if named else "pid -1", made.cwd, shown(made.words))
 
 
 def stops_unit(made: Simple) -> Iterator[Deed]:
@@ -119,6 +132,26 @@ def stops_unit(made: Simple) -> Iterator[Deed]:
     verbs = ("stop", "kill", "freeze", "disable", "mask", "restart", "unload", "bootout", "remove", "revert")
     if any(word in verbs for word in made.words[1:]):
         yield Deed("kill", "unit " + " ".join(made.words[1:]), made.cwd, shown(made.words))
+
+
+def reads_key(made: Simple, found: list[Deed]) -> None:
+    """Adds the words that may name the key, patterns too; whether one does, the place says."""
+    words = made.words[1:]
+    if made.redirects:
+        words += [target for operator, target in made.redirects if operator == "<"]
+    looking = made.name in _LOOKING
+    inside = not looking and made.cwd is not None and made.cwd.endswith("/keys")
+    text = " ".join(words)  # no mark has a blank in it
+    if not (inside or "key" in text or (not looking and ("*" in text or "?" in text or "[" in text))):
+        return
+    for word in words:
+        named = not looking and ("key" in word or "*" in word or "?" in word or "[" in word)
+        if "journal.key" in word or named or inside:
+            found.append(Deed("name-key", word.rpartition("=")[2].removeprefix("@"), made.cwd, shown(made.words)))
+
+
+_LOOKING = frozenset(("ls", "stat", "cd", "echo", "printf", "test", "[", "du", "file", "chmod", "rm", "git", "find"))
+"""What names files without reading what is in them."""
 
 
 def switches(made: Simple) -> Iterator[Deed]:
@@ -134,7 +167,23 @@ def switches(made: Simple) -> Iterator[Deed]:
 
 def _switch(made: Simple, rest: list[str]) -> Deed:
     found = operands(["levaithan", *rest], " home format since until project")
-    return Deed("switch", " ".join(found[:2]), made.cwd, shown(made.words))
+    target = " ".join(found[:2])
+    if target == "incident note":
+        given = {word.partition("=")[0] for word in rest}
+        target += "".join(" " + option for option in _DECIDES if option in given)
+    return Deed("switch", target, made.cwd, shown(made.words))
+
+
+_DECIDES = ("--done", "--accept", "--data-loss", "--unfreeze")
+"""Options of `incident note` that are more than a line of text."""
+
+
+def started_by_pattern(made: Simple) -> Iterator[Deed]:
+    """/opt/*/bin/levaithan-h*: the shell may make the hook client or our command of it."""
+    from fnmatch import fnmatchcase
+
+    if any(fnmatchcase(name, made.name) for name in ("levaithan-hook", "levaithan")):
+        yield Deed("switch", "levaithan-hook", made.cwd, shown(made.words))
 
 
 def speaks_as_client(made: Simple) -> Iterator[Deed]:

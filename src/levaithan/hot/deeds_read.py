@@ -50,6 +50,10 @@ _VALUED: dict[str, str] = {
     "rsync": "e rsh exclude include filter",
     "tar": "fCTX file directory files-from exclude",
 }
+_DEEP = frozenset(("rg", "ag", "ack", "sift", "pt", "ripgrep"))
+_COMPARES = frozenset(("diff", "sdiff", "colordiff"))
+_CATCH_ALL = frozenset(("", ".", ".*", "^", "$", "^.*$", ".+", "^.*", ".*$"))
+"""Patterns that fit every line."""
 _QUIET = frozenset(("--quiet", "--silent", "--count", "--files-with-matches", "--files-without-match"))
 
 
@@ -62,8 +66,14 @@ def _is_quiet(word: str) -> bool:
 def _shows(made: Simple) -> Iterator[Deed]:
     if made.name == "cut" and {"-d=", "-f1"} <= set(made.words):  # names, without what they are set to
         return
+    deep = made.name in _COMPARES and any(word == "--recursive" or _has(word, "r") for word in made.words)
     for word in operands(made.words, _VALUED.get(made.name, "")):
-        yield Deed("read", word, made.cwd, shown(made.words))
+        yield Deed("read", word, made.cwd, shown(made.words), recursive=deep)
+
+
+def _has(word: str, letters: str) -> bool:
+    """Whether `word` is a group of one-letter options with one of `letters` in it."""
+    return word[:1] == "-" != word[1:2] and any(letter in word for letter in letters)
 
 
 def _searches(made: Simple) -> Iterator[Deed]:
@@ -74,9 +84,14 @@ def _searches(made: Simple) -> Iterator[Deed]:
     valued = _VALUED["rg" if made.name in ("rg", "ag", "ripgrep") else "grep"]
     found = operands(words, valued)
     given = any(word in ("-e", "-f", "--file") or word.startswith(("-e", "--regexp")) for word in words)
-    recursive = any(word == "--recursive" or (word[:1] == "-" != word[1:2] and "r" in word.lower()) for word in words)
-    for word in found if given else found[1:]:
+    recursive = made.name in _DEEP or any(
+        word in ("--recursive", "--dereference-recursive") or _has(word, "rR") for word in words
+    )
+    places = found if given else found[1:]
+    for word in places or ["."] if recursive else places:
         yield Deed("read", word, made.cwd, shown(words), recursive=recursive)
+    if recursive and _CATCH_ALL.issuperset(found[:1]) and not given:  # all of it is shown, as by a copy
+        yield from (Deed("name-key", word, made.cwd, shown(words), recursive=True) for word in places or ["."])
     for glob in (*values_of(words, "", "--include"), *values_of(words, "g", "--glob")):
         if glob[:1] != "!" and "." in glob:
             yield Deed("read", glob, made.cwd, shown(words))
@@ -118,8 +133,12 @@ def _packs(made: Simple) -> Iterator[Deed]:
             for member in operands(words[2:], "C directory"):
                 yield Deed("write", f"{folder}/{member}", made.cwd, shown(words), recursive=True)
         return
+    folders = list(values_of(words, "C", "--directory")) if made.name.endswith("tar") else []
     for word in operands(words, _VALUED.get(made.name, "")):
         yield Deed("copy", word, made.cwd, shown(words), recursive=True)
+        for folder in folders[:8]:
+            if word[:1] != "/":
+                yield Deed("copy", f"{folder}/{word}", made.cwd, shown(words), recursive=True)
 
 
 def _blocks(made: Simple) -> Iterator[Deed]:
@@ -141,8 +160,8 @@ def _finds(made: Simple) -> Iterator[Deed]:
     """find -name NAME -exec cat: what has such a name is read, wherever it lies."""
     words = made.words
     for i, word in enumerate(words[:-1]):
-        if word in ("-exec", "-execdir", "-ok") and words[i + 1].rpartition("/")[2] in _READERS:
-            yield from _named(made)
+        if word in ("-exec", "-execdir", "-ok", "-okdir") and words[i + 1].rpartition("/")[2] in _TAKERS:
+            yield from _found(made)
             return
 
 
@@ -153,6 +172,19 @@ def _finds_other(made: Simple) -> Iterator[Deed]:
         if word in ("-x", "-X", "--exec", "--exec-batch") and words[i + 1].rpartition("/")[2] in _READERS:
             for name in operands(words[:i], "etdEcS extension type max-depth exclude color size"):
                 yield Deed("read", name, made.cwd, shown(words))
+
+
+def _found(made: Simple) -> Iterator[Deed]:
+    """What find finds: files with a name, or all below where it starts."""
+    words = made.words
+    if _ANY_NAME.isdisjoint(words) or not _UNDONE.isdisjoint(words):
+        for path in find_paths(words)[:8]:
+            yield Deed("read", path, made.cwd, shown(words), recursive=True)
+    yield from _named(made)
+
+
+_ANY_NAME = frozenset(("-name", "-iname", "-path", "-ipath", "-wholename", "-regex", "-iregex"))
+_UNDONE = frozenset(("!", "-not", "-o", "-or", "-regex", "-iregex"))
 
 
 def _named(made: Simple) -> Iterator[Deed]:
@@ -196,6 +228,7 @@ def _rows() -> dict[str, Reader]:
 
 OF = _rows()
 _READERS = frozenset((*_SHOWS.split(), *_SEARCHES.split(), *_EDITS.split(), "sh", "bash"))
+_TAKERS = _READERS.union(_COPIES.split(), _PACKS.split(), ("curl", "dd", "openssl"))
 
 
 _WRITTEN = re.compile(
@@ -236,8 +269,8 @@ def piped_names(made: Simple) -> Iterator[Deed]:
         inner = operands_on(
             made.words, "aEILnPsd arg-file delimiter eof replace max-lines max-args max-procs max-chars"
         )
-        if inner and inner[0].rpartition("/")[2] in _READERS:
-            yield from _named(made.upstream)
+        if inner and inner[0].rpartition("/")[2] in _TAKERS:
+            yield from _found(made.upstream)
             if made.upstream.name != "find":
                 yield from (Deed("read", word, made.cwd, shown(made.words)) for word in made.upstream.words[1:])
 
@@ -252,6 +285,6 @@ def of_line(commands: Sequence[Simple]) -> Iterator[Deed]:
         return
     for made in commands:
         if made.name in _FINDERS:
-            yield from _named(made)
+            yield from _found(made) if made.name == "find" else _named(made)
             if made.name != "find":
                 yield from (Deed("read", word, made.cwd, shown(readers[0].words)) for word in operands(made.words))

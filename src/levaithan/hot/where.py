@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from levaithan.hot import addresses, deeds, ordinary
+    from levaithan.hot import addresses, deeds, ordinary, own_places
     from levaithan.hot.deed import Deed
     from levaithan.hot.event import Event
     from levaithan.hot.protected import Protected
@@ -25,14 +25,28 @@ if TYPE_CHECKING:
     At = Callable[["Where", Deed], str | None]
 else:
     addresses, deeds, ordinary = Late("addresses"), Late("deeds"), Late("ordinary")
+    own_places = Late("own_places")
 
 _FILES: tuple[str, ...] = ("startup", "autostart", "git-folder", "git-hooks", "ci", "client", "servers", "rights")
 _FILES += ("accounts", "system-file")
 _ADDRESSES = ("metadata", "private-network", "no-web", "login-in-url", "drop", "control-port")
-_NAMED = ("protected", "key", "service", "any", "credential", "credential-store", "outside", "beyond", "elsewhere")
+_NAMED = (
+    "protected",
+    "key",
+    "own-program",
+    "service",
+    "any",
+    "credential",
+    "credential-store",
+    "outside",
+    "beyond",
+    "elsewhere",
+)
 PLACES = (*FOLDERS, *_NAMED, "project", "others-home", *_FILES, *_ADDRESSES)
 
-PATH_PLACES = frozenset((*FOLDERS, *_FILES, "protected", "key", "credential", "credential-store", "outside", "beyond"))
+PATH_PLACES = frozenset(
+    (*FOLDERS, *_FILES, "protected", "key", "own-program", "credential", "credential-store", "outside", "beyond")
+)
 PATH_PLACES |= {"elsewhere", "project", "others-home"}
 """Places that an ordinary file of the project is in none of."""
 FILE_PLACES = frozenset(_FILES)
@@ -135,17 +149,29 @@ class Where:
         if is_glob(spot.target):
             return self.protected.key_by_pattern(spot.target, spot.cwd)
         found = spot.resolved()
-        return self.protected.key_at(found[1]) if found else None
+        if not found:
+            return None
+        if deed.recursive and found[1] in self.protected.above:
+            return own_places.keys_below(self.protected, found[1], copied=deed.kind != "read")
+        return self.protected.key_at(found[1])
+
+    def _own_program(self, deed: Deed) -> str | None:
+        spot = self._spot(deed)
+        found = spot.resolved()
+        return own_places.program_at(self.protected, found[1]) if found else None
 
     def _service(self, deed: Deed) -> str | None:
         how, _, word = deed.target.partition(" ")
         if how == "pid":
             if "\x00" in word:
-                return "the service" if tells_pids(self.text) else None
+                meant = tells_pids(self.text) or own_places.is_meant(self.protected, self.text)
+                return "the service" if meant else None
             if word == "-1":
                 return "the service"
             number = word.lstrip("-")
             return "the service" if number.isdigit() and int(number) in self.protected.pids() else None
+        if how == "ports":
+            return "the monitor" if own_places.port(self.protected) in own_places.numbers(word) else None
         if how == "unit":
             return "the service" if "levaithan" in word else None
         import re
@@ -177,6 +203,7 @@ _AT: dict[str, At] = {
     "any": lambda _where, deed: deed.target,
     "protected": Where._protected,
     "key": Where._key,
+    "own-program": Where._own_program,
     "service": Where._service,
     "credential": lambda where, deed: where._spot(deed).credential(),
     "credential-store": lambda where, deed: where._spot(deed).credential_store(),
