@@ -83,6 +83,12 @@ def _of_command(command: str, event: Event, context: Context) -> str:
     for made in scene.commands:
         if not _looks(made):
             return f"`{_line(shown(made.words))}` may write"
+        if made.name == "git":
+            from levaithan.hot import git_config
+
+            why = git_config.starts_programs(made.words, made.cwd)
+            if why:
+                return f"`{_line(shown(made.words))}` may start a program: {_line(why)}"
     return ""
 
 

@@ -163,13 +163,7 @@ class Where:
     def _service(self, deed: Deed) -> str | None:
         how, _, word = deed.target.partition(" ")
         if how == "pid":
-            if "\x00" in word:
-                meant = tells_pids(self.text) or own_places.is_meant(self.protected, self.text)
-                return "the service" if meant else None
-            if word == "-1":
-                return "the service"
-            number = word.lstrip("-")
-            return "the service" if number.isdigit() and int(number) in self.protected.pids() else None
+            return "the service" if self._is_ours(word) else None
         if how == "ports":
             return "the monitor" if own_places.port(self.protected) in own_places.numbers(word) else None
         if how == "unit":
@@ -182,6 +176,13 @@ class Where:
             return None
         names = self.protected.process_names(full=how == "full")
         return "the service" if any(shape.search(name) for name in names) else None
+
+    def _is_ours(self, pid: str) -> bool:
+        """Whether `pid`, as a command is given it, may be of one of our processes."""
+        if "\x00" in pid:
+            return tells_pids(self.text) or own_places.is_meant(self.protected, self.text)
+        number = pid.lstrip("-")
+        return pid == "-1" or (number.isdigit() and int(number) in self.protected.pids())
 
 
 def _folder(place: str) -> At:

@@ -298,3 +298,15 @@ def test_what_runs_in_the_background_is_not_looking(home, context):
     put(home)
     call = event(tool_input={"command": "ls", "run_in_background": True})
     assert restraints.restraint_for(call, context) is not None
+
+
+def test_a_repository_that_has_git_start_programs_is_not_looked_at(home, context, tmp_path):
+    (tmp_path / "r/.git").mkdir(parents=True)
+    put(home)
+    call = bash("git status", cwd=str(tmp_path / "r"))
+    assert restraints.restraint_for(call, context) is None
+    (tmp_path / "r/.git/config").write_text("[core]\n\tfsmonitor = ./x\n")
+    said = restraints.restraint_for(call, context)
+    assert said is not None and "core.fsmonitor" in said.reason
+    (tmp_path / "r/sub").mkdir()
+    assert restraints.restraint_for(bash("cd sub && git log", cwd=str(tmp_path / "r")), context) is not None
