@@ -72,7 +72,7 @@ def _in_repository(folder: str) -> str:
     for path in dict.fromkeys((shared + "/config", shared + "/config.worktree", folder + "/config.worktree")):
         for section, name in _names(_read(path)):
             if section in _SECTIONS or name in _VARIABLES.get(section, ()):
-                return f"{path} sets {section}.{name}, by which git starts a program"
+                return f"git starts a program by {section}.{name}, which {path} sets"
     if os.path.lexists(f"{shared}/hooks/post-index-change"):
         return f"git starts {shared}/hooks/post-index-change"
     return ""

@@ -26,7 +26,8 @@ STARTING = [
     '[includeIf "gitdir:/"]\n\tpath = /tmp/x\n', "[log]\n\tshowSignature = true\n", "[gpg]\n\tprogram = ./x\n",
     "[core]\n\thooksPath = x\n", "[core]\n\tpager = ./x\n", "[pager]\n\tlog = ./x\n", '[gpg "ssh"]\nprogram = ./x\n',
     '[remote "o"]\n\tpromisor = true\n', '[remote "o"]\n\tuploadpack = ./x\n', "[a\n[core]\nfsmonitor = x\n",
-    '[branch "a"] remote = o\n[core]\n\tbare = false\n\tfsmonitor = ./x # y\n', "[user] name = a \\\n[core]\nfsmonitor=x",
+    '[branch "a"] remote = o\n[core]\n\tbare = false\n\tfsmonitor = ./x # y\n',
+    "[user] name = a \\\n[core]\nfsmonitor=x",
 ]  # fmt: skip
 
 
