@@ -35,7 +35,7 @@ _OWNER = """
 import sys
 from pathlib import Path
 from tests.contract.test_graph_contract import call
-from tests.support import helix_place
+from tests.support import helix_place, homes
 from tests.support.ledger_records import cursor, delivery
 
 graph = helix_place.graph(sys.argv[1], Path(sys.argv[2]))
@@ -112,12 +112,19 @@ def test_an_owner_that_closes_leaves_it_to_who_asks_next(mine: HelixGraph, url: 
     assert mine.link.owner
 
 
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of it has stopped: the signal reaches those that run a moment later."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {one.rpartition(")")[2].split()[0] for one in stats} == {"T"}
+
+
 def test_an_owner_that_stands_still_costs_the_time_limit(url: str, tmp_path: Path) -> None:
     process, _ = other(url, tmp_path / "state")
     graph = helix_place.graph(url, tmp_path / "state", timeout_s=1.0)
     try:
         assert graph.cursor() == cursor(23)
         process.send_signal(signal.SIGSTOP)
+        homes.until(lambda: _stands_still(process.pid))
         begun = time.monotonic()
         with pytest.raises(StoreTimeoutError):
             graph.cursor()

@@ -17,6 +17,7 @@ from tests.support.ledger_records import JOURNAL, at, cursor, delivery
 
 from levaithan.errors import NotConfigured
 from levaithan.stores import graph_facts
+from levaithan.stores.helix_errors import UNPLANNED, RefusedError
 from levaithan.stores.roles import (
     Cursor,
     Delivery,
@@ -25,6 +26,7 @@ from levaithan.stores.roles import (
     StoreBusyError,
     StoreDownError,
     StoreTimeoutError,
+    StoreUnsupportedError,
 )
 from levaithan.stores.roles.graph import FILE, SESSION, Node
 
@@ -418,3 +420,26 @@ def test_a_path_that_is_no_text_is_a_file_nobody_touched(graph: HelixGraph) -> N
 def test_a_url_that_cannot_be_used_is_refused_in_words(url: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="LEVAITHAN_GRAPH_URL"):
         helix_place.graph(url, tmp_path / "state")
+
+
+def test_a_question_that_the_planner_had_no_way_for_is_asked_again(graph: HelixGraph) -> None:
+    class Seldom:
+        """The link, whose server finds no plan for the first `failing` questions."""
+
+        def __init__(self, link: Any, failing: int) -> None:
+            self.link, self.failing = link, failing
+
+        def ask(self, body: bytes) -> bytes:
+            if self.failing:
+                self.failing -= 1
+                raise RefusedError(f"Query error: planner error: the optimizer {UNPLANNED}", 400)
+            found: bytes = self.link.ask(body)
+            return found
+
+    whole = graph.calls.link
+    graph.calls.link = Seldom(whole, 3)
+    assert graph.cursor() is None
+    graph.calls.link = Seldom(whole, 1000)
+    with pytest.raises(StoreUnsupportedError, match="does not take the question"):
+        graph.cursor()
+    graph.calls.link = whole

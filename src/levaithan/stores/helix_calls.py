@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from levaithan.stores.edge import Edge
-from levaithan.stores.helix_errors import CONFLICT, RefusedError, translator
+from levaithan.stores.helix_errors import CONFLICT, UNPLANNED, RefusedError, translator
 from levaithan.stores.roles import GRAPH, StoreBusyError, StoreTimeoutError, StoreUnsupportedError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from levaithan.stores.helix_query import Query
     from levaithan.stores.opening import Opening
 
+_PLANS = 8
+_PLAN_S = 0.05
 _CONFLICTS = 12
 _CONFLICT_S = (0.005, 0.25)
 
@@ -36,12 +38,16 @@ class Calls:
         self._lock = self.writing.setdefault(opening.where, threading.Lock())
 
     def ask(self, query: Query, **values: Any) -> dict[str, Any]:
-        """What a read answers. Raises StoreError."""
+        """What a read answers; asked again where the planner found no way this time. Raises StoreError."""
         body = query.body(**values)
-        try:
-            return self._told(lambda: self._edge.call(lambda: self.link.ask(body)))
-        except RefusedError as error:
-            raise self.unsupported(f"it does not take the question: {error}") from error
+        for left in reversed(range(_PLANS)):
+            try:
+                return self._told(lambda: self._edge.call(lambda: self.link.ask(body)))
+            except RefusedError as error:
+                if not left or UNPLANNED not in str(error):
+                    raise self.unsupported(f"it does not take the question: {error}") from error
+            time.sleep(_PLAN_S)
+        raise AssertionError("the last one raises")
 
     def write(self, body: bytes) -> dict[str, Any]:
         """What a write answers; repeated where another writer was quicker. Raises StoreError, and RefusedError for what

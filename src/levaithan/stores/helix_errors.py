@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ASKED_WRONGLY = (400, 413, 422)
 """Statuses that are the question's fault. 400 stands for the engine's InvalidRequest and Planner too."""
+UNPLANNED = "did not contain a best physical alternative"
+"""HelixDB's planner says so, seldom, of a question that it takes a moment later; seen while indexes were being made."""
 CONFLICT = "transaction conflict"
 _AUTH = (401, 403)
 _ABSENT = (404, 405, 501)

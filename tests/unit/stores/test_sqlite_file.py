@@ -15,6 +15,7 @@ from levaithan.hot.paths import home_at
 from levaithan.stores import registry
 from levaithan.stores.roles import StoreBusyError, StoreDamagedError
 from levaithan.stores.sqlite_file import SqliteFile, translate
+from levaithan.stores.sqlite_ledger import SqliteLedger
 
 
 def made(path: Path, value: int = 1) -> SqliteFile:
@@ -149,3 +150,15 @@ def test_the_registry_loads_by_name(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="no ledger adapter for nosuch://") as caught:
         registry.open_ledger(settings, home)
     assert "secret" not in str(caught.value) + caught.value.fix
+
+
+def test_a_store_that_is_being_made_holds_nothing_and_is_not_damaged(tmp_path: Path) -> None:
+    ledger = SqliteLedger(str(tmp_path / "ledger.sqlite3"))
+    link = ledger.file.connect(write=True)
+    assert ledger.rows("SELECT * FROM journal_notes") == []
+    link.execute("CREATE TABLE schema_version (version_num TEXT)")
+    link.execute("INSERT INTO schema_version VALUES ('0004')")
+    with pytest.raises(StoreDamagedError, match="no such table"):
+        ledger.rows("SELECT * FROM journal_notes")
+    link.close()
+    ledger.close()
