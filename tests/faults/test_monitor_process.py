@@ -152,6 +152,23 @@ def test_a_state_that_is_damaged_is_set_aside_and_made_anew(root: str) -> None:
     assert json.loads(kept.read_bytes())["version"]
 
 
+@pytest.mark.parametrize("how", ["cut", "gone"])
+def test_a_journal_that_is_cut_while_it_is_followed_is_a_broken_chain(root: str, how: str) -> None:
+    with homes.serving(root):
+        for number in range(40):
+            calls.call(root, "native", calls.tool_call(session_id=f"s-{number % 3}"))
+        monitor(root)
+        homes.until(lambda: figure(root, "levaithan_hook_events_total") == events(root), 20, 0.2)
+        path = homes.journal_files(root)[-1]
+        if how == "gone":
+            path.unlink()
+        else:
+            os.truncate(path, path.stat().st_size // 2)
+        calls.call(root, "native", calls.tool_call())
+        homes.until(lambda: monitor(root)["incidents"].get("P0"), 60, 0.5)
+        assert any(one["alert"] == "ChainBroken" for one in homes.rows(root, "incident", "list"))
+
+
 def test_a_journal_that_cannot_be_written_is_a_p0_although_nothing_can_be_recorded(tmp_path: Path) -> None:
     root = homes.make_home(tmp_path / "home", **ON)
     with homes.serving(root):

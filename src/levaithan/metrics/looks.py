@@ -41,7 +41,7 @@ class Look:
         self._end = end
         self._every_s = every_s
         self._found: SimpleQueue[Found] = SimpleQueue()
-        self._stop = threading.Event()
+        self._stop, self._wake = threading.Event(), threading.Event()
         self._since: float | None = None
         self._thread: threading.Thread | None = None
 
@@ -50,6 +50,10 @@ class Look:
         self._since = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"look-{self.name}", daemon=True)
         self._thread.start()
+
+    def soon(self) -> None:
+        """Look again at once, or after the look that is under way."""
+        self._wake.set()
 
     def once(self) -> None:
         """One look, here: for who looks only once."""
@@ -60,6 +64,7 @@ class Look:
     def stop(self, wait_s: float = 0.0) -> None:
         """End after the look that is under way, waiting up to `wait_s` seconds for it."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None and wait_s:
             self._thread.join(wait_s)
 
@@ -81,7 +86,8 @@ class Look:
         while not self._stop.is_set():
             begun = time.thread_time()
             self._look()
-            self._stop.wait(max(self._every_s, (time.thread_time() - begun) / SHARE))
+            self._wake.wait(max(self._every_s, (time.thread_time() - begun) / SHARE))
+            self._wake.clear()
         if self._end is not None:
             self._end()
 

@@ -25,7 +25,8 @@ BATCH_BYTES = 1 << 16
 class Batch:
     """records: parsed, in order; lines: how many lines they are of, odd ones included; bytes: of these lines; damages:
     why lines are no records; skipped: whether records were pruned before they were read; anew: why reading began at
-    the journal's start, "" when it went on; end: whether that is all there is now."""
+    the journal's start, "" when it went on; gap: whether records are missing between two; end: whether that is all
+    there is now."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     lines: int = 0
@@ -33,6 +34,7 @@ class Batch:
     damages: list[str] = field(default_factory=list)
     skipped: bool = False
     anew: str = ""
+    gap: bool = False
     end: bool = True
 
 
@@ -55,12 +57,16 @@ class Reader:
             if not self.journal or made.anew:
                 self.journal = journal_id(self.directory)
             self.position = read.Position(after.segment, after.offset, after.seq, after.hash)
+        last = before.seq if before is not None and not made.anew else 0
         for one in found:
             made.lines += 1
             made.bytes += one.end - one.offset
             if isinstance(one, read.Damage):
                 made.damages.append(f"{one.segment} at byte {one.offset}: {one.why}")
+                last = 0
                 continue
+            made.gap = made.gap or (last > 0 and one.seq != last + 1)
+            last = one.seq
             record, _problem = poison.parse(one.body)
             if record is not None:
                 made.records.append(record)

@@ -58,7 +58,7 @@ own, of the service's process, on Linux, while a service runs.
 - **`journal_fsync_seconds`** is what the service's own syncs took; without a service, those of a probe in `logs/`.
 - **`journal_chain_ok`** is 0 from the moment a line is read that does not follow from the one before it until a
   verification that began later finds nothing. The monitor proves the whole journal every
-  `LEVAITHAN_JOURNAL_VERIFY_HOURS`.
+  `LEVAITHAN_JOURNAL_VERIFY_HOURS`, and at once where it meets records that are missing, whatever the setting.
 - **`store_slow_queries_total`** counts questions of every process of this home by what they noted in
   `logs/slow-queries.log` (store, milliseconds, kind of process; never their words), its tries and waiting included; the
   projector's batches by its own count; the monitor's look of every 10 s by its own.

@@ -1,7 +1,8 @@
 """When the whole journal was proven last, and with what outcome: `state/verified.json`; and proving it again in time.
 
 `levaithan journal verify` writes it, and so does the monitor, which proves the journal by itself after so many hours,
-slowly, beside its work. Records that come in between are held against their hash as they are read (reading.py).
+slowly, beside its work, and at once where records are missing. Records that come in between are held against their hash
+as they are read (reading.py).
 """
 
 from __future__ import annotations
@@ -82,9 +83,16 @@ class Verification:
     def __init__(self, home: Home, hours: int, *, threads: bool = True) -> None:
         self.broken_s = 0.0
         self._home = home
+        self._asked = False
         self._look = Look("verify", lambda: self._due(hours), LOOK_S, LOOK_S * 1e6)
-        if threads and hours:
+        if threads:
             self._look.start()
+
+    def ask(self) -> None:
+        """Have the journal proven soon, whatever the setting: records are missing, and a prune or a copy that was put
+        back is known from a cut by the whole chain only."""
+        self._asked = True
+        self._look.soon()
 
     def stop(self) -> None:
         """End the thread; a verification under way is left behind."""
@@ -102,7 +110,14 @@ class Verification:
         tally.set("levaithan_journal_chain_ok", (), float(whole))
 
     def _due(self, hours: int) -> None:
+        asked, self._asked = self._asked, False
         known = last(self._home)
         age = time.time() - known["at"] if known is not None else None
-        if (age is None or age >= hours * 3600 or age < 0) and Path(self._home.journal).is_dir():
+        due = asked or (hours > 0 and (age is None or age >= hours * 3600 or age < 0))
+        if not (due and Path(self._home.journal).is_dir()):
+            return
+        try:
             slowly(self._home)
+        except (OSError, ValueError):
+            self._asked = asked  # at the next look
+            raise

@@ -86,14 +86,20 @@ class Watching:
         for _ in batch.damages:
             self.fold.damaged()
             self.gauges.verification.broken_s = time.time()
-        self.tally.add("levaithan_journal_bytes_total", (), batch.bytes)
-        odd = batch.lines - len(batch.records) - len(batch.damages)
-        if odd:
-            self.tally.add("levaithan_journal_odd_records_total", (), odd)
+        self._count(batch)
         self._end = batch.end
         if batch.end:
             self._mark(batch, time.time())
         return batch
+
+    def _count(self, batch: Batch) -> None:
+        """Count the batch's lines; have the journal proven where some are missing."""
+        self.tally.add("levaithan_journal_bytes_total", (), batch.bytes)
+        odd = batch.lines - len(batch.records) - len(batch.damages)
+        if odd:
+            self.tally.add("levaithan_journal_odd_records_total", (), odd)
+        if batch.anew or batch.gap:  # pruned, put back or cut: only the whole chain says which
+            self.gauges.verification.ask()
 
     def _mark(self, batch: Batch, now_s: float) -> None:
         """Mark what was recorded a moment ago, to see when the stores have it."""

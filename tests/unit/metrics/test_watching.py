@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support import homes
 from tests.support.ledger_records import JournalFiles, at
 from tests.unit.metrics.conftest import T0, denied, record
 
@@ -225,6 +226,67 @@ def test_segments_that_were_pruned_before_they_were_read_are_no_reason_to_begin_
     assert one.tally.value("levaithan_journal_records_total") == 11 + 6  # two segments were lost to it
     one.begin_anew()
     assert read(one).tally.value("levaithan_journal_records_total") == 6
+
+
+@pytest.mark.parametrize("how", ["cut", "gap", "gone", "pruned"])
+def test_where_records_are_missing_the_whole_chain_is_proven(
+    bare: Home, files: JournalFiles, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from levaithan.metrics import verification
+
+    asked: list[str] = []
+    monkeypatch.setattr(verification.Verification, "ask", lambda _self: asked.append(how))
+    files.events(10)
+    one = read(watching(bare))
+    assert asked == [], "an ordinary journal is not proven at each look"
+    if how == "cut":
+        with open(files.path, "rb+") as file:
+            file.truncate(os.path.getsize(files.path) // 2)
+    elif how == "gap":
+        files.seq += 5
+        files.segment()
+    else:
+        gone = files.path
+        files.segment()
+        os.unlink(gone)
+        if how == "gone":
+            gone = files.path
+            files.events(5, first=11)
+            files.segment()
+            os.unlink(gone)
+    one.step()
+    assert bool(asked) == (how != "pruned")
+
+
+@pytest.mark.parametrize("hours", [0, 24])
+def test_a_proof_that_is_asked_for_is_made_at_once_and_one_that_fails_again(
+    bare: Home, files: JournalFiles, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from levaithan.metrics import verification
+
+    files.events(5)
+    one = verification.Verification(bare, hours)
+    try:
+        homes.until(lambda: not hours or verification.last(bare) is not None, 20)
+        files.seq += 3
+        files.segment()
+        one.ask()
+        homes.until(lambda: (verification.last(bare) or {"ok": True})["ok"] is False, 20)
+        proofs: list[int] = []
+
+        def fails(_home: Home) -> None:
+            proofs.append(1)
+            raise OSError(5, "no")
+
+        monkeypatch.setattr(verification, "slowly", fails)
+        for wanted in (1, 2):
+            if wanted == 1:
+                one.ask()
+            else:
+                one._look.soon()
+            homes.until(lambda wanted=wanted: len(proofs) == wanted, 20)
+    finally:
+        one.stop()
 
 
 def test_a_broken_chain_shows_at_once_and_until_a_verification_finds_none(bare: Home, files: JournalFiles) -> None:
