@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import calls, homes
@@ -217,6 +220,47 @@ def send_until_a_store_is_full(root: str) -> list[str]:
 
 def test_a_disk_with_room_for_the_journal_only(tmp_path: Path) -> None:
     inside(inside_full_for_the_ledger, str(tmp_path / "d"))
+
+
+WATCHED_S = 25.0
+"""The journal's folder is tried each 10 s, and the rules on what was found are tuned to fire soon."""
+
+
+def inside_watched(folder: str) -> None:
+    """The monitor goes on looking: what is wrong is an incident that began while nothing could be written."""
+    outside_of_homes()
+    disk = small_disk(folder, "16m")
+    root = homes.make_home(disk / "h", monitor="on", monitor_interval_s=1, metrics_listen="127.0.0.1:0")
+
+    tuned = "".join(f'[alerts.{name}]\nfor = "1s"\n' for name in ("JournalUnwritable", "DiskFull"))
+    Path(root, "context", "alerts.toml").write_text(tuned)
+
+    def told() -> dict[str, Any]:
+        return (homes.control(root, "status") or {}).get("monitor") or {}
+
+    with homes.serving(root):
+        homes.until(lambda: told().get("doing") == "watching" and told()["child"] == told().get("pid"), 40, 0.2)
+        first = told()["child"]
+        calls.call(root, "native")
+        with full(disk):
+            time.sleep(WATCHED_S)
+            freed_s = time.time()
+        homes.until(lambda: told().get("incidents", {}).get("P0"), 60, 0.5)
+        assert told()["child"] == first
+        homes.until(lambda: opened(root), 30, 0.5)
+        assert all(at_s < freed_s for at_s in opened(root)), "it saw nothing until there was room again"
+
+
+def opened(root: str) -> list[float]:
+    """When the incidents that such a disk is were opened; s since 1970."""
+    found = [one for one in homes.journal_records(root) if one["kind"] == "incident" and one.get("action") == "open"]
+    told = [one["at"] for one in found if one["alert"] in ("JournalUnwritable", "DiskFull")]
+    return [datetime.fromisoformat(at).timestamp() for at in told]
+
+
+@pytest.mark.timeout(240)
+def test_a_monitor_on_a_full_disk_opens_incidents(tmp_path: Path) -> None:
+    inside(inside_watched, str(tmp_path / "d"))
 
 
 SETTINGS = """{

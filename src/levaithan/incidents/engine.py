@@ -48,6 +48,7 @@ class Engine:
         self.book = Book(brief=True)
         self.limits = progress.Limits.of(settings)
         self.unwritten: list[dict[str, Any]] = []
+        self.dropped = 0
         self.trouble = ""
         self.storm = intake.Storm()
         self.written: dict[str, progress.Written] = {}
@@ -92,7 +93,7 @@ class Engine:
         incident = self.book.take({"v": 1, "kind": KIND, **told})
         if incident is None:
             return None
-        self.unwritten = [*self.unwritten, told][-MOST_UNWRITTEN:]
+        self._put_off(told)
         self._write_again()
         if action == "open":
             self.written[incident.id] = progress.Written.now(incident)
@@ -179,7 +180,21 @@ class Engine:
             try:
                 self._write(KIND, dict(self.unwritten[0]))
             except Exception as problem:  # whatever keeps the journal from being written: the incident stands
-                self.trouble = f"{type(problem).__name__}: {problem}"
+                self.trouble = "; ".join(filter(None, (f"{type(problem).__name__}: {problem}", self._lost())))
                 return
-            self.trouble = ""
+            self.trouble = self._lost()
             del self.unwritten[0]
+
+    def _put_off(self, record: dict[str, Any]) -> None:
+        """Have `record` written when its turn comes. Of too many the oldest counters go, which a later one says anew;
+        then the oldest, counted."""
+        self.unwritten = [*self.unwritten, record]
+        if len(self.unwritten) <= MOST_UNWRITTEN:
+            return
+        spare = next((n for n, one in enumerate(self.unwritten[:-1]) if one.get("action") == "signal"), None)
+        if spare is None:
+            self.dropped += 1
+        del self.unwritten[spare or 0]
+
+    def _lost(self) -> str:
+        return f"{self.dropped} steps were not recorded: too many waited for the journal" if self.dropped else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from http import HTTPStatus
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from levaithan.actions import readings
@@ -31,6 +30,7 @@ from levaithan.install import alertmanager_token
 from levaithan.install.watched import outside
 from levaithan.metrics.vitals import KEPT, P99, Vitals
 from levaithan.metrics.watching import Watching
+from levaithan.monitor.arrivals import Arrivals
 from levaithan.monitor.beat import Beat
 from levaithan.monitor.outward import Outward
 from levaithan.monitor.past_guard import PastGuard
@@ -62,8 +62,9 @@ class Parts:
         self.runner = self._runner()
         self.beat = Beat(settings.watchdog_url)
         self.outward = Outward(self.watching, settings)
-        self.sent: SimpleQueue[list[Signal]] = SimpleQueue()
+        self.sent = Arrivals()
         self.firing = 0
+        self.unshown = ""
         self._ticked = time.monotonic()
         self._made_up = False
         self._go_on(self.watching.more)
@@ -141,7 +142,8 @@ class Parts:
             signals = alertmanager.parse(payload)
         except LevaithanError as problem:
             return HTTPStatus.BAD_REQUEST, f"{problem}; {problem.fix}"
-        self.sent.put(signals)
+        if not self.sent.put(signals):
+            return HTTPStatus.SERVICE_UNAVAILABLE, "too many alerts wait to be taken: send these again"
         return HTTPStatus.OK, f"{len(signals)} alerts"
 
     def sample(self, at_s: float) -> None:
@@ -160,9 +162,18 @@ class Parts:
         found = self.watch.signals(now_s)
         signals = ended + found + (self.evaluator.evaluate(now_s) if self.settings.alert_evaluation else [])
         evaluated = bool(self.settings.alert_evaluation)
-        shown.write(self.home, shown.snapshot(self.evaluator, found, now_s, self.rules, evaluated=evaluated))
+        self._show(shown.snapshot(self.evaluator, found, now_s, self.rules, evaluated=evaluated))
         self.firing = sum(one.firing and one.alert != WATCHDOG for one in signals)
         self.answer(signals, now_s)
+
+    def _show(self, snapshot: dict[str, Any]) -> None:
+        """Put it where `alerts list` looks. A disk that is full is what may fire: it keeps no incident from opening."""
+        try:
+            shown.write(self.home, snapshot)
+        except OSError as problem:
+            self.unshown = f"what fires cannot be shown: {problem}"
+        else:
+            self.unshown = ""
 
     def answer(self, signals: list[Signal], now_s: float) -> None:
         """Incidents from signals, actions from incidents, messages from both. Also with no signal: timers lapse, and
@@ -193,14 +204,8 @@ class Parts:
     def _arrived(self, now_s: float) -> list[Signal]:
         """What Alertmanager sent since the last time, but for what fires here with the session in it. What is over is
         heard all the same: an incident that Alertmanager opened first would go on without end."""
-        found: list[Signal] = []
-        while True:
-            try:
-                found += self.sent.get_nowait()
-            except Empty:
-                break
         return [
-            one for one in found
+            one for one in self.sent.take()
             if not self.watchdog.heard(one) and not (one.firing and self.watch.says(one.alert, now_s))
         ]  # fmt: skip
 
@@ -232,7 +237,8 @@ class Parts:
         troubles = {
             "metrics": self.watching.found, "rules": "; ".join(self.rules.problems),
             "evaluation": "; ".join(f"{name}: {why}" for name, why in self.evaluator.failed.items()),
-            "journal": self.engine.trouble, "notify": self.notifier.trouble, "beat": self.beat.error,
+            "shown": self.unshown, "journal": self.engine.trouble,
+            "notify": self.notifier.trouble, "beat": self.beat.error,
             **self.outward.troubles(), **self.companion.troubles,
         }  # fmt: skip
         return {

@@ -49,15 +49,22 @@ class Status:
         self.failures.pop(what, None)
 
     def write(self, doing: str) -> None:
-        """Write the file. A full disk is no reason to stop."""
+        """Write the file. A full disk is no reason to stop: then only its time is set, for the service takes a monitor
+        whose file grows old for one that hangs."""
         path = path_of(self.home)
         fresh = path.with_name(f".monitor.json.{os.getpid()}")
         told = {"version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": doing}
         told["every_s"] = self.parts.settings.monitor_interval_s
         failures = {what: {k: v for k, v in one.items() if k != "said"} for what, one in self.failures.items()}
-        with contextlib.suppress(OSError):
-            fresh.write_bytes(orjson.dumps(told | self.parts.tell() | {"failures": failures}, default=str))
+        body = orjson.dumps(told | self.parts.tell() | {"failures": failures}, default=str)
+        try:
+            fresh.write_bytes(body)
             fresh.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                os.utime(path)
 
 
 def _now() -> str:

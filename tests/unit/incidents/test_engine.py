@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.incident_stage import Stage, kinds
 
+from levaithan.incidents import engine as engine_of
 from levaithan.incidents import intake
 
 
@@ -319,6 +320,27 @@ def test_a_journal_that_cannot_be_written_keeps_no_incident_from_standing(stage:
     assert [one["action"] for one in stage.journal][:2] == ["open", "signal"]
     assert stage.engine.trouble == ""
     assert stage.read_again().incidents.keys() == stage.engine.book.incidents.keys()
+
+
+def test_of_too_many_records_that_wait_counters_go_first_and_what_else_goes_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_of, "MOST_UNWRITTEN", 3)
+    stage.full = True
+    stage.fires("ToolFailures", "P2")
+    (one,) = stage.engine.open()
+    for number in range(5):
+        stage.engine.step(one.id, "signal", stage.now_s, signals=number)
+    assert [entry["action"] for entry in stage.engine.unwritten] == ["open", "signal", "signal"]
+    assert stage.engine.dropped == 0
+    for number in range(4):
+        stage.engine.step(one.id, "note", stage.now_s, note=f"note {number}")
+    assert stage.engine.dropped == 2
+    assert "No space left" in stage.engine.trouble
+    stage.full = False
+    stage.engine.tick(stage.now_s)
+    assert stage.engine.unwritten == []
+    assert stage.engine.trouble.startswith("2 steps were not recorded")
 
 
 def test_a_false_alarm_that_goes_on_opens_nothing_until_it_has_stopped(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from levaithan.detectors.signal import WATCHDOG, Signal
 from levaithan.hot import halts
 from levaithan.hot.paths import home_at
 from levaithan.metrics import vitals
+from levaithan.monitor.arrivals import Arrivals
 from levaithan.monitor.parts import Parts
 
 if TYPE_CHECKING:
@@ -106,6 +107,36 @@ def test_what_is_not_followed_is_told_and_goes_when_it_is_mended(parts: Parts) -
     tune(parts, '[alerts.StoreDown]\nfor = "2m"\n')
     parts.look(now_s + 10)
     assert "rules" not in parts.tell()["troubles"]
+
+
+def test_a_full_disk_keeps_no_incident_from_opening(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shown, "write", full)
+    monkeypatch.setattr(parts.writer, "write", full)
+    monkeypatch.setattr(parts.engine, "_write", full)
+    now_s = time.time()
+    parts.sent.put([Signal("f" * 64, "DiskFull", "performance", "P1", True, now_s, now_s, source="alertmanager")])
+    parts.look(now_s)
+    assert [one.alert for one in parts.engine.open()] == ["DiskFull"]
+    assert "No space left" in parts.tell()["troubles"]["shown"]
+    monkeypatch.undo()
+    parts.look(now_s + 5)
+    assert "shown" not in parts.tell()["troubles"]
+
+
+def test_alerts_that_nobody_takes_are_refused_in_the_end_and_none_of_a_message_is_lost(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert = {"status": "firing", "labels": {"alertname": "A"}, "annotations": {}, "startsAt": "2026-11-27T10:00:00Z"}
+    sent = json.dumps({"version": "4", "alerts": [{**alert, "labels": {"alertname": f"A{n}"}} for n in range(3)]})
+    monkeypatch.setattr(parts, "sent", Arrivals(7))
+    codes = [parts.take_alerts(sent.encode())[0] for _ in range(4)]
+    assert codes == [200, 200, 503, 503]
+    assert [one.alert for one in parts.sent.take()] == ["A0", "A1", "A2"] * 2
+    assert parts.take_alerts(sent.encode())[0] == 200, "what was refused comes again"
+    assert Arrivals(1).put(parts.sent.take()), "one message of any size is taken"
 
 
 def test_detectors_go_on_with_their_memory(parts: Parts) -> None:
