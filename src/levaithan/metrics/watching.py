@@ -98,7 +98,7 @@ class Watching:
         odd = batch.lines - len(batch.records) - len(batch.damages)
         if odd:
             self.tally.add("levaithan_journal_odd_records_total", (), odd)
-        if batch.anew or batch.gap:  # pruned, put back or cut: only the whole chain says which
+        if batch.anew or batch.skipped or batch.gap:  # pruned, put back or cut: only the whole chain says which
             self.gauges.verification.ask()
 
     def _mark(self, batch: Batch, now_s: float) -> None:
