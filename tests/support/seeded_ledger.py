@@ -21,17 +21,17 @@ def made(now_s: float) -> Iterator[str]:
     """The reader's URL. The database and its roles are gone after it."""
     import psycopg
 
-    from levaithan.stores.postgres_roles import make_roles
+    from levaithan.stores.postgres_roles import Names, make_roles
 
     url = postgres_place.made()
     mark = url.rpartition("_")[2]
-    names = {"writer": f"gw_{mark}", "reader": f"gr_{mark}"}
+    names = Names(f"gw_{mark}", f"gr_{mark}", f"go_{mark}")
     ledger = postgres_place.ledger(url)
     records = _records(now_s)
     rejected = ledger.apply([delivery(one) for one in records], cursor(len(records) + 1))
     ledger.close()
     assert not rejected, [str(one) for one in rejected]
-    make_roles(postgres_place.opening(url), "w", "r", **names)
+    make_roles(postgres_place.opening(url), "w", "r", "o", names=names)
     with psycopg.connect(url, autocommit=True) as link:
         link.execute(
             'INSERT INTO dead_letters (store, journal, segment, "offset", seq, reason, attempts, first_us, last_us) '
@@ -40,10 +40,10 @@ def made(now_s: float) -> Iterator[str]:
         )
         link.execute("VACUUM ANALYZE")
     told = urlsplit(url)
-    yield told._replace(netloc=f"{names['reader']}:r@{told.hostname}:{told.port}").geturl()
+    yield told._replace(netloc=f"{names.reader}:r@{told.hostname}:{told.port}").geturl()
     with psycopg.connect(told._replace(path="/postgres").geturl(), autocommit=True) as link:
         link.execute(f'DROP DATABASE "{told.path.strip("/")}" WITH (FORCE)')
-        for name in names.values():
+        for name in (names.writer, names.reader, names.owner):
             link.execute(f"DROP ROLE {name}")
 
 

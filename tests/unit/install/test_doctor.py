@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -273,7 +274,8 @@ def test_what_a_person_made_good_is_not_replaced_by_a_machine(set_up: Home) -> N
     flows.write_text(flows.read_text() + '\n[workflow.Setup]\nchecks = ["halt_check"]\n')
     more = GOOD_RULE.replace("fs.test", "fs.mine")
     Path(set_up.context, "policies", "mine.toml").write_text(more)
-    pack.write_text(pack.read_text().replace("rules = 8", "rules = 9") + GOOD_RULE)
+    one_more = re.sub(r"(?m)^rules = (\d+)", lambda told: f"rules = {int(told[1]) + 1}", pack.read_text())
+    pack.write_text(one_more + GOOD_RULE)
     assert worst(set_up, "gate").status == "ok"
     for path in (flows, pack):
         path.write_text(path.read_text() + "[[[")
