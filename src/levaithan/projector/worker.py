@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from levaithan.errors import LevaithanError
 from levaithan.hot import modes
 from levaithan.projector.lock import lock_of
+from levaithan.projector.pace import Pace
 from levaithan.stores import relogin
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ class Worker(threading.Thread):
             return LOOK_S
         try:
             one.forget()
-            until = time.monotonic() + STRETCH_S
+            until, pace = time.monotonic() + STRETCH_S, Pace(self.home.journal)
+            pace.look(one.position)
             while one.step() and time.monotonic() < until and not self._end:
-                pass
+                time.sleep(pace.rest_s(one.position))
         finally:
             self.lock.release()
         return LOOK_S if one.idle or one.error else YIELD_S
