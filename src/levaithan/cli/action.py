@@ -97,6 +97,7 @@ def run_(
     runner = _runner()
     run = runner.run(name, target, by=person.name(), reason=reason, incident=incident, dry_run=dry_run)
     run = _verified(runner, run, wait)
+    known_session.note_of_stop(name, session)
     output.emit([row(run)], COLUMNS, output.pick(None, json), problem=_problem(run))
     if run.phase in ("done", "verified") and run.stays:
         output.say(f"undo it with `levaithan action undo {run.id}`")

@@ -17,21 +17,25 @@ _STOPS = "emergency_stop"
 
 
 def must_be(action: str, session: str | None) -> None:
-    """Raises NotFound where `action` would hold a session that nobody has heard of. A stop is set all the same, and
-    that is said; so is a ledger that cannot be asked."""
-    if not session or action not in (*RESTRAINTS, _STOPS):
-        return
-    why = _unknown(session)
-    if why is None:
-        return
+    """Raises NotFound where `action` would restrain a session that nobody has heard of; a ledger that cannot be asked
+    is said."""
+    why = _unknown(session) if session and action in RESTRAINTS else None
     if why:
         output.say(f"note: whether there is a session {session} is not known ({why}); it holds if there is")
-    elif action == _STOPS:
-        output.say(f"note: no session {session} was heard of here; it holds if one of that id comes")
-    else:
+    elif why == "":
         coming = f"levaithan restraint set {RESTRAINTS[action]} --scope session --target {session} --reason TEXT"
         fix = f"`levaithan session list` shows those that were heard of; for one that is to come: `{coming}`"
-        raise NotFound(what="session", name=session, fix=fix)
+        raise NotFound(what="session", name=session or "", fix=fix)
+
+
+def note_of_stop(action: str, session: str | None) -> None:
+    """Says of a stop, once it is set, that nobody has heard of its session, or that this is not known: a stop waits for
+    no store."""
+    why = _unknown(session) if session and action == _STOPS else None
+    if why:
+        output.say(f"note: whether there is a session {session} is not known ({why}); it holds if there is")
+    elif why == "":
+        output.say(f"note: no session {session} was heard of here; it holds if one of that id comes")
 
 
 def _unknown(session: str) -> str | None:
@@ -43,7 +47,7 @@ def _unknown(session: str) -> str | None:
     if os.path.exists(f"{STATE.home().sessions}/{file_name(session)}"):  # noqa: PTH110
         return None
     try:
-        with reading.ledger() as ledger:
+        with reading.ledger(fresh=False) as ledger:  # one of just now has its file in the home
             sessions.show(ledger, session)
     except NotFound:
         return ""

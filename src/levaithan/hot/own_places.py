@@ -32,8 +32,8 @@ def keys_below(protected: Protected, path: str, *, copied: bool) -> str | None:
 
 
 def _is_shared(path: str, user_home: str) -> bool:
-    shared = path.startswith(("/tmp", "/var/tmp")) and path.count("/") < 3  # noqa: S108 - looked at, not written to
-    return shared or any(is_place(place, path, user_home) for place in ("root", "home", "system"))
+    temporary = f"{path}/".startswith(("/tmp/", "/var/tmp/")) and path.count("/") < 3  # noqa: S108 - looked at, not written to
+    return temporary or any(is_place(place, path, user_home) for place in ("root", "home", "system"))
 
 
 def program_at(protected: Protected, path: str) -> str | None:

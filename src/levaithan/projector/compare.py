@@ -119,7 +119,7 @@ def _folds(store: Any, ends: ExitStack) -> Any:
 def _folded(done: Compared, store: Any, folds: Any, window: tuple[str, int, int]) -> None:
     """The sessions, agents and tool calls, each made of the records before."""
     done.folds = folds.count()
-    for table, key, _there in folds.differing(store, *window):
+    for table, key in folds.differing(store, *window):
         done.folds_differ_count += 1
         if len(done.folds_differ) < _SHOWN:
             done.folds_differ.append(f"{table} {key}")

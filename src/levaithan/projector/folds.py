@@ -61,9 +61,9 @@ class Folds:
             self._file.executemany(self._sql[name], list(some.values()))
         self._file.execute("COMMIT")
 
-    def differing(self, ledger: Any, journal: str, first: int, last: int) -> Iterator[tuple[str, str, bool]]:
-        """(table, key, whether it holds another row of that key) for each fold of the records `first` to `last` that
-        the ledger does not hold as it should; (table, key, ...) of those alone whose session is all of this window."""
+    def differing(self, ledger: Any, journal: str, first: int, last: int) -> Iterator[tuple[str, str]]:
+        """(table, key) of each fold of the records `first` to `last` that the ledger lacks or holds otherwise; of those
+        alone whose session is all of this window."""
         for name, keys in FOLDED.items():
             names = [one.name for one in TABLES[name].columns]
             session = names.index("session_id")
@@ -73,7 +73,7 @@ class Folds:
                 elsewhere = _elsewhere(ledger, {row[session] for row in wrong}, journal, first, last)
                 for row in wrong:
                     if row[session] is not None and row[session] not in elsewhere:
-                        yield name, "/".join(row[:keys]), row[:keys] in there
+                        yield name, "/".join(row[:keys])
 
     def count(self) -> int:
         """How many there are."""

@@ -25,20 +25,21 @@ class Pace:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        self._all = self._left = 0
+        self._end = ("", 0)
+        self._left = 0
         self._since = 0.0
 
     def look(self, position: Cursor | None) -> None:
         """A batch begins."""
-        self._all = segments.total_bytes(self._directory)
+        self._end = segments.end(self._directory)
         self._left = segments.bytes_left(self._directory, position)
         self._since = time.monotonic()
 
     def rest_s(self, position: Cursor | None) -> float:
         """A batch is delivered, up to `position`, and another one begins: how long to rest before it."""
-        every, left, since = self._all, self._left, self._since
+        (name, size), left, since = self._end, self._left, self._since
         self.look(position)
-        arrived = max(0, self._all - every)
+        arrived = self._end[1] - (size if self._end[0] == name else 0)  # what ended a segment in between is not seen
         return rest_s(self._since - since, left + arrived - self._left, arrived) if self._left else 0.0
 
 

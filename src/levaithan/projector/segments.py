@@ -34,6 +34,8 @@ def bytes_left(directory: str, cursor: Cursor | None) -> int:
     """Bytes of the journal that a store at `cursor` has not read."""
     left = 0
     for path in segments(directory):
+        if cursor is not None and path.name < cursor.segment:
+            continue  # asked at each batch, of a journal that may have hundreds
         try:
             size = path.stat().st_size
         except FileNotFoundError:  # pruned since it was listed
@@ -43,3 +45,12 @@ def bytes_left(directory: str, cursor: Cursor | None) -> int:
         elif path.name == cursor.segment:
             left += max(0, size - cursor.offset)
     return left
+
+
+def end(directory: str) -> tuple[str, int]:
+    """The name of the journal's last segment and its bytes; ("", 0) where there is none."""
+    try:
+        last = segments(directory)[-1]
+        return last.name, last.stat().st_size
+    except (IndexError, FileNotFoundError):
+        return "", 0

@@ -149,3 +149,10 @@ def test_a_status_that_tells_no_port_names_none(tmp_path: Path, told: str) -> No
     Path(home.run).mkdir(parents=True)
     Path(home.run, "monitor.json").write_text(told)
     assert own_places.port(Policy(home, HotConf(), RULES, [], "/home/dev").protected) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "shared"), [("/tmp", True), ("/tmp/x", True), ("/tmp/x/y", False), ("/tmpfoo", False)]
+)
+def test_a_temporary_folder_is_one_by_its_name_not_by_its_beginning(path: str, shared: bool) -> None:
+    assert own_places._is_shared(path, "/home/dev") is shared

@@ -41,3 +41,14 @@ def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
     with file.open("ab") as more:
         more.write(b"x")
     assert one.rest_s(at(200_101)) == 0.0, "it is at the end"
+
+
+def test_a_segment_that_ends_meanwhile_is_no_arrival_of_all_that_went_before(tmp_path: Path) -> None:
+    first, second = tmp_path / "journal-000001.log", tmp_path / "journal-000002.log"
+    first.write_bytes(b"x" * 100_000)
+    one = pace.Pace(str(tmp_path))
+    one.look(Cursor("j", first.name, 0, 1, "h"))
+    second.write_bytes(b"x" * 100)
+    assert one.rest_s(Cursor("j", first.name, 90_000, 2, "h")) > 0.0
+    first.unlink()
+    assert one.rest_s(Cursor("j", second.name, 100, 3, "h")) == 0.0
