@@ -48,6 +48,12 @@ def test_every_room_is_in_the_layers_and_has_something_in_it() -> None:
     assert empty == []
 
 
+def test_no_two_tests_files_have_one_name() -> None:
+    """pytest imports a file by its name alone: the second of two is an error, and only when both are collected."""
+    names = [path.name for path in tracked() if path.name.startswith("test_") and path.suffix == ".py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_module_says_why_it_exists_and_stays_small(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
