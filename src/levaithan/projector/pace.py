@@ -1,8 +1,8 @@
 """How fast a store on a server catches up while events flow: its work shares processors and a disk with the hooks, and
-who waits for a hook notices, who waits for a store that is two seconds longer behind does not.
+who waits for a hook notices, who waits for a store that is some seconds longer behind does not.
 
-It rests after a batch, for as long as the batch took at most, and only as far as it still gains clearly on what
-arrives: one that can barely follow never rests, and where nothing arrives nobody is in the way.
+After a batch it rests until it delivers GAINS times what arrives, or what brings it to the end in CATCH_UP_S seconds if
+that is more. One that can barely follow never rests, and where nothing arrives nobody is in the way.
 """
 
 from __future__ import annotations
@@ -13,38 +13,47 @@ from typing import TYPE_CHECKING
 from levaithan.projector import segments
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from levaithan.stores.roles import Cursor
 
 GAINS = 4.0
-"""It delivers so many times what arrives, at least, before it rests."""
-MOST_S = 0.25
+CATCH_UP_S = 30.0
+MOST_S = 1.0
+"""The longest rest: what arrives is seen again after it."""
 
 
 class Pace:
-    """Of one store along the journal in `directory`."""
+    """Of one store along the journal in `directory`. `clock` is time.monotonic but for tests."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
+        self._clock = clock
         self._end = ("", 0)
-        self._left = 0
-        self._since = 0.0
+        self._left = -1
+        self._seen_at = self._began = clock()
 
-    def look(self, position: Cursor | None) -> None:
+    def begin(self) -> None:
         """A batch begins."""
-        self._end = segments.end(self._directory)
-        self._left = segments.bytes_left(self._directory, position)
-        self._since = time.monotonic()
+        self._began = self._clock()
 
     def rest_s(self, position: Cursor | None) -> float:
-        """A batch is delivered, up to `position`, and another one begins: how long to rest before it."""
-        (name, size), left, since = self._end, self._left, self._since
-        self.look(position)
-        arrived = self._end[1] - (size if self._end[0] == name else 0)  # what ended a segment in between is not seen
-        return rest_s(self._since - since, left + arrived - self._left, arrived) if self._left else 0.0
+        """A batch is delivered, up to `position`: how long to rest before the next one. Nothing is known the first
+        time. What ended a segment since the last batch is not seen."""
+        (name, size), left_before, seen_at = self._end, self._left, self._seen_at
+        self._end, self._seen_at = segments.end(self._directory), self._clock()
+        self._left = segments.bytes_left(self._directory, position)
+        arrived = self._end[1] - (size if self._end[0] == name else 0)
+        if left_before < 0 or self._left == 0:
+            return 0.0
+        arriving = arrived / max(self._seen_at - seen_at, 1e-6)
+        return rest_s(self._seen_at - self._began, left_before + arrived - self._left, arriving, self._left)
 
 
-def rest_s(took_s: float, delivered: int, arrived: int) -> float:
-    """How long to rest after `took_s` seconds in which `delivered` bytes went and `arrived` bytes came."""
-    if arrived <= 0 or delivered <= 0:
+def rest_s(took_s: float, delivered: int, arriving: float, left: int) -> float:
+    """How long to rest after `delivered` bytes took `took_s` seconds, while `arriving` bytes a second come and `left`
+    bytes wait."""
+    if arriving <= 0 or delivered <= 0:
         return 0.0
-    return min(took_s * max(0.0, min(1.0, delivered / (GAINS * arrived) - 1.0)), MOST_S)
+    wanted = max(GAINS * arriving, left / CATCH_UP_S)
+    return max(0.0, min(delivered / wanted - took_s, MOST_S))

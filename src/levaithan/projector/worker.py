@@ -34,11 +34,12 @@ class Worker(threading.Thread):
         self.follower = follower
         self.lock = lock_of(home, follower.store)
         self.news = threading.Event()
-        self._end = False
+        self.pace = Pace(home.journal)
+        self._over = threading.Event()
 
     def run(self) -> None:
         """The thread. Failures of the store are the follower's to keep; a lock that cannot be taken is tried again."""
-        while not self._end:
+        while not self._over.is_set():
             pause = self._stretch()
             if pause and self.news.wait(pause):
                 self.news.clear()
@@ -47,7 +48,7 @@ class Worker(threading.Thread):
 
     def stop(self, wait_s: float) -> None:
         """End after the batch that is under way, waiting up to `wait_s` seconds for it."""
-        self._end = True
+        self._over.set()
         self.news.set()
         self.join(wait_s)
 
@@ -67,13 +68,23 @@ class Worker(threading.Thread):
             return LOOK_S
         try:
             one.forget()
-            until, pace = time.monotonic() + STRETCH_S, Pace(self.home.journal)
-            pace.look(one.position)
-            while one.step() and time.monotonic() < until and not self._end:
-                time.sleep(pace.rest_s(one.position))
+            rest = self._batches(time.monotonic() + STRETCH_S)
         finally:
             self.lock.release()
+        if rest:
+            self._over.wait(rest)  # not `news`: what arrives is why it rests
+            return 0.0
         return LOOK_S if one.idle or one.error else YIELD_S
+
+    def _batches(self, until: float) -> float:
+        """Put batches until there is none, the time is over, or others should have the machine: for how long then."""
+        rest = 0.0
+        while not rest and not self._over.is_set() and time.monotonic() < until:
+            self.pace.begin()
+            if not self.follower.step():
+                break
+            rest = self.pace.rest_s(self.follower.position)
+        return rest
 
     def _log_in_anew(self) -> None:
         """The server refused who asks: when the settings name another user or password by now, ask as that."""

@@ -11,44 +11,68 @@ from levaithan.stores.roles import Cursor
 
 
 @pytest.mark.parametrize(
-    ("delivered", "arrived", "rests_s"),
+    ("delivered", "arriving", "left", "rests_s"),
     [
-        (1_000_000, 0, 0.0), (1_000_000, 10_000, 0.1), (800, 100, 0.1), (600, 100, 0.05), (400, 100, 0.0),
-        (100, 100, 0.0), (50, 100, 0.0), (0, 100, 0.0),
+        (1_000_000, 0.0, 1, 0.0),
+        (1_000_000, 500_000.0, 1, 0.4),  # 4 x 500,000 a second: the batch may have half a second
+        (1_000_000, 2_000_000.0, 1, 0.025),
+        (1_000_000, 2_500_000.0, 1, 0.0),  # four times what arrives, and no more than that
+        (1_000_000, 9_000_000.0, 1, 0.0),
+        (0, 500_000.0, 1, 0.0),
+        (1_000_000, 10.0, 1, pace.MOST_S),
+        (1_000_000, 10.0, 150_000_000, 0.1),  # at the end in half a minute
+        (1_000_000, 10.0, 900_000_000, 0.0),
     ],
-)  # fmt: skip
-def test_it_rests_as_far_as_it_still_gains(delivered: int, arrived: int, rests_s: float) -> None:
-    assert pace.rest_s(0.1, delivered, arrived) == pytest.approx(rests_s)
-    assert pace.rest_s(60.0, 1_000_000, 1) == pace.MOST_S
+)
+def test_it_rests_as_far_as_it_still_gains(delivered: int, arriving: float, left: int, rests_s: float) -> None:
+    assert pace.rest_s(0.1, delivered, arriving, left) == pytest.approx(rests_s)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Written:
+    """A journal of bytes, and a store's pace along it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "journal-000001.log"
+        self.file.write_bytes(b"x" * 100_000)
+        self.clock = Clock()
+        self.pace = pace.Pace(str(folder), self.clock)
+
+    def arrive(self, count: int) -> None:
+        with self.file.open("ab") as more:
+            more.write(b"x" * count)
+
+    def batch(self, to: int, took_s: float = 0.01, file: Path | None = None) -> float:
+        self.pace.begin()
+        self.clock.now += took_s
+        return self.pace.rest_s(Cursor("j", (file or self.file).name, to, 1, "h"))
 
 
 def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
-    file = tmp_path / "journal-000001.log"
-    file.write_bytes(b"x" * 100_000)
-    one = pace.Pace(str(tmp_path))
-
-    def at(offset: int) -> Cursor:
-        return Cursor("j", file.name, offset, 1, "h")
-
-    one.look(at(0))
-    assert one.rest_s(at(50_000)) == 0.0, "nothing arrives: nobody is in the way"
-    with file.open("ab") as more:
-        more.write(b"x" * 100)
-    assert one.rest_s(at(90_000)) > 0.0
-    with file.open("ab") as more:
-        more.write(b"x" * 100_000)
-    assert one.rest_s(at(95_000)) == 0.0, "it cannot follow as it is"
-    with file.open("ab") as more:
-        more.write(b"x")
-    assert one.rest_s(at(200_101)) == 0.0, "it is at the end"
+    one = Written(tmp_path)
+    assert one.batch(10_000) == 0.0, "nothing is known yet"
+    assert one.batch(50_000) == 0.0, "nothing arrives: nobody is in the way"
+    one.arrive(1_000)
+    assert one.batch(70_000) == pytest.approx(20_000 / 400_000 - 0.01), "1,000 in 10 ms, and four times that is enough"
+    one.clock.now += 0.04
+    one.arrive(1_000)
+    assert one.batch(90_000) == pytest.approx(20_000 / 80_000 - 0.01), "the rest counts: 1,000 in 50 ms"
+    one.arrive(100_000)
+    assert one.batch(95_000) == 0.0, "it cannot follow as it is"
+    one.arrive(1)
+    assert one.batch(202_001) == 0.0, "it is at the end"
 
 
 def test_a_segment_that_ends_meanwhile_is_no_arrival_of_all_that_went_before(tmp_path: Path) -> None:
-    first, second = tmp_path / "journal-000001.log", tmp_path / "journal-000002.log"
-    first.write_bytes(b"x" * 100_000)
-    one = pace.Pace(str(tmp_path))
-    one.look(Cursor("j", first.name, 0, 1, "h"))
+    one, second = Written(tmp_path), tmp_path / "journal-000002.log"
+    one.batch(0)
     second.write_bytes(b"x" * 100)
-    assert one.rest_s(Cursor("j", first.name, 90_000, 2, "h")) > 0.0
-    first.unlink()
-    assert one.rest_s(Cursor("j", second.name, 100, 3, "h")) == 0.0
+    assert one.batch(90_000) > 0.0
+    one.file.unlink()
+    assert one.batch(100, file=second) == 0.0

@@ -239,6 +239,12 @@ async def put(committer: Committer, journal: WatchedDiskImitation, numbers: Sequ
     return journal.by_loop[-1]
 
 
+async def settle(committer: Committer, journal: WatchedDiskImitation, numbers: Sequence[int]) -> None:
+    """Put entries one after the other, each alone."""
+    for number in numbers:
+        await put(committer, journal, [number], 2 * ALONE_S)
+
+
 def test_what_comes_alone_to_a_fast_disk_is_synced_at_once_and_the_rest_by_the_thread(tmp_path: Path) -> None:
     async def life() -> None:
         journal, seen = WatchedDiskImitation(place(tmp_path)), Seen()
@@ -249,15 +255,16 @@ def test_what_comes_alone_to_a_fast_disk_is_synced_at_once_and_the_rest_by_the_t
         assert await put(committer, journal, [1], quiet)
         assert not await put(committer, journal, [2], 0), "it came right behind another one"
         assert not await put(committer, journal, [3, 4], quiet), "they came together"
+        await settle(committer, journal, range(5, 20))
         journal.takes_s = 5 * FAST_SYNC_S
-        assert await put(committer, journal, [5], quiet), "that this one is slow could not be known"
-        assert not await put(committer, journal, [6], quiet)
+        assert await put(committer, journal, [20], quiet), "that this one is slow could not be known"
+        assert await put(committer, journal, [21], quiet), "a single slow one is the scheduler's"
+        assert not await put(committer, journal, [22], quiet), "two in a row are the disk's"
         journal.takes_s = 0.0
-        assert not await put(committer, journal, [7], quiet), "one that is fast again says little"
-        for number in range(8, 40):
-            await put(committer, journal, [number], quiet)
+        assert not await put(committer, journal, [23], quiet), "one that is fast again says little"
+        await settle(committer, journal, range(24, 60))
         assert journal.by_loop[-1], "it is fast again"
-        assert seen.ids == [Entry(number).id for number in range(40)]
+        assert seen.ids == [Entry(number).id for number in range(60)]
         assert await committer.stop(5)
 
     asyncio.run(life())
