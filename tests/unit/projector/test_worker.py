@@ -102,6 +102,25 @@ def test_a_server_that_hangs_holds_the_end_up_no_longer_than_asked(place: Any) -
     assert not worker.is_alive()
 
 
+def test_while_it_rests_others_may_work_news_wait_and_its_end_does_not(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    worker.pace.rest_s = lambda _position: 30.0  # type: ignore[method-assign]
+    worker.start()
+    until(lambda: worker.follower.delivered == 6 and not worker.lock.held)
+    files.events(5)
+    worker.news.set()
+    with lock_of(home, store) as other:
+        assert other.take(5)
+        time.sleep(0.3)
+    assert worker.follower.delivered == 6, "it rests"
+    began = time.monotonic()
+    worker.stop(10)
+    assert time.monotonic() - began < 5
+    assert not worker.is_alive()
+
+
 def test_a_journal_that_begins_at_that_very_moment_is_followed_by_its_name(tmp_path: Path) -> None:
     home = home_at(str(tmp_path))
     store = Far(str(tmp_path / "far.sqlite3"))
