@@ -10,6 +10,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
+from levaithan.projector import segments
 from levaithan.stores import slow
 from levaithan.stores.roles import Cursor, Rejected, StoreDamagedError, StoreDownError
 
@@ -40,6 +41,8 @@ class Follower:
         self.position: Cursor | None = None
         self.known = False
         self.idle = False
+        self.full = False
+        """Whether the last batch was as large as one may be: more was there already."""
         self.error: dict[str, str] | None = None
         self.held = ""
         self.notes: list[str] = []
@@ -93,8 +96,9 @@ class Follower:
         except Exception as error:
             self._failed(error)
             return False
-        self.idle = False
         self.position = after
+        self.full = sum(len(one.body) for one in batch) >= self.batch_bytes // 2
+        self.idle = not self.full and segments.at_end(self.feed.directory, after)
         self.delivered += len(batch)
         self._seen(batch, rejected)
         self._well()

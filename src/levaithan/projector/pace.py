@@ -1,8 +1,8 @@
 """How fast a store on a server catches up while events flow: its work shares processors and a disk with the hooks, and
 who waits for a hook notices, who waits for a store that is some seconds longer behind does not.
 
-After a batch it rests until it delivers GAINS times what arrives, or in a second one part in CATCH_UP_S of what waits if
-that is more. One that can barely follow never rests, and where nothing arrives nobody is in the way.
+After a batch it rests until it delivers GAINS times what arrives, or in a second one part in CATCH_UP_S of what waits
+if that is more. One that can barely follow never rests, and where nothing arrives nobody is in the way.
 
 Measured: 17,000 events behind while 500 a second arrive, it is at the end after 10 s instead of 5, and the hooks' p99
 meanwhile is that of a server that is down.

@@ -3,6 +3,10 @@
 Loads no Alembic (a migration does) and not the service. The embedded stores take turns in the main thread: under load
 the ledger goes first and one of the others, in turn, gets a batch every OTHERS_SHARE_S seconds. A store on a server has
 a thread of its own (see worker). A store that fails waits by itself, the others go on.
+
+While events trickle in, nobody asks for the next batch before there are some: each one writes the same pages again.
+Measured at 500 events a second: a batch whenever there was anything wrote 29 MB a second, and the journal's own syncs
+waited for it.
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ LOOK_S = 1.0
 """How often the journal is looked at without being told: a one-shot tells nobody."""
 STRETCH_S = 1.0
 """How long the lock is kept under load before another process may take a turn."""
+GATHER_S = 0.1
+"""How long a store that has had all there was leaves the next events alone, unless it is told of news (as often)."""
 LEAVE_S = 1.0
 """How long a store on a server may take to end its last batch; it is put again at the next start."""
 YIELD_S = 0.015
@@ -68,6 +74,7 @@ class Projector:
         self._others_at = 0.0
         self._turn = 0
         self._batches = 0
+        self._full = False
 
     def run(self) -> None:
         """Work until `wake` ends or the home goes."""
@@ -113,32 +120,34 @@ class Projector:
                 one.forget()
                 one.held = modes.held(self.home, one.store.name, remote=False)
             until = time.monotonic() + STRETCH_S
-            busy = True
-            while busy and time.monotonic() < until:
+            busy = self._full = True
+            while busy and self._full and time.monotonic() < until:
                 busy = self._round()
                 self.status.doing = "projecting"
                 self.status.update()
         finally:
             self.lock.release()
-        if not busy:
+        if not busy or all(one.idle or one.error or one.held for one in self.local):
             self._say("idle")
 
     def _round(self) -> bool:
-        """One batch for the first, and one for another when it is time for one; for each when the first has none."""
+        """One batch for the first, and one for another when it is time for one; for each when the first has none, or
+        had all there was. Whether anybody had something."""
         now, busy = time.monotonic(), False
         for first in self.local[:1]:
             if first.ready(now):
                 busy = first.step()
+        self._full = busy and self.local[0].full
         others = self.local[1:]
         if busy and others:
             due = now - self._others_at >= OTHERS_SHARE_S
-            others = [others[self._turn % len(others)]] if due else []
+            others = ([others[self._turn % len(others)]] if self._full else others) if due else []
             self._turn += due
         if others:
             self._others_at = now
         for one in others:
-            if one.ready(now):
-                busy = one.step() or busy
+            if one.ready(now) and one.step():
+                busy, self._full = True, self._full or one.full
         self._batches += 1
         if self._batches % COLLECT_EVERY == 0:
             gc.collect()
@@ -152,8 +161,10 @@ class Projector:
     def _wait(self) -> bool:
         """Wait for news, a store's next try, or LOOK_S. False when the pipe has ended."""
         pause = 0.0
-        if self.status.doing == "projecting":
+        if self.status.doing == "projecting" and self._full:
             time.sleep(YIELD_S)
+        elif self.status.doing == "projecting":
+            pause = GATHER_S
         else:
             now = time.monotonic()
             tries = [one.retry_at - now for one in self.local if one.error and not one.held]

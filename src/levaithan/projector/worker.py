@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 STRETCH_S = 1.0
 YIELD_S = 0.015
+GATHER_S = 0.1
+"""See process."""
 _REFUSED = tuple(kind.code for kind in relogin.REFUSALS)
 
 
@@ -74,14 +76,14 @@ class Worker(threading.Thread):
         if rest:
             self._over.wait(rest)  # not `news`: what arrives is why it rests
             return 0.0
-        return LOOK_S if one.idle or one.error else YIELD_S
+        return LOOK_S if one.idle or one.error else YIELD_S if one.full else GATHER_S
 
     def _batches(self, until: float) -> float:
         """Put batches until there is none, the time is over, or others should have the machine: for how long then."""
         rest = 0.0
         while not rest and not self._over.is_set() and time.monotonic() < until:
             self.pace.begin()
-            if not self.follower.step():
+            if not self.follower.step() or not self.follower.full:
                 break
             rest = self.pace.rest_s(self.follower.position)
         return rest

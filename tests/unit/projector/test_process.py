@@ -119,6 +119,32 @@ def test_it_says_that_it_waits_for_another(home: Any, settings: Any, journal: An
     assert told(home)["seq"] == 2
 
 
+def test_what_trickles_in_is_gathered(home: Any, settings: Any, journal: Any) -> None:
+    """A batch whenever there is anything would write the same pages for every few events."""
+    journal.events(5)
+    one = Projector(home, settings, None)
+    ledger, steps = one.followers[0], []
+    step = ledger.step
+
+    def trickling() -> bool:
+        steps.append(ledger.delivered)
+        moved = bool(step())
+        journal.events(1, first=100 + len(steps))
+        return moved
+
+    ledger.step = trickling  # type: ignore[method-assign]
+    ledger.forget()
+    one.turn()
+    assert (len(steps), ledger.delivered) == (1, 6), "it does not run after each event"
+    one.turn()
+    assert (len(steps), ledger.delivered) == (2, 7)
+    ledger.step = step  # type: ignore[method-assign]
+    one.turn()
+    one.turn()
+    assert (status.read(home) or {})["doing"] == "idle"
+    assert told(home)["seq"] == told(home, "search")["seq"] == 8
+
+
 def test_search_gets_its_share_while_the_ledger_is_busy(home: Any, settings: Any, journal: Any) -> None:
     journal.events(2500)
     one = Projector(home, settings, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from levaithan.hot.paths import home_at
 from levaithan.projector.feed import Feed
 from levaithan.projector.follower import Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
-from levaithan.projector.worker import Worker
+from levaithan.projector.worker import GATHER_S, Worker
 from levaithan.stores.roles import StoreDownError
 from levaithan.stores.sqlite_ledger import SqliteLedger
 
@@ -102,19 +103,39 @@ def test_a_server_that_hangs_holds_the_end_up_no_longer_than_asked(place: Any) -
     assert not worker.is_alive()
 
 
+def test_what_trickles_in_is_gathered(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    applied: list[float] = []
+    apply = store.apply
+
+    def trickling(batch: Any, cursor: Any) -> Any:
+        applied.append(time.monotonic())
+        files.events(1, first=100 + len(applied))  # another one comes meanwhile, and nobody tells
+        return apply(batch, cursor)
+
+    store.apply = trickling
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    worker.start()
+    until(lambda: len(applied) >= 6)
+    worker.stop(10)
+    assert all(later - sooner >= GATHER_S for sooner, later in pairwise(applied))
+
+
 def test_while_it_rests_others_may_work_news_wait_and_its_end_does_not(place: Any) -> None:
     home, files, store = place
     files.events(5)
-    worker = Worker(home, Follower(store, Feed(home.journal)))
+    worker = Worker(home, Follower(store, Feed(home.journal), batch_bytes=1))
     worker.pace.rest_s = lambda _position: 30.0  # type: ignore[method-assign]
     worker.start()
-    until(lambda: worker.follower.delivered == 6 and not worker.lock.held)
+    until(lambda: worker.follower.delivered and not worker.lock.held)
+    before = worker.follower.delivered
     files.events(5)
     worker.news.set()
     with lock_of(home, store) as other:
         assert other.take(5)
         time.sleep(0.3)
-    assert worker.follower.delivered == 6, "it rests"
+    assert worker.follower.delivered == before < 11, "it rests"
     began = time.monotonic()
     worker.stop(10)
     assert time.monotonic() - began < 5
