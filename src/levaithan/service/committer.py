@@ -8,8 +8,8 @@ while a batch is appended or synced: nothing of the journal's users needs a lock
 
 An event that comes alone, to a disk that is fast, is synced by the loop's thread itself: the two hand-overs between
 threads take longer than such a disk does. On a busy machine each of them may cost a tick of the scheduler (4 ms), for a
-thread that has just worked is let in again late: measured on two cores beside a database that catches up, the p99 of an
-answer fell from 7.8 to 4.3 ms.
+thread that has just worked is let in again late. Measured at 500 events a second on two cores: p99 of an answer from
+2.8 to 1.6 ms.
 
 An entry's answer leaves only after its sync. Knows nothing of sockets and decisions.
 """
