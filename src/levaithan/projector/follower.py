@@ -81,26 +81,27 @@ class Follower:
             if self.feed.note:
                 self.note(self.feed.note)
             if after is None or (not batch and after == self.position):
-                self.idle = True
+                self.idle, self.full = True, False
                 self._well()
                 return False
             if batch and self.store.shared and not self.store.journal and self.feed.journal():
-                self.known = False  # it began just now: what is there of it is to be asked for by its name
+                self.known = self.idle = False  # it began just now: what is there of it is asked for by its name
+                self.full = True
                 return True
             begun = time.monotonic()
             rejected = self.store.apply(batch, after)
             self._timed(time.monotonic() - begun)
+            self.position = after
+            self.delivered += len(batch)
+            self._seen(batch, rejected)
+            self.full = sum(len(one.body) for one in batch) >= self.batch_bytes // 2
+            self.idle = not self.full and segments.at_end(self.feed.directory, after)
         except StoreDamagedError as error:
             self._damaged(error)
             return True
         except Exception as error:
             self._failed(error)
             return False
-        self.position = after
-        self.full = sum(len(one.body) for one in batch) >= self.batch_bytes // 2
-        self.idle = not self.full and segments.at_end(self.feed.directory, after)
-        self.delivered += len(batch)
-        self._seen(batch, rejected)
         self._well()
         return True
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 GAINS = 4.0
 CATCH_UP_S = 30.0
+NEARLY = 1 << 19
+"""So many bytes are left in one batch, and not worth a rest before it."""
 MOST_S = 1.0
 """The longest rest: what arrives is seen again after it."""
 
@@ -40,14 +42,22 @@ class Pace:
         """A batch begins."""
         self._began = self._clock()
 
+    def forget(self) -> None:
+        """The store is near the end: what was seen says nothing of the next time it falls behind."""
+        self._left = -1
+
     def rest_s(self, position: Cursor | None) -> float:
         """A batch is delivered, up to `position`: how long to rest before the next one. Nothing is known the first
         time. What ended a segment since the last batch is not seen."""
         (name, size), left_before, seen_at = self._end, self._left, self._seen_at
-        self._end, self._seen_at = segments.end(self._directory), self._clock()
-        self._left = segments.bytes_left(self._directory, position)
+        try:
+            self._end, self._seen_at = segments.end(self._directory), self._clock()
+            self._left = segments.bytes_left(self._directory, position)
+        except OSError:  # what is wrong with the journal is the feed's to say
+            self.forget()
+            return 0.0
         arrived = self._end[1] - (size if self._end[0] == name else 0)
-        if left_before < 0 or self._left == 0:
+        if left_before < 0 or self._left < NEARLY:
             return 0.0
         arriving = arrived / max(self._seen_at - seen_at, 1e-6)
         return rest_s(self._seen_at - self._began, left_before + arrived - self._left, arriving, self._left)

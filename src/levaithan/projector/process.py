@@ -38,6 +38,8 @@ STRETCH_S = 1.0
 """How long the lock is kept under load before another process may take a turn."""
 GATHER_S = 0.1
 """How long a store that has had all there was leaves the next events alone, unless it is told of news (as often)."""
+GATHER_OTHERS_S = 0.5
+"""How often the other stores get what trickled in, while the first has something each time."""
 LEAVE_S = 1.0
 """How long a store on a server may take to end its last batch; it is put again at the next start."""
 YIELD_S = 0.015
@@ -118,6 +120,7 @@ class Projector:
         try:
             for one in self.local:
                 one.forget()
+                one.idle = False  # of before: who was not asked since may be behind
                 one.held = modes.held(self.home, one.store.name, remote=False)
             until = time.monotonic() + STRETCH_S
             busy = self._full = True
@@ -140,10 +143,13 @@ class Projector:
         self._full = busy and self.local[0].full
         others = self.local[1:]
         if busy and others:
-            due = now - self._others_at >= OTHERS_SHARE_S
-            others = ([others[self._turn % len(others)]] if self._full else others) if due else []
+            due = now - self._others_at >= (OTHERS_SHARE_S if self._full else GATHER_OTHERS_S)
+            one_of_them = [others[self._turn % len(others)]] if self._full else others
+            behind = [] if self._full else [one for one in others if one.full and not one.idle]
+            others = one_of_them if due else behind
             self._turn += due
-        if others:
+            self._others_at = now if due else self._others_at
+        elif others:
             self._others_at = now
         for one in others:
             if one.ready(now) and one.step():

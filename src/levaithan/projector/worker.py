@@ -74,7 +74,7 @@ class Worker(threading.Thread):
         finally:
             self.lock.release()
         if rest:
-            self._over.wait(rest)  # not `news`: what arrives is why it rests
+            self._over.wait(max(rest, YIELD_S))  # not `news`: what arrives is why it rests
             return 0.0
         return LOOK_S if one.idle or one.error else YIELD_S if one.full else GATHER_S
 
@@ -84,6 +84,7 @@ class Worker(threading.Thread):
         while not rest and not self._over.is_set() and time.monotonic() < until:
             self.pace.begin()
             if not self.follower.step() or not self.follower.full:
+                self.pace.forget()
                 break
             rest = self.pace.rest_s(self.follower.position)
         return rest

@@ -92,7 +92,7 @@ class Committer:
         self._waiting: deque[Entry] = deque()
         self._jobs: deque[Task] = deque()
         self._bell: SimpleQueue[Task | None] = SimpleQueue()
-        self._busy = False
+        self._busy = self._owing = False
         self._clock = clock
         self._sync_s = FAST_SYNC_S
         self._over = float("-inf")
@@ -161,11 +161,15 @@ class Committer:
         if self._free():
             try:
                 done = self._append(batch)
-                alone = len(batch) == 1 and self._sync_s < FAST_SYNC_S and self._clock() - self._over > ALONE_S
+                alone = len(batch) == 1 and not self._owing and self._sync_s < FAST_SYNC_S
+                alone = alone and self._clock() - self._over > ALONE_S
                 if alone:
                     self._sync()
             except Exception as error:
-                self._failed(batch, error)
+                if self._owing:
+                    self._loop.call_soon(self._failed, batch, error)
+                else:
+                    self._failed(batch, error)
                 return
             if alone:
                 self._recorded(batch, done)
@@ -227,16 +231,21 @@ class Committer:
                 self._loop.call_soon_threadsafe(self._finished, task)
 
     def _finished(self, task: Task) -> None:
-        """Go on first, so that the disk is busy while the answers are written."""
+        """Go on first, so that the disk is busy while the answers are written: nothing of what comes later is answered
+        meanwhile, for answers go out in order."""
         self._busy = False
         batch = task.batch
         if batch is not None and task.error is not None:
             self._failed(batch, task.error)
             self.ring()
             return
+        self._owing = batch is not None
         self.ring()
         if batch is not None:
-            self._recorded(batch, task.done)
+            try:
+                self._recorded(batch, task.done)
+            finally:
+                self._owing = False
         elif task.future is not None and not task.future.done():
             if task.error is not None:
                 task.future.set_exception(task.error)

@@ -145,6 +145,44 @@ def test_what_trickles_in_is_gathered(home: Any, settings: Any, journal: Any) ->
     assert told(home)["seq"] == told(home, "search")["seq"] == 8
 
 
+def test_two_events_shortly_after_each_other_are_soon_in_every_store(home: Any, settings: Any, journal: Any) -> None:
+    one = Projector(home, settings, None)
+    journal.events(1)
+    one.turn()
+    journal.events(1, first=50)
+    one._others_at = time.monotonic()  # the others had theirs just now
+    one.turn()
+    assert one.status.doing == "projecting", "not idle: the others have the second one still to get"
+    one.turn()
+    assert told(home)["seq"] == told(home, "search")["seq"] == 3
+    assert (status.read(home) or {})["doing"] == "idle"
+
+
+def test_another_store_that_is_far_behind_catches_up_while_the_first_gets_what_trickles_in(
+    home: Any, settings: Any, journal: Any
+) -> None:
+    journal.events(5)
+    one = Projector(home, settings, None)
+    one.turn()
+    ledger, search = one.followers[0], next(each for each in one.followers if each.store.name == "search")
+    journal.events(600, first=1000)
+    while ledger.step():
+        pass
+    search.batch_bytes = 2_000
+    search.step()
+    step, count = ledger.step, [0]
+
+    def trickling() -> bool:
+        count[0] += 1
+        journal.events(1, first=5000 + count[0])
+        return bool(step())
+
+    ledger.step = trickling  # type: ignore[method-assign]
+    before = search.delivered
+    one.turn()
+    assert search.delivered - before > 10, "it does not wait for a time when the first has nothing"
+
+
 def test_search_gets_its_share_while_the_ledger_is_busy(home: Any, settings: Any, journal: Any) -> None:
     journal.events(2500)
     one = Projector(home, settings, None)

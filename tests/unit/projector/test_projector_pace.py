@@ -40,7 +40,7 @@ class Written:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "journal-000001.log"
-        self.file.write_bytes(b"x" * 100_000)
+        self.file.write_bytes(b"x" * 10_000_000)
         self.clock = Clock()
         self.pace = pace.Pace(str(folder), self.clock)
 
@@ -56,23 +56,36 @@ class Written:
 
 def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
     one = Written(tmp_path)
-    assert one.batch(10_000) == 0.0, "nothing is known yet"
-    assert one.batch(50_000) == 0.0, "nothing arrives: nobody is in the way"
-    one.arrive(1_000)
-    assert one.batch(70_000) == pytest.approx(20_000 / 400_000 - 0.01), "1,000 in 10 ms, and four times that is enough"
-    one.clock.now += 0.04
-    one.arrive(1_000)
-    assert one.batch(90_000) == pytest.approx(20_000 / 80_000 - 0.01), "the rest counts: 1,000 in 50 ms"
+    assert one.batch(1_000_000) == 0.0, "nothing is known yet"
+    assert one.batch(5_000_000) == 0.0, "nothing arrives: nobody is in the way"
     one.arrive(100_000)
-    assert one.batch(95_000) == 0.0, "it cannot follow as it is"
+    enough = 4 * 10_000_000  # bytes a second: 100,000 came in 10 ms
+    assert one.batch(7_000_000) == pytest.approx(2_000_000 / enough - 0.01)
+    one.clock.now += 0.04
+    one.arrive(100_000)
+    assert one.batch(9_000_000) == pytest.approx(2_000_000 / (enough / 5) - 0.01), "the rest counts: 50 ms"
+    one.arrive(10_000_000)
+    assert one.batch(9_500_000) == 0.0, "it cannot follow as it is"
     one.arrive(1)
-    assert one.batch(202_001) == 0.0, "it is at the end"
+    assert one.batch(19_900_000) == 0.0, "what is left is not worth a rest"
+    assert one.batch(20_200_001) == 0.0, "it is at the end"
+
+
+def test_what_was_seen_before_it_was_at_the_end_is_forgotten(tmp_path: Path) -> None:
+    one = Written(tmp_path)
+    one.batch(1_000_000)
+    one.pace.forget()
+    one.clock.now += 3600
+    one.arrive(1_000)
+    assert one.batch(2_000_000) == 0.0
+    one.arrive(1_000)
+    assert one.batch(4_000_000) > 0.0
 
 
 def test_a_segment_that_ends_meanwhile_is_no_arrival_of_all_that_went_before(tmp_path: Path) -> None:
     one, second = Written(tmp_path), tmp_path / "journal-000002.log"
     one.batch(0)
     second.write_bytes(b"x" * 100)
-    assert one.batch(90_000) > 0.0
+    assert one.batch(9_000_000) > 0.0
     one.file.unlink()
     assert one.batch(100, file=second) == 0.0

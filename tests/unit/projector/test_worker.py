@@ -103,6 +103,29 @@ def test_a_server_that_hangs_holds_the_end_up_no_longer_than_asked(place: Any) -
     assert not worker.is_alive()
 
 
+def test_a_server_that_goes_between_a_batch_and_a_question_ends_no_thread(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    store.migrate()
+    asked = []
+
+    def gone() -> int:
+        asked.append(1)
+        if len(asked) == 2:
+            raise StoreDownError(store="ledger", role="LEDGER", where="far", reason="stopped")
+        return 1
+
+    store.dead_count = gone
+    worker.start()
+    until(lambda: worker.follower.failures)
+    files.events(1, first=50)
+    worker.news.set()
+    until(lambda: worker.follower.idle and not worker.follower.error)
+    assert store.rows("SELECT count(*) FROM events") == [(6,)]
+    worker.stop(10)
+
+
 def test_what_trickles_in_is_gathered(place: Any) -> None:
     home, files, store = place
     files.events(5)

@@ -270,6 +270,45 @@ def test_what_comes_alone_to_a_fast_disk_is_synced_at_once_and_the_rest_by_the_t
     asyncio.run(life())
 
 
+def test_what_comes_behind_a_batch_is_answered_behind_it_recorded_or_not(tmp_path: Path) -> None:
+    """Answers carry no id: who asked first would take the other's."""
+
+    async def life() -> None:
+        journal, told = WatchedDiskImitation(place(tmp_path)), []
+        append = journal.append
+
+        def failing(items: Any, **more: Any) -> Any:
+            if items[0][0] == Entry(33).id:
+                raise JournalError("io", "the disk is gone")
+            return append(items, **more)
+
+        journal.append = failing  # type: ignore[method-assign]
+        seen = Seen()
+
+        def noted(batch: Any, done: Any, error: Any) -> None:
+            told.extend(one.id for one in batch)
+            seen(batch, done, error)
+
+        committer = Committer(journal, noted, clock=lambda: journal.now)
+        committer.start()
+        await settle(committer, journal, range(20))
+        for last in (32, 33):
+            journal.now += 2 * ALONE_S
+            for number in (last + 10, last + 20):
+                committer.put(Entry(number))
+            committer.ring()
+            committer.put(Entry(last))  # while those are synced
+            journal.now += 2 * ALONE_S
+            until = time.monotonic() + 10
+            while Entry(last).id not in told and time.monotonic() < until:
+                await asyncio.sleep(0.001)
+            assert told[-3:] == [Entry(number).id for number in (last + 10, last + 20, last)]
+        assert (len(seen.errors), committer.failed) == (1, 1)
+        assert await committer.stop(5)
+
+    asyncio.run(life())
+
+
 def test_a_sync_that_fails_is_told_of_what_comes_alone_too(tmp_path: Path) -> None:
     async def life() -> None:
         journal, seen = WatchedDiskImitation(place(tmp_path)), Seen()
