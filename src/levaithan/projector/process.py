@@ -23,21 +23,20 @@ from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import followers, usable
 from levaithan.projector.shares import Shares
 from levaithan.projector.status import Status
-from levaithan.projector.worker import Worker
+from levaithan.projector.worker import GATHER_S, Worker
 from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from levaithan.hot.paths import Home
+    from levaithan.projector.follower import Follower
 
 OTHERS_SHARE_S = 1.0
 LOOK_S = 1.0
 """How often the journal is looked at without being told: a one-shot tells nobody."""
 STRETCH_S = 1.0
 """How long the lock is kept under load before another process may take a turn."""
-GATHER_S = 0.1
-"""How long a store that has had all there was leaves the next events alone, unless it is told of news (as often)."""
 GATHER_OTHERS_S = 0.5
 """How often the other stores get what trickled in, while the first has something each time."""
 LEAVE_S = 1.0
@@ -141,23 +140,24 @@ class Projector:
             if first.ready(now):
                 busy = first.step()
         self._full = busy and self.local[0].full
-        others = self.local[1:]
-        if busy and others:
-            due = now - self._others_at >= (OTHERS_SHARE_S if self._full else GATHER_OTHERS_S)
-            one_of_them = [others[self._turn % len(others)]] if self._full else others
-            behind = [] if self._full else [one for one in others if one.full and not one.idle]
-            others = one_of_them if due else behind
-            self._turn += due
-            self._others_at = now if due else self._others_at
-        elif others:
-            self._others_at = now
-        for one in others:
+        for one in self._others(now, busy=busy):
             if one.ready(now) and one.step():
                 busy, self._full = True, self._full or one.full
         self._batches += 1
         if self._batches % COLLECT_EVERY == 0:
             gc.collect()
         return busy
+
+    def _others(self, now: float, *, busy: bool) -> list[Follower]:
+        """Whose turn it is beside the first, which is `busy` or has nothing."""
+        others = self.local[1:]
+        if busy and now - self._others_at < (OTHERS_SHARE_S if self._full else GATHER_OTHERS_S):
+            return [] if self._full else [one for one in others if one.full and not one.idle]
+        self._others_at = now
+        if not self._full or not others:
+            return others
+        self._turn += 1
+        return [others[self._turn % len(others)]]
 
     def _say(self, doing: str) -> None:
         changed = doing != self.status.doing

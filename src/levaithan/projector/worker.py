@@ -23,7 +23,7 @@ LOOK_S = 1.0
 STRETCH_S = 1.0
 YIELD_S = 0.015
 GATHER_S = 0.1
-"""See process."""
+"""How long a store that has had all there was leaves the next events alone, unless it is told of news (as often)."""
 _REFUSED = tuple(kind.code for kind in relogin.REFUSALS)
 
 
