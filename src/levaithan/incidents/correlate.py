@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from levaithan.incidents.incident import rank
+from levaithan.incidents.incident import RESOLVED, rank
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from levaithan.detectors.signal import Signal
     from levaithan.incidents.incident import Incident
 
+LINGERS_S = 30.0
+"""Seconds of quiet in which an incident still mutes what is less bad of the same: the alerts of one trouble end in one
+evaluation, but are told one by one, and Alertmanager may tell (each 5 s) between two of them."""
 WINDOW_S = 600.0
 """Incidents that began within so many seconds of each other, at one place, are taken to belong together."""
 
@@ -40,15 +43,26 @@ TASKS = re.compile(r"(?i)task")
 
 
 def muted_by(signal: Signal, standing: Iterable[Incident], *, halted: bool) -> Incident | str | None:
-    """The incident that mutes `signal`, "halt" for an emergency stop, None where nothing does."""
+    """The incident of `standing` that mutes `signal`, "halt" for an emergency stop, None where nothing does. Of those
+    that are resolved only the ones that `lingers` holds for matter."""
     if halted and TASKS.search(signal.alert):
         return "halt"
     for incident in standing:
-        if incident.fingerprint == signal.fingerprint or not incident.firing:
+        if incident.fingerprint == signal.fingerprint:
             continue
-        if _worse_of_same(signal, incident) or any(_mutes(one, signal, incident) for one in MUTES):
+        fires = incident.active and bool(incident.firing)
+        if (fires or lingers(incident)) and _worse_of_same(signal, incident):
+            return incident
+        if fires and any(_mutes(one, signal, incident) for one in MUTES):
             return incident
     return None
+
+
+def lingers(incident: Incident) -> bool:
+    """Whether its detector has only just become quiet, resolved meanwhile or not."""
+    if incident.firing or not incident.signals or not (incident.active or incident.state == RESOLVED):
+        return False
+    return incident.quiet_s + incident.settled_s < LINGERS_S
 
 
 def _worse_of_same(signal: Signal, incident: Incident) -> bool:

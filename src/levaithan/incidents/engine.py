@@ -106,7 +106,8 @@ class Engine:
 
     def mutes(self, signal: Signal, now_s: float) -> Incident | str | None:
         """What keeps `signal` from being an incident of its own; see correlate."""
-        return correlate.muted_by(signal, self.book.active(), halted=self.book.halted(now_s))
+        just_over = [one for one in self.book.incidents.values() if not one.active and correlate.lingers(one)]
+        return correlate.muted_by(signal, [*self.book.active(), *just_over], halted=self.book.halted(now_s))
 
     def neighbours(self, session: str) -> Collection[str]:
         """The sessions that touched the same files; none where nobody can say."""

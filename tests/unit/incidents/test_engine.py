@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.support.incident_stage import Stage, kinds
 
+from levaithan.incidents import correlate, intake
 from levaithan.incidents import engine as engine_of
-from levaithan.incidents import intake
 
 
 @pytest.fixture
@@ -155,7 +155,6 @@ def test_a_severity_that_rises_is_told_and_never_falls(stage: Stage) -> None:
 
 
 MUTED: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({"alert": "HookErrors", "severity": "P1"}, {"alert": "ToolFailures", "severity": "P3"}),
     (
         {"alert": "StoreDown", "severity": "P1", "labels": {"store": "graph"}},
         {"alert": "StoreLag", "severity": "P1", "detection": "performance", "labels": {"store": "graph"}},
@@ -180,6 +179,39 @@ def test_what_the_greater_trouble_explains_opens_nothing(first: dict[str, Any], 
     assert stage.one().muted == {second["alert"]: 1}
     stage.ends(**first)
     assert kinds(stage.fires(**second)) == ["opened"]
+
+
+LESS_BAD = {"alert": "ToolFailures", "severity": "P3"}
+
+
+def test_the_less_bad_of_the_same_opens_nothing_and_may_end_a_moment_later(stage: Stage) -> None:
+    """Alertmanager may tell between the ends of two alerts of one trouble."""
+    stage.fires("HookErrors", "P1")
+    assert stage.fires(**LESS_BAD) == []
+    stage.ends("HookErrors", "P1")
+    assert stage.fires(**LESS_BAD) == []
+    assert stage.one().muted == {"ToolFailures": 2}
+    stage.ends(**LESS_BAD)
+    stage.pass_s(correlate.LINGERS_S)
+    assert kinds(stage.fires(**LESS_BAD)) == ["opened"], "it is a trouble of its own"
+
+
+def test_what_was_resolved_at_once_mutes_the_less_bad_of_the_same_a_moment_longer() -> None:
+    stage = Stage(incident_quiet_s=3)
+    stage.fires("HookErrors", "P2")
+    stage.ends("HookErrors", "P2")
+    stage.pass_s(4, step_s=1)
+    assert stage.one().state == "resolved"
+    assert stage.fires(**LESS_BAD) == []
+    assert stage.fires("StoreBehind", "P3", detection="performance"), "another trouble is told at once"
+    stage.pass_s(correlate.LINGERS_S)
+    assert kinds(stage.fires(**LESS_BAD)) == ["opened"]
+
+
+def test_an_incident_by_hand_has_no_detector_that_could_have_just_ended(stage: Stage) -> None:
+    stage.by_hand("open", "inc-hand", title="seen", severity="P1", detection="high error rate")
+    stage.fires(**LESS_BAD)
+    assert [one.severity for one in stage.engine.open()] == ["P1", "P3"]
 
 
 def test_what_is_mitigated_and_still_fires_mutes_as_before(stage: Stage) -> None:
