@@ -7,6 +7,7 @@ Standard library only, and as little of it as possible: json, re or socket alone
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from levaithan.hot import contract, hotconf, paths
@@ -82,6 +83,7 @@ def main(arguments: list[str]) -> int:
         _open_standard()
         _limit(call)
         stdout = _aside()
+        sys.unraisablehook = _unsaid
         # Configuration comes from the arguments alone: the environment is the agent's.
         home = paths.find_home(call.home, {})
         answer = _answer(call, home)
@@ -200,6 +202,10 @@ def _aside() -> int:
     except OSError:
         pass
     return kept
+
+
+def _unsaid(_unraisable: object) -> None:
+    """What cannot be raised (in a hook's destructor, where a time limit may ring as well) shows no traceback."""
 
 
 def _say(event: str, answer: Answer, stdout: int) -> int:
