@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,13 @@ _TEST_SETTINGS = (
     "LEVAITHAN_REQUIRE_",
     "LEVAITHAN_BENCH_",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are a large heap, and each look of the collector at it takes as long as some hooks may: what is
+    here stays until the end, so nothing is looked at in vain (the service does the same once it has started)."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
