@@ -26,8 +26,8 @@ _TEST_SETTINGS = (
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests are a large heap, and each look of the collector at it takes as long as some hooks may: what is
-    here stays until the end, so nothing is looked at in vain (the service does the same once it has started)."""
+    """Thousands of tests are a large heap, and each look of the collector at it takes as long as some hooks may: they
+    stay until the end, so nothing is looked at in vain (the service does the same once it has started)."""
     gc.collect()
     gc.freeze()
 

@@ -17,7 +17,7 @@ import pytest
 from tests.servers import fixtures
 from tests.servers.endpoint import ServerMissingError
 from tests.support.faulted_stores import SERVERS
-from tests.support.store_flow import PATIENCE_S, Flow, flowing
+from tests.support.store_flow import PATIENCE_S, Flow, Waits, flowing, waits
 from tests.support.store_harm import FAULTS
 
 pytestmark = pytest.mark.faults
@@ -47,6 +47,17 @@ def test_what_befalls_a_server_is_a_lag_and_nothing_else(flow: Flow, fault: str)
     if told.said:
         assert told.lag_highest >= EVENTS // 3, told
         assert told.lag_highest > told.lag_end, told
+
+
+def test_a_stretch_is_told_by_its_median_whole_second() -> None:
+    """500 answers a second from 10.4 s on, of a millisecond each, but for the longest in the piece at the end."""
+    answers = [(int((10.4 + n / 500) * 1e9), 1_000_000, 0) for n in range(1_200)]
+    answers[-1] = (answers[-1][0], 90_000_000, 0)
+    answers[0] = (answers[0][0] - 5_000_000_000, 90_000_000, 0)  # before the stretch
+    assert waits(answers, 10.4, 60.0) == Waits(1.0, 1.0)
+    answers = [(sent, 9_000_000 if n < 500 or n >= 1_000 else taken, 0) for n, (sent, taken, _) in enumerate(answers)]
+    assert waits(answers, 10.4, 60.0).second_ms == 5.0, "of two seconds, 9 and 1 ms"
+    assert waits(answers, 99.0, 100.0) == Waits()
 
 
 def without_a_disk() -> None:
