@@ -75,7 +75,7 @@ class Projector:
         self._others_at = 0.0
         self._turn = 0
         self._batches = 0
-        self._full = False
+        self._full = self._told = False
 
     def run(self) -> None:
         """Work until `wake` ends or the home goes."""
@@ -174,13 +174,16 @@ class Projector:
         else:
             now = time.monotonic()
             tries = [one.retry_at - now for one in self.local if one.error and not one.held]
-            pause = max(0.01, min([LOOK_S, *tries]))
+            # Whoever waits for a store on a server (`control sync`) reads the status, which is written here.
+            soon = [GATHER_S] if self._told or any(one.behind for one in self.workers) else []
+            pause = max(0.01, min([LOOK_S, *tries, *soon]))
         if self.wake is None:
             time.sleep(pause)
             return True
         readable, _, _ = select.select([self.wake], [], [], pause)
         if readable and os.read(self.wake, 65_536) == b"":
             return False
+        self._told = bool(readable)
         if readable:
             for worker in self.workers:
                 worker.news.set()

@@ -48,6 +48,11 @@ class Worker(threading.Thread):
         self.lock.release()
         self.follower.store.close()
 
+    @property
+    def behind(self) -> bool:
+        """Whether its store is being brought along just now."""
+        return not (self.follower.idle or self.follower.error or self.follower.held)
+
     def stop(self, wait_s: float) -> None:
         """End after the batch that is under way, waiting up to `wait_s` seconds for it."""
         self._over.set()
@@ -59,7 +64,7 @@ class Worker(threading.Thread):
         one = self.follower
         one.held = modes.held(self.home, one.store.name, remote=True)
         if not one.ready(time.monotonic()):
-            return LOOK_S if one.held else max(0.01, min(LOOK_S, one.retry_at - time.monotonic()))
+            return LOOK_S if one.held else self._until_retry()
         if one.error and one.error["code"] in _REFUSED:
             self._log_in_anew()
         try:
@@ -73,10 +78,15 @@ class Worker(threading.Thread):
             rest = self._batches(time.monotonic() + STRETCH_S)
         finally:
             self.lock.release()
-        if rest:
-            self._over.wait(max(rest, YIELD_S))  # not `news`: what arrives is why it rests
+        if one.error:
+            return self._until_retry()
+        if one.full and not one.idle:
+            self._over.wait(max(rest, YIELD_S))  # not `news`: what arrives is why it rests, and others want their turn
             return 0.0
-        return LOOK_S if one.idle or one.error else YIELD_S if one.full else GATHER_S
+        return LOOK_S if one.idle else GATHER_S
+
+    def _until_retry(self) -> float:
+        return max(0.01, min(LOOK_S, self.follower.retry_at - time.monotonic()))
 
     def _batches(self, until: float) -> float:
         """Put batches until there is none, the time is over, or others should have the machine: for how long then."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,8 @@ import pytest
 
 from levaithan.projector import status
 from levaithan.projector.lock import ProjectionLock
-from levaithan.projector.process import Projector
+from levaithan.projector.process import LOOK_S, Projector
+from levaithan.projector.worker import GATHER_S
 from levaithan.stores.registry import open_ledger
 
 
@@ -156,6 +159,34 @@ def test_two_events_shortly_after_each_other_are_soon_in_every_store(home: Any, 
     one.turn()
     assert told(home)["seq"] == told(home, "search")["seq"] == 3
     assert (status.read(home) or {})["doing"] == "idle"
+
+
+def test_the_status_is_soon_written_again_while_a_store_on_a_server_gets_what_came(
+    home: Any, settings: Any, journal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for it (`control sync`) reads the status."""
+    pauses: list[float] = []
+    now = select.select
+
+    def at_once(read: Any, write: Any, other: Any, pause: float) -> Any:
+        pauses.append(pause)
+        return now(read, write, other, 0)
+
+    monkeypatch.setattr(select, "select", at_once)
+    reading, writing = os.pipe()
+    one = Projector(home, settings, reading)
+    far = SimpleNamespace(news=threading.Event(), behind=False)
+    one.workers = [far]  # type: ignore[list-item]
+    one.turn()
+    os.write(writing, b"x")
+    for behind in (False, False, False, True):
+        far.behind = behind
+        assert one._wait()
+    assert far.news.is_set()
+    assert pauses == [LOOK_S, GATHER_S, LOOK_S, GATHER_S]
+    os.close(writing)
+    assert not one._wait(), "its end is the end"
+    os.close(reading)
 
 
 def test_another_store_that_is_far_behind_catches_up_while_the_first_gets_what_trickles_in(

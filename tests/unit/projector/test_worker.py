@@ -14,9 +14,10 @@ from tests.support.ledger_records import JournalFiles
 
 from levaithan.hot.paths import home_at
 from levaithan.projector.feed import Feed
-from levaithan.projector.follower import Follower
+from levaithan.projector import worker as worker_of
+from levaithan.projector.follower import FIRST_WAIT_S, Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
-from levaithan.projector.worker import GATHER_S, Worker
+from levaithan.projector.worker import GATHER_S, YIELD_S, Worker
 from levaithan.stores.roles import StoreDownError
 from levaithan.stores.sqlite_ledger import SqliteLedger
 
@@ -69,6 +70,34 @@ def test_it_follows_and_waits_for_what_is_down(place: Any) -> None:
     worker.stop(10)
     assert not worker.is_alive()
     assert not worker.lock.held
+
+
+def test_what_failed_is_tried_again_when_its_time_has_come(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    store.down = True
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    assert worker._stretch() <= FIRST_WAIT_S
+    assert worker.follower.error
+    assert not worker.behind, "nothing is under way"
+    store.close()
+
+
+def test_it_lets_others_work_between_two_stretches_though_news_come(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_of, "STRETCH_S", 0.05)
+    home, files, store = place
+    files.events(3_000)
+    worker = Worker(home, Follower(store, Feed(home.journal), batch_bytes=1))
+    worker.pace.rest_s = lambda _position: 0.0  # type: ignore[method-assign]
+    worker.news.set()
+    began = time.monotonic()
+    assert worker._stretch() == 0.0
+    assert time.monotonic() - began >= 0.05 + YIELD_S
+    assert worker.behind
+    assert not worker.lock.held
+    store.close()
 
 
 def test_it_works_under_a_lock_of_its_own(place: Any) -> None:
