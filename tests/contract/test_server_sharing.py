@@ -213,6 +213,7 @@ def test_every_store_says_what_to_do_where_it_is_missing(monkeypatch: pytest.Mon
         "LEVAITHAN_TEST_ELASTICSEARCH_HOME": str(tmp_path),
         "LEVAITHAN_TEST_PROMETHEUS_BIN": str(tmp_path / "none"),
         "LEVAITHAN_TEST_ALERTMANAGER_BIN": str(tmp_path / "none"),
+        "LEVAITHAN_TEST_WEAVIATE_BIN": str(tmp_path / "none"),
     }.items():
         monkeypatch.setenv(name, value)
     for store in ("postgres", "redis", "elasticsearch", "weaviate", "prometheus", "alertmanager"):

@@ -155,11 +155,25 @@ def test_a_full_server_takes_nothing_and_loses_nothing(server: Imitation, memory
     memory.edge.attempts = 1
     put(memory, story()[:2])
     server.full = True
-    with pytest.raises(StoreBusyError, match="read-only"):
+    with pytest.raises(StoreBusyError, match="read-only") as told:
         memory.apply([delivery(one) for one in story()], cursor(9))
+    assert "restart it" in told.value.fix
     server.full = False
     assert memory.cursor() == cursor(story()[1]["seq"])
     assert memory.dead_count() == 0
+    put(memory, story())
+    compared(memory, story())
+
+
+def test_a_full_server_that_makes_no_collection_is_waited_for(server: Imitation, open_memory: Opener) -> None:
+    memory = open_memory()
+    memory.edge.attempts = 1
+    server.full = True
+    with pytest.raises(StoreBusyError, match="no space left") as told:
+        memory.migrate()
+    assert "restart it" in told.value.fix
+    server.full = False
+    memory.migrate()
     put(memory, story())
     compared(memory, story())
 

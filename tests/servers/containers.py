@@ -130,7 +130,7 @@ MADE: dict[str, Callable[[], Contained]] = {
             "AUTHENTICATION_APIKEY_ALLOWED_KEYS": "{password}", "AUTHENTICATION_APIKEY_USERS": "{user}",
             "AUTHORIZATION_ADMINLIST_ENABLED": "true", "AUTHORIZATION_ADMINLIST_USERS": "{user}",
             "PERSISTENCE_DATA_PATH": "/var/lib/weaviate", "DEFAULT_VECTORIZER_MODULE": "none",
-            "CLUSTER_HOSTNAME": "node1", "DISABLE_TELEMETRY": "true",
+            "CLUSTER_HOSTNAME": "node1", "DISABLE_TELEMETRY": "true", "AUTOSCHEMA_ENABLED": "false",
         },
         "--host 0.0.0.0 --port 8080 --scheme http",
         also={"grpc": 50051},

@@ -33,6 +33,10 @@ from weaviate.proto.v1 import (
 )
 
 VERSION = "1.40.3"
+FULL = "store is read-only due to: disk usage too high. Set to read-only at 100.00%, threshold set to 90.00%"
+"""What 1.35 says on a full disk, of each object."""
+FULL_SCHEMA = "unable to store logs within log store, err: write raft.db: no space left on device"
+"""And of a collection, with the status 422."""
 MOST_DELETED = 40
 """Objects that one call removes: few, so that what repeats the call is seen to (a real server's default: 10,000)."""
 _OFF = {"enabled": False}
@@ -163,6 +167,8 @@ def _rest(server: Imitation, method: str, path: str, body: bytes) -> tuple[int, 
         return 200, {"version": VERSION, "hostname": "http://[::]:8080", "modules": {}}
     if parts[0] == ".well-known":
         return (404, None) if parts[1] == "openid-configuration" else (200, None)
+    if parts == ["schema"] and method == "POST" and server.full:
+        return 422, {"error": [{"message": FULL_SCHEMA}]}
     if parts == ["schema"]:
         return 200, server.make(json.loads(body)) if method == "POST" else {"classes": [*server.classes.values()]}
     if parts[0] == "schema":
@@ -205,9 +211,12 @@ class _Servicer(weaviate_pb2_grpc.WeaviateServicer):
     def BatchObjects(self, request: Any, context: Any) -> Any:  # noqa: N802 - as the stubs call it
         reply = batch_pb2.BatchObjectsReply(took=0.01)
         for index, one in enumerate(request.objects):
+            if one.collection not in self.server.objects:  # as with AUTOSCHEMA_ENABLED=false
+                reply.errors.add(index=index, error=f"class '{one.collection}' not present in schema")
+                continue
             there = self._let_in(context, one.collection)
             held = {name: _given(value) for name, value in one.properties.non_ref_properties.fields.items()}
-            why = "store is read-only due to disk pressure" if self.server.full else ""
+            why = FULL if self.server.full else ""
             why = why or ("invalid text property" if "poison" in str(held.get("text")) else "")
             if why:
                 reply.errors.add(index=index, error=why)

@@ -83,6 +83,7 @@ SERVERS: dict[str, str] = {
     "redis": "tests.support.faulted_redis:RedisStream",
     "elasticsearch": "tests.support.faulted_elasticsearch:ElasticsearchSearch",
     "helix": "tests.support.faulted_helix:HelixGraphStore",
+    "weaviate": "tests.support.faulted_weaviate:WeaviateMemoryStore",
 }
 """The store's name in tests/servers/catalogue.py -> module:class of how it is hurt."""
 assert set(SERVERS) <= set(catalogue.STORES)

@@ -34,7 +34,7 @@ class Edge:
     is let through (Nygard, Release It!: circuit breaker).
 
     A server that said that its disk is full and answers nothing since is said to be that: what it still says then, or
-    that it is silent, is a consequence.
+    that it is silent, is a consequence. `disk_fix` is what to do about it.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Edge:
         attempts: int = ATTEMPTS,
         timeout_s: float = 10.0,
         logs: str = "",
+        disk_fix: str = full_disk.FIX,
     ) -> None:
         self.store = store
         self.where = where
@@ -53,6 +54,7 @@ class Edge:
         self.attempts = attempts
         self.timeout_s = timeout_s
         self.logs = logs
+        self.disk_fix = disk_fix
         self._breaker: Any = None
         self._disk = ""
         """What it last said of a full disk, until it does something again."""
@@ -112,10 +114,10 @@ class Edge:
         words = str(failure.values.get("reason", ""))
         if full_disk.is_named_in(words):
             self._disk = words
-            failure.fix = full_disk.FIX
+            failure.fix = self.disk_fix
         elif self._disk and isinstance(failure, StoreDownError):
             told = self._down(f"its disk is full ({self._disk}), and since then: {words or failure}")
-            told.fix = full_disk.FIX
+            told.fix = self.disk_fix
             return told
         return failure
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 _WORDS = (
-    "no space left", "enospc", "os error 28", "disk usage exceeded", "flood-stage", "flood stage", "disk full",
-    "disk is full", "not enough space", "not enough disk", "storage full",
+    "no space left", "enospc", "os error 28", "disk usage exceeded", "disk usage too high", "flood-stage",
+    "flood stage", "disk full", "disk is full", "not enough space", "not enough disk", "storage full",
 )  # fmt: skip
 """Of strerror(ENOSPC), Elasticsearch's watermarks, Rust's io::Error and object stores, Weaviate."""
 FIX = "free disk space on the server; it goes on by itself then, nothing is lost meanwhile"

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 _LONGEST = 300
+DISK_FIX = "free disk space on the server and restart it: it stays read-only until then; nothing is lost meanwhile"
 _THEIRS = ("weaviate", "httpx", "httpcore", "grpc", "authlib", NoAnswerError.__module__.partition(".")[0])
 """Whose errors are the server's; any other one is a mistake that must not pass for a lag."""
-_OF_SERVER = ("read-only", "readonly", "disk", "memory", "not ready", "context ", "deadline", "unavailable", "shard",
-              "leader", "timeout", "timed out", "too many")  # fmt: skip
+_OF_SERVER = ("read-only", "readonly", "disk", "no space left", "memory", "not ready", "context ", "deadline",
+              "unavailable", "shard", "leader", "timeout", "timed out", "too many", "not present in schema",
+              "could not find class")  # fmt: skip
 
 
 _DOWN = {
@@ -103,6 +105,9 @@ def _of_one(error: BaseException) -> type[StoreError] | None:
         return StoreAuthError
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status > 0:
-        return StoreAuthError if status in (401, 403) else StoreBusyError if status >= 429 else StoreUnsupportedError
+        if status in (401, 403):
+            return StoreAuthError
+        # A server that cannot write its own log says so with 422, as it says of a request that makes no sense.
+        return StoreBusyError if status >= 429 or of_server(str(error)) else StoreUnsupportedError
     code = getattr(error, "code", None)
     return _BY_CODE.get(getattr(code(), "name", "")) if callable(code) else None

@@ -33,6 +33,7 @@ def health(store: WeaviateMemory) -> Health:
         told.server = f"Weaviate {meta.get('version', '')}".strip()
         server_versions.look(told, str(meta.get("version", "")), OLDEST)
         told.dead_letters = store.dead_count()
+        store.ask(lambda client: schema.refuse_strange(client.collections.list_all(), store.names))
         if store.current():
             told.schema = schema.VERSION
             told.rows = sum(store.kinds().values())

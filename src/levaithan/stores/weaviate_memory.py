@@ -20,7 +20,7 @@ from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
 from levaithan.stores.roles import MEMORY, Rejected, StoreBusyError, StoreUnsupportedError
 from levaithan.stores.roles.memory import MOST
-from levaithan.stores.weaviate_errors import translator
+from levaithan.stores.weaviate_errors import DISK_FIX, translator
 from levaithan.stores.weaviate_link import Link
 
 if TYPE_CHECKING:
@@ -51,7 +51,14 @@ class WeaviateMemory(InPlace):
         self.found: list[str] = []
         self.names = schema.Names(opening, model.name)
         self.link = Link(opening)
-        self.edge = Edge(MEMORY, opening.where, translator(opening), timeout_s=opening.timeout_s, logs=opening.logs)
+        self.edge = Edge(
+            MEMORY,
+            opening.where,
+            translator(opening),
+            timeout_s=opening.timeout_s,
+            logs=opening.logs,
+            disk_fix=DISK_FIX,
+        )
         self.letters = Letters(opening.state, MEMORY)
         self._left_at: Cursor | None = None
         """Where this object last saw its place, or left it."""

@@ -11,10 +11,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotConfigured
+from levaithan.stores.roles import MEMORY, StoreUnsupportedError
 from levaithan.stores.roles.memory import INCIDENT, KINDS, NOTE, OUTCOME, PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from levaithan.stores.memory_facts import Forget, Memory
     from levaithan.stores.opening import Opening
@@ -32,6 +33,8 @@ GONE = ("event", "journal", "session")
 GONE_NUMBERS = ("seq", "until_us")
 PLACE = ("journal", "segment", "hash")
 PLACE_NUMBERS = ("offset", "seq", "updated_us")
+_IDENTITIES = frozenset(("journal", "session"))
+"""What is compared whole, in each of the collections one of them."""
 
 
 class Names:
@@ -45,6 +48,7 @@ class Names:
                 "only.",
                 fix="write it as http://host:8080?grpc_port=50051&prefix=Team",
             )
+        self.where = opening.where
         slug = re.sub(r"\W", "_", model)
         self.of_kind = {kind: f"{self.prefix}{_COLLECTIONS[kind]}_{slug}_{VERSION}" for kind in KINDS}
         self.cursors = f"{self.prefix}Cursor_{slug}_{VERSION}"
@@ -61,12 +65,18 @@ class Names:
 
 
 def make(client: Any, names: Names) -> list[str]:
-    """Make what is missing of the collections; their names."""
+    """Make what is missing of the collections; their names. Where one went that had been there, the places in the
+    journals go as well: every machine fills it again. Raises StoreUnsupportedError for one not of our making."""
     from weaviate.classes.config import Configure, VectorDistances  # noqa: PLC0415 - the driver is loaded with a call
 
     index = Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
-    there = set(client.collections.list_all())
-    made = sorted(names.every - there)
+    there = client.collections.list_all()
+    refuse_strange(there, names)
+    missing = names.every - set(there)
+    if missing and names.cursors not in missing:
+        client.collections.delete(names.cursors)
+        missing.add(names.cursors)
+    made = sorted(missing, key=lambda name: (name == names.cursors, name))  # last: where it is, all of them are
     for name in made:
         numbers: tuple[str, ...] = _NUMBERS
         texts: tuple[str, ...] = _NAMES
@@ -81,6 +91,21 @@ def make(client: Any, names: Names) -> list[str]:
             vector_config=Configure.Vectors.self_provided(vector_index_config=index),
         )
     return made
+
+
+def refuse_strange(there: Mapping[str, Any], names: Names) -> None:
+    """Raise StoreUnsupportedError for a collection of our names that Weaviate made by itself (AUTOSCHEMA_ENABLED), for
+    an object that was put when its collection had just been removed: a session's name would be words there, and
+    forgetting one session would remove others. `there`: collections by their names, as the client lists them."""
+    for name in sorted(names.every & set(there)):
+        texts = {one.name: one.tokenization for one in there[name].properties if one.name in _IDENTITIES}
+        if not texts or any(one is None or one.value != "field" for one in texts.values()):
+            raise StoreUnsupportedError(
+                store=MEMORY, role=MEMORY.upper(), where=names.where,
+                reason=f"the collection {name} was not made by LevAIthan, Weaviate made it of an object",
+                fix=f"set AUTOSCHEMA_ENABLED=false on the server and remove the collection {name}; every machine fills "
+                "it again from its journal by itself",
+            )  # fmt: skip
 
 
 def _properties(texts: Sequence[str], numbers: Sequence[str], *, searched: bool) -> list[Any]:

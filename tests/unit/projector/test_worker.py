@@ -13,8 +13,8 @@ import pytest
 from tests.support.ledger_records import JournalFiles
 
 from levaithan.hot.paths import home_at
-from levaithan.projector.feed import Feed
 from levaithan.projector import worker as worker_of
+from levaithan.projector.feed import Feed
 from levaithan.projector.follower import FIRST_WAIT_S, Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
 from levaithan.projector.worker import GATHER_S, YIELD_S, Worker

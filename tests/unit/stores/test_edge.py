@@ -121,6 +121,7 @@ def test_a_full_disk_is_named_as_long_as_the_server_is_silent(edge: Edge) -> Non
         ("index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has ...]", True),
         ("Generic LocalFileSystem error: No space left on device (os error 28)", True),
         ("MISCONF Errors writing to the AOF file: No space left on device", True),
+        ("store is read-only due to: disk usage too high. Set to read-only at 100.00%", True),
         ("read timed out", False),
         ("blocked by: [SERVICE_UNAVAILABLE/2/no master]", False),
     ],
