@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from tests.contract.conftest import MEMORIES, Place, offered
-from tests.contract.test_memory_contract import ids, prompt, put, story
+from tests.contract.test_memory_contract import Mirrored, ids, prompt, put, story
 from tests.support.ledger_records import cursor, delivery
 
+from levaithan.stores import weaviate_schema as schema
+from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.roles import StoreBusyError, StoreUnsupportedError
+from levaithan.stores.weaviate_errors import of_server
 from levaithan.stores.weaviate_memory import WeaviateMemory
 
 
@@ -69,6 +72,66 @@ def test_another_machine_fills_it_again_too(place: Place, memory: WeaviateMemory
     memory.migrate()
     assert other.cursor() is None
     other.close()
+
+
+class Late:
+    """A client that saw the collections a while ago."""
+
+    def __init__(self, client: Any, there: dict[str, Any]) -> None:
+        self.client, self.collections = client, self
+        self.list_all = lambda: there
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client.collections, name)
+
+
+def test_two_machines_that_make_it_at_once_do_not_undo_each_others_work(memory: WeaviateMemory) -> None:
+    name = memory.names.of_kind["prompt"]
+    seen = memory.ask(lambda client: client.collections.list_all())
+    del seen[name]
+    _removed(memory, name)
+    memory.migrate()
+    assert memory.cursor() is None
+    put(memory, story())
+    assert memory.ask(lambda client: schema.make(Late(client, seen), memory.names)) == []
+    assert memory.cursor() == cursor(story()[-1]["seq"])
+
+
+def test_a_place_is_not_left_by_a_second_try_when_the_places_were_forgotten_meanwhile(
+    memory: WeaviateMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.edge.attempts = 3
+    tries = []
+
+    def forgotten_meanwhile(client: Any, names: schema.Names, at: Any) -> None:
+        tries.append(at)
+        if len(tries) == 1:
+            writing.unplace(client, names, memory.journal)
+            raise StoreBusyError(store="memory", reason="gone for a moment")
+        put_down(client, names, at)
+
+    put_down = writing.place
+    monkeypatch.setattr(writing, "place", forgotten_meanwhile)
+    with pytest.raises(StoreBusyError, match="before where it was left"):
+        memory.apply([delivery(prompt(20, "comes too late"))], cursor(21))
+    monkeypatch.undo()
+    assert memory.cursor() is None
+
+
+def test_what_is_forgotten_is_filled_again_by_the_machines_of_every_model(place: Place, memory: WeaviateMemory) -> None:
+    assert place.open_with is not None
+    other = place.open_with(Mirrored())
+    other.migrate()
+    put(other, story())
+    _removed(memory, memory.names.forgotten)
+    memory.migrate()
+    assert other.cursor() is None
+    other.close()
+
+
+def test_the_prefix_says_nothing_of_the_server() -> None:
+    assert not of_server("invalid text property 'text' on class 'MemoryDiskPrompt_hashing_1_1'")
+    assert of_server("shard of class 'TeamPrompt_hashing_1_1' is not ready")
 
 
 def _made_of_an_object(memory: WeaviateMemory, name: str) -> None:

@@ -1,6 +1,7 @@
 """Weaviate: built from its Go module, for no registry carries the program (`tests/servers/install --weaviate`).
 
-It serves loopback only, with one API key, which may do everything; one node, which asks nobody and tells nobody.
+REST is on loopback; gRPC and the cluster's own ports know no address, so all of them want the key or a password. One
+node, which asks nobody and tells nobody.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Weaviate(Server):
     store = "weaviate"
     ready_s = 90.0
     _ports: ClassVar = ("GRPC_PORT", "CLUSTER_GOSSIP_BIND_PORT", "CLUSTER_DATA_BIND_PORT", "RAFT_PORT",
-                        "RAFT_INTERNAL_RPC_PORT", "GO_PROFILING_PORT")  # fmt: skip
+                        "RAFT_INTERNAL_RPC_PORT")  # fmt: skip
 
     def __init__(self) -> None:
         """Raises ServerMissingError where it was not built."""
@@ -61,7 +62,9 @@ class Weaviate(Server):
             "ENABLE_MODULES": "", "AUTOSCHEMA_ENABLED": "false", "CLUSTER_HOSTNAME": "node1",
             "CLUSTER_ADVERTISE_ADDR": "127.0.0.1", "CLUSTER_BIND_ADDR": "127.0.0.1", "RAFT_BOOTSTRAP_EXPECT": "1",
             "RAFT_JOIN": f"node1:{self.ports['RAFT_PORT']}",
-            "DISABLE_TELEMETRY": "true", "LOG_LEVEL": "warning", "GOMEMLIMIT": "1500MiB",
+            "CLUSTER_BASIC_AUTH_USERNAME": "node", "CLUSTER_BASIC_AUTH_PASSWORD": self.password,
+            "GO_PROFILING_DISABLE": "true", "DISABLE_TELEMETRY": "true", "LOG_LEVEL": "warning",
+            "GOMEMLIMIT": "1500MiB",
         }  # fmt: skip
 
     def ask(self) -> str:

@@ -11,7 +11,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from levaithan.detectors.signal import SEVERITIES
+from levaithan.detectors.signal import SEVERITIES, Signal
 from levaithan.errors import LevaithanError
 from levaithan.hot.halts import stamp
 from levaithan.incidents import correlate, intake, kept, progress, timers
@@ -21,8 +21,6 @@ from levaithan.incidents.incident import MONITOR, Incident
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-
-    from levaithan.detectors.signal import Signal
 
 MOST_UNWRITTEN = 2_000
 _FORMAT = 1
@@ -51,6 +49,8 @@ class Engine:
         self.dropped = 0
         self.trouble = ""
         self.storm = intake.Storm()
+        self.held: dict[str, Signal] = {}
+        """By fingerprint, what is muted for a moment only; see correlate.lingers."""
         self.written: dict[str, progress.Written] = {}
         self.alike = alike
         self.now = now
@@ -78,6 +78,7 @@ class Engine:
         """Let time pass: timers, quiet detectors, verified actions, what could not be written. Each few seconds."""
         self._pass(now_s)
         self._write_again()
+        intake.take_held(self, now_s)
         for incident in list(self.book.incidents.values()):
             progress.look(self, incident, now_s)
         return self._told()
@@ -132,7 +133,8 @@ class Engine:
 
     def dump(self) -> dict[str, Any]:
         """The whole state, JSON-able. Save it with the place in the journal up to which records were folded."""
-        return {"format": _FORMAT, "book": self.book.dump(), "unwritten": self.unwritten}
+        held = [one.as_dict() for one in self.held.values()]
+        return {"format": _FORMAT, "book": self.book.dump(), "unwritten": self.unwritten, "held": held}
 
     def load(self, values: dict[str, Any]) -> bool:
         """Go on from what `dump` gave. False where that cannot be read: then the engine is empty, and the whole journal
@@ -141,9 +143,11 @@ class Engine:
             if values["format"] != _FORMAT:
                 return False
             book, unwritten = Book.load(values["book"], brief=True), kept.list_of(dict, values["unwritten"])
+            held = kept.read(list[Signal], values.get("held", []))
         except kept.DAMAGED:
             return False
         self.book, self.unwritten = book, unwritten
+        self.held = {one.fingerprint: one for one in held}
         return True
 
     def _pass(self, now_s: float) -> None:

@@ -29,7 +29,7 @@ STORM_P0 = 20
 """P0 that may open in a storm on top: what stops everything must not be one of many."""
 MOST_ACTIVE = 500
 """Incidents that may stand at once; with more, people read none of them."""
-MOST_RELATED, MOST_MUTED = 100, 100
+MOST_RELATED, MOST_MUTED, MOST_HELD = 100, 100, 500
 STORM_S = 60.0
 STORM = signal_of.fingerprint("alert storm", "AlertStorm")
 _SAID = 100
@@ -63,6 +63,7 @@ def take(engine: Engine, signal: Signal, now_s: float) -> None:
     """Do with `signal` what it asks for."""
     incident = engine.book.current(signal.fingerprint)
     if not signal.firing:
+        engine.held.pop(signal.fingerprint, None)
         if incident is not None:
             _resolved(incident, signal, now_s)
         return
@@ -79,6 +80,15 @@ def take(engine: Engine, signal: Signal, now_s: float) -> None:
         _goes_on(engine, incident, signal, now_s, key=key, again=again)
     elif incident.state == RESOLVED:
         _reopen(engine, incident, signal, now_s, key)
+
+
+def take_held(engine: Engine, now_s: float) -> None:
+    """Take again what an incident muted that had just ended, and that has not ended itself since."""
+    for signal in list(engine.held.values()):
+        muter = engine.mutes(signal, now_s)
+        if not (isinstance(muter, Incident) and correlate.lingers(muter)):
+            del engine.held[signal.fingerprint]
+            take(engine, signal, now_s)
 
 
 def key_of(incident: Incident, signal: Signal) -> str:
@@ -149,6 +159,11 @@ def _reopen(engine: Engine, incident: Incident, signal: Signal, now_s: float, ke
 def _begin(engine: Engine, signal: Signal, now_s: float) -> None:
     """A trouble that no incident has yet."""
     muter = engine.mutes(signal, now_s)
+    if isinstance(muter, Incident) and correlate.lingers(muter):
+        if len(engine.held) < MOST_HELD:
+            engine.held[signal.fingerprint] = signal  # who said it may not say it again for hours
+        else:
+            muter = None
     if isinstance(muter, Incident):
         if signal.alert in muter.muted or len(muter.muted) < MOST_MUTED:
             muter.muted[signal.alert] = muter.muted.get(signal.alert, 0) + 1

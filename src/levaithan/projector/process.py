@@ -183,7 +183,7 @@ class Projector:
         readable, _, _ = select.select([self.wake], [], [], pause)
         if readable and os.read(self.wake, 65_536) == b"":
             return False
-        self._told = bool(readable)
+        self._told = bool(readable and self.workers)
         if readable:
             for worker in self.workers:
                 worker.news.set()

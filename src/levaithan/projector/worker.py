@@ -37,6 +37,8 @@ class Worker(threading.Thread):
         self.lock = lock_of(home, follower.store)
         self.news = threading.Event()
         self.pace = Pace(home.journal)
+        self.behind = False
+        """Whether its store is being brought along just now."""
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -48,11 +50,6 @@ class Worker(threading.Thread):
         self.lock.release()
         self.follower.store.close()
 
-    @property
-    def behind(self) -> bool:
-        """Whether its store is being brought along just now."""
-        return not (self.follower.idle or self.follower.error or self.follower.held)
-
     def stop(self, wait_s: float) -> None:
         """End after the batch that is under way, waiting up to `wait_s` seconds for it."""
         self._over.set()
@@ -62,6 +59,7 @@ class Worker(threading.Thread):
     def _stretch(self) -> float:
         """Work until there is nothing to do or others may want a turn; how long to wait then, in seconds."""
         one = self.follower
+        self.behind = False
         one.held = modes.held(self.home, one.store.name, remote=True)
         if not one.ready(time.monotonic()):
             return LOOK_S if one.held else self._until_retry()
@@ -73,11 +71,13 @@ class Worker(threading.Thread):
         except OSError as error:
             one.note(f"waiting: {error}")
             return LOOK_S
+        self.behind = True
         try:
             one.forget()
             rest = self._batches(time.monotonic() + STRETCH_S)
         finally:
             self.lock.release()
+        self.behind = not (one.idle or one.error)
         if one.error:
             return self._until_retry()
         if one.full and not one.idle:

@@ -3,6 +3,7 @@ chain is looked at. A reason is bounded, and never holds the key."""
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ _THEIRS = ("weaviate", "httpx", "httpcore", "grpc", "authlib", NoAnswerError.__m
 """Whose errors are the server's; any other one is a mistake that must not pass for a lag."""
 _OF_SERVER = ("read-only", "readonly", "disk", "no space left", "memory", "not ready", "context ", "deadline",
               "unavailable", "shard", "leader", "timeout", "timed out", "too many", "not present in schema",
-              "could not find class")  # fmt: skip
+              "could not find class", "could not find index", "already shut")  # fmt: skip
+_OUR_NAMES = re.compile(r"(?i)[a-z][a-z0-9]*(?:prompt|outcome|incident|note|cursor|forgotten)_\w+")
+"""Of collections: a prefix that holds one of those words says nothing of the server."""
 
 
 _DOWN = {
@@ -41,7 +44,7 @@ _DOWN = {
 
 def of_server(words: str) -> bool:
     """Whether an object was refused for the state that the server is in, and not for what it holds."""
-    small = words.lower()
+    small = _OUR_NAMES.sub("", words).lower()
     return any(one in small for one in _OF_SERVER)
 
 

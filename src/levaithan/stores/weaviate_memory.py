@@ -184,15 +184,20 @@ class WeaviateMemory(InPlace):
         return rejected
 
     def _move(self, cursor: Cursor) -> None:
-        """Not over a place that went back: a server that was restored from an older copy since it was last seen, within
-        one call perhaps, would be skipped over what it lacks. Raises StoreBusyError then."""
-        left, found = self._left_at, self._place() if self._left_at else None
-        if left is not None and (found is None or found.seq < left.seq):
-            raise StoreBusyError(
-                store=MEMORY, reason="its place in the journal is before where it was left: it was restored from an "
-                "older copy", fix="nothing to do: the place is read again and it goes on from there",
-            )  # fmt: skip
-        self.ask(lambda client: writing.place(client, self.names, cursor))
+        """Not over a place that went back: a server that was restored from an older copy since it was last seen, or
+        lost a collection, would be skipped over what it lacks. Looked at with each try. Raises StoreBusyError then."""
+        left = self._left_at
+
+        def move(client: Any) -> None:
+            found = asking.place(client, self.names, self.journal) if left else None
+            if left is not None and (found is None or found.seq < left.seq):
+                raise StoreBusyError(
+                    store=MEMORY, reason="its place in the journal is before where it was left: it was restored from "
+                    "an older copy", fix="nothing to do: the place is read again and it goes on from there",
+                )  # fmt: skip
+            writing.place(client, self.names, cursor)
+
+        self.ask(move)
         self._left_at = cursor
 
     def _remembered_still(

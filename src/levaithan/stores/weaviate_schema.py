@@ -59,6 +59,10 @@ class Names:
         """All of them."""
         return {*self.of_kind.values(), self.cursors, self.forgotten}
 
+    def are_places(self, name: str, *, of_all: bool) -> bool:
+        """Whether a collection of that name holds places in journals: of this model, or of any."""
+        return name.startswith(f"{self.prefix}Cursor_") if of_all else name == self.cursors
+
     def remember(self, name: str) -> bool:
         """Whether a collection of that name holds memories of ours, whatever the model."""
         return any(name.startswith(f"{self.prefix}{one}_") for one in _COLLECTIONS.values())
@@ -66,31 +70,48 @@ class Names:
 
 def make(client: Any, names: Names) -> list[str]:
     """Make what is missing of the collections; their names. Where one went that had been there, the places in the
-    journals go as well: every machine fills it again. Raises StoreUnsupportedError for one not of our making."""
-    from weaviate.classes.config import Configure, VectorDistances  # noqa: PLC0415 - the driver is loaded with a call
+    journals are forgotten, and every machine fills it again: before it is made, so that whoever is stopped half-way
+    leaves nothing out, and after, for a place that was left meanwhile. Needs the rights of every day, no others.
 
-    index = Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
+    Raises StoreUnsupportedError for one not of our making.
+    """
     there = client.collections.list_all()
     refuse_strange(there, names)
-    missing = names.every - set(there)
-    if missing and names.cursors not in missing:
-        client.collections.delete(names.cursors)
-        missing.add(names.cursors)
-    made = sorted(missing, key=lambda name: (name == names.cursors, name))  # last: where it is, all of them are
-    for name in made:
-        numbers: tuple[str, ...] = _NUMBERS
-        texts: tuple[str, ...] = _NAMES
-        if name == names.cursors:
-            numbers, texts = PLACE_NUMBERS, PLACE
-        elif name == names.forgotten:
-            numbers, texts = GONE_NUMBERS, GONE
-        searched = name in names.of_kind.values()
+    # The list holds what the key may read; whether one is there at all is asked by its name.
+    missing = [name for name in sorted(names.every - set(there)) if not client.collections.exists(name)]
+    filled = [one for one in there if names.are_places(one, of_all=names.forgotten in missing)] if missing else []
+    for one in filled:
+        _empty(client, one)
+    for name in sorted(missing, key=lambda name: (name == names.cursors, name)):  # last: where it is, all of them are
+        _create(client, names, name)
+    for one in filled:
+        _empty(client, one)
+    return missing
+
+
+def _empty(client: Any, places: str) -> None:
+    from weaviate.classes.query import Filter  # noqa: PLC0415
+
+    client.collections.use(places).data.delete_many(where=Filter.by_property("updated_us").greater_or_equal(0))
+
+
+def _create(client: Any, names: Names, name: str) -> None:
+    from weaviate.classes.config import Configure, VectorDistances  # noqa: PLC0415 - the driver is loaded with a call
+    from weaviate.exceptions import UnexpectedStatusCodeError  # noqa: PLC0415
+
+    index = Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
+    texts, numbers = {names.cursors: (PLACE, PLACE_NUMBERS), names.forgotten: (GONE, GONE_NUMBERS)}.get(
+        name, (_NAMES, _NUMBERS)
+    )
+    try:
         client.collections.create(
             name,
-            properties=_properties(texts, numbers, searched=searched),
+            properties=_properties(texts, numbers, searched=name in names.of_kind.values()),
             vector_config=Configure.Vectors.self_provided(vector_index_config=index),
         )
-    return made
+    except UnexpectedStatusCodeError:
+        if not client.collections.exists(name):  # else another machine was quicker
+            raise
 
 
 def refuse_strange(there: Mapping[str, Any], names: Names) -> None:

@@ -100,6 +100,24 @@ def test_it_lets_others_work_between_two_stretches_though_news_come(
     store.close()
 
 
+def test_it_is_behind_from_its_first_batch_to_its_last_and_not_while_another_works(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    with lock_of(home, store) as other:
+        assert other.take()
+        worker._stretch()
+        assert not worker.behind
+    store.gate.clear()
+    worker.start()
+    until(lambda: worker.behind)
+    assert worker.follower.delivered == 0
+    store.gate.set()
+    until(lambda: not worker.behind)
+    assert worker.follower.delivered == 6
+    worker.stop(10)
+
+
 def test_it_works_under_a_lock_of_its_own(place: Any) -> None:
     home, files, store = place
     files.events(5)
