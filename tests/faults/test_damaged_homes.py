@@ -107,9 +107,10 @@ def test_a_gate_that_was_cut_off_anywhere_refuses(tmp_path: Path, name: str) -> 
     passed = []
     for length in sorted(ends.union(range(0, len(whole.rstrip()), CUT[name]))):
         path.write_bytes(whole[:length])
-        shutil.rmtree(home.state + "/cache", ignore_errors=True)
+        if name.startswith("context/policies/"):  # what was made of the rules; of another file there is nothing in it
+            shutil.rmtree(home.state + "/cache", ignore_errors=True)
+            policy._loaded.clear()
         shutil.rmtree(home.hooks + "/__pycache__", ignore_errors=True)
-        policy._loaded.clear()
         gate = Gate(home, hotconf.read(home.hot_conf))
         if _verdict(gate, "rm -rf /", "s") == "allow" or _verdict(gate, "echo x", "halted") == "allow":
             passed.append((length, whole[max(0, length - 60) : length]))
