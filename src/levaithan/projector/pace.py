@@ -38,29 +38,34 @@ class Pace:
         self._left = -1
         self._seen_at = self._began = clock()
 
-    def begin(self) -> None:
-        """A batch begins."""
+    def begin(self, position: Cursor | None) -> None:
+        """A batch begins, from `position` (None: not known yet, and nothing is known of this one's rest)."""
         self._began = self._clock()
+        if self._left < 0 and position is not None:
+            self._look(position)
 
     def forget(self) -> None:
         """The store is near the end: what was seen says nothing of the next time it falls behind."""
         self._left = -1
 
     def rest_s(self, position: Cursor | None) -> float:
-        """A batch is delivered, up to `position`: how long to rest before the next one. Nothing is known the first
-        time. What ended a segment since the last batch is not seen."""
+        """A batch is delivered, up to `position`: how long to rest before the next one. What ended a segment since the
+        last look is not seen."""
         (name, size), left_before, seen_at = self._end, self._left, self._seen_at
+        if not self._look(position) or left_before < 0 or self._left < NEARLY:
+            return 0.0
+        arrived = self._end[1] - (size if self._end[0] == name else 0)
+        arriving = arrived / max(self._seen_at - seen_at, 1e-6)
+        return rest_s(self._seen_at - self._began, left_before + arrived - self._left, arriving, self._left)
+
+    def _look(self, position: Cursor | None) -> bool:
         try:
             self._end, self._seen_at = segments.end(self._directory), self._clock()
             self._left = segments.bytes_left(self._directory, position)
         except OSError:  # what is wrong with the journal is the feed's to say
             self.forget()
-            return 0.0
-        arrived = self._end[1] - (size if self._end[0] == name else 0)
-        if left_before < 0 or self._left < NEARLY:
-            return 0.0
-        arriving = arrived / max(self._seen_at - seen_at, 1e-6)
-        return rest_s(self._seen_at - self._began, left_before + arrived - self._left, arriving, self._left)
+            return False
+        return True
 
 
 def rest_s(took_s: float, delivered: int, arriving: float, left: int) -> float:

@@ -92,7 +92,7 @@ class Worker(threading.Thread):
         """Put batches until there is none, the time is over, or others should have the machine: for how long then."""
         rest = 0.0
         while not rest and not self._over.is_set() and time.monotonic() < until:
-            self.pace.begin()
+            self.pace.begin(self.follower.position)
             if not self.follower.step() or not self.follower.full:
                 self.pace.forget()
                 break

@@ -42,33 +42,39 @@ class Written:
         self.file = folder / "journal-000001.log"
         self.file.write_bytes(b"x" * 10_000_000)
         self.clock = Clock()
+        self.at: Cursor | None = None
         self.pace = pace.Pace(str(folder), self.clock)
 
     def arrive(self, count: int) -> None:
         with self.file.open("ab") as more:
             more.write(b"x" * count)
 
-    def batch(self, to: int, took_s: float = 0.01, file: Path | None = None) -> float:
-        self.pace.begin()
-        self.clock.now += took_s
-        return self.pace.rest_s(Cursor("j", (file or self.file).name, to, 1, "h"))
+    def batch(self, to: int, arrive: int = 0, file: Path | None = None) -> float:
+        """A batch up to `to`, which takes 10 ms, in which `arrive` bytes come."""
+        self.pace.begin(self.at)
+        self.clock.now += 0.01
+        self.arrive(arrive)
+        self.at = Cursor("j", (file or self.file).name, to, 1, "h")
+        return self.pace.rest_s(self.at)
 
 
 def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
     one = Written(tmp_path)
-    assert one.batch(1_000_000) == 0.0, "nothing is known yet"
+    assert one.batch(1_000_000, 100_000) == 0.0, "where it was is not known yet"
     assert one.batch(5_000_000) == 0.0, "nothing arrives: nobody is in the way"
-    one.arrive(100_000)
-    enough = 4 * 10_000_000  # bytes a second: 100,000 came in 10 ms
-    assert one.batch(7_000_000) == pytest.approx(2_000_000 / enough - 0.01)
+    enough = 4 * 10_000_000  # bytes a second: 100,000 come in 10 ms
+    assert one.batch(7_000_000, 100_000) == pytest.approx(2_000_000 / enough - 0.01)
     one.clock.now += 0.04
-    one.arrive(100_000)
-    assert one.batch(9_000_000) == pytest.approx(2_000_000 / (enough / 5) - 0.01), "the rest counts: 50 ms"
-    one.arrive(10_000_000)
-    assert one.batch(9_500_000) == 0.0, "it cannot follow as it is"
-    one.arrive(1)
-    assert one.batch(19_900_000) == 0.0, "what is left is not worth a rest"
-    assert one.batch(20_200_001) == 0.0, "it is at the end"
+    assert one.batch(9_000_000, 100_000) == pytest.approx(2_000_000 / (enough / 5) - 0.01), "the rest counts: 50 ms"
+    assert one.batch(9_500_000, 10_000_000) == 0.0, "it cannot follow as it is"
+    assert one.batch(19_900_000, 1) == 0.0, "what is left is not worth a rest"
+    assert one.batch(20_300_001) == 0.0, "it is at the end"
+
+
+def test_the_first_batch_of_one_that_falls_behind_is_followed_by_a_rest(tmp_path: Path) -> None:
+    one = Written(tmp_path)
+    one.at = Cursor("j", one.file.name, 1_000_000, 1, "h")
+    assert one.batch(3_000_000, 100_000) == pytest.approx(2_000_000 / 40_000_000 - 0.01)
 
 
 def test_what_was_seen_before_it_was_at_the_end_is_forgotten(tmp_path: Path) -> None:
@@ -77,9 +83,9 @@ def test_what_was_seen_before_it_was_at_the_end_is_forgotten(tmp_path: Path) -> 
     one.pace.forget()
     one.clock.now += 3600
     one.arrive(1_000)
-    assert one.batch(2_000_000) == 0.0
-    one.arrive(1_000)
-    assert one.batch(4_000_000) > 0.0
+    assert one.batch(2_000_000) == 0.0, "it came in an hour, or all at once"
+    one.pace.forget()
+    assert one.batch(4_000_000, 1_000) > 0.0
 
 
 def test_a_segment_that_ends_meanwhile_is_no_arrival_of_all_that_went_before(tmp_path: Path) -> None:
@@ -88,4 +94,12 @@ def test_a_segment_that_ends_meanwhile_is_no_arrival_of_all_that_went_before(tmp
     second.write_bytes(b"x" * 100)
     assert one.batch(9_000_000) > 0.0
     one.file.unlink()
-    assert one.batch(100, file=second) == 0.0
+    one.file = second
+    assert one.batch(100) == 0.0
+
+
+def test_a_journal_that_cannot_be_read_is_no_reason_to_rest(tmp_path: Path) -> None:
+    one = Written(tmp_path)
+    one.batch(0)
+    one.file.unlink()
+    assert one.pace.rest_s(one.at) == 0.0
