@@ -46,12 +46,14 @@ class WeaviateMemoryStore(Faulted):
         return lambda: self.secret(new) and None
 
     def age(self) -> None:
-        from weaviate.classes.config import Configure
+        from weaviate.classes.config import Configure, DataType, Property
 
         with self._client() as client:
             client.collections.delete([one for one in client.collections.list_all() if one != _OLDER])
             if not client.collections.exists(_OLDER):
-                client.collections.create(_OLDER, vector_config=Configure.Vectors.self_provided())
+                text = Property(name="text", data_type=DataType.TEXT)
+                vectors = Configure.Vectors.self_provided()
+                client.collections.create(_OLDER, properties=[text], vector_config=vectors)
                 client.collections.use(_OLDER).data.insert({"text": "of before"}, vector=[1.0, 0.0])
         self.server.kill()
         self.server.restart()
