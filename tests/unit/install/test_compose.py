@@ -46,6 +46,10 @@ def test_a_server_is_pinned_bounded_and_on_loopback_only(name: str) -> None:
     assert all(volume.endswith(":ro") for volume in one.get("volumes", []) if volume.startswith("./"))
 
 
+def test_weaviate_makes_no_collection_of_an_object_that_comes_too_late() -> None:
+    assert SERVICES["weaviate"]["environment"]["AUTOSCHEMA_ENABLED"] == "false"
+
+
 def test_a_laptop_of_16_gib_can_hold_it() -> None:
     total = sum(int(one["mem_limit"][:-1]) * UNITS[one["mem_limit"][-1]] for one in SERVICES.values())
     assert total <= 10 << 30
