@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
@@ -120,6 +121,18 @@ def test_a_wrong_key_is_said_without_the_key(open_memory: Opener, key: str) -> N
     assert not key or key not in told
     assert KEY not in told
     assert not memory.health().ok
+
+
+def test_a_port_that_is_none_is_named_and_not_waited_for(server: Imitation, open_memory: Opener) -> None:
+    memory = open_memory(url=re.sub(r"grpc_port=\d+", "grpc_port=1", server.url), timeout_s=20.0)
+    memory.edge.attempts = 1
+    began = time.monotonic()
+    with pytest.raises(StoreDownError, match=r"gRPC \(grpc_port of LEVAITHAN_MEMORY_URL\) at 127\.0\.0\.1:1: "):
+        memory.migrate()
+    server.stop()
+    with pytest.raises(StoreDownError, match=r"REST at 127\.0\.0\.1:"):
+        open_memory().migrate()
+    assert time.monotonic() - began < 15
 
 
 def test_the_key_may_be_the_password_of_the_url(server: Imitation, open_memory: Opener) -> None:

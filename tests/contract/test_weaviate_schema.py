@@ -162,6 +162,20 @@ def test_a_collection_that_weaviate_made_of_an_object_is_refused(place: Place, m
     assert memory.health().ok
 
 
+def test_a_collection_that_lacks_some_of_it_is_refused(memory: WeaviateMemory) -> None:
+    from weaviate.classes.config import Configure, DataType, Property, Tokenization
+
+    name = memory.names.of_kind["note"]
+    _removed(memory, name)
+    names = [
+        Property(name=one, data_type=DataType.TEXT, tokenization=Tokenization.FIELD) for one in ("journal", "session")
+    ]
+    vectors = Configure.Vectors.self_provided()
+    memory.ask(lambda client: client.collections.create(name, properties=names, vector_config=vectors))
+    with pytest.raises(StoreUnsupportedError, match=f"{name} was not made by LevAIthan"):
+        memory.migrate()
+
+
 def test_others_collections_are_nobodys_business(memory: WeaviateMemory) -> None:
     other = f"{memory.names.prefix}Prompt_of_somebody"
     _made_of_an_object(memory, other)

@@ -14,7 +14,7 @@ import typer
 from levaithan.cli import options, output, person, reading, table
 from levaithan.cli.state import STATE
 from levaithan.cli.times import iso, window
-from levaithan.errors import LevaithanError, NotFound, UsageProblem
+from levaithan.errors import LevaithanError, NotFound, StoreError, UsageProblem
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -117,10 +117,18 @@ def add(
         raise UsageProblem(f"A note has at most {LONGEST} characters, not {len(text)}.", fix="say it in fewer words")
     body = {"action": "add", "text": text.strip(), "project": os.path.realpath(project) if project else None}
     made = _record(body)
-    with opened() as memory:
-        one = memory.get(made)
+    try:
+        with opened() as memory:
+            one = memory.get(made)
+    except StoreError as problem:  # it is recorded: who hears of a failure does it again, and has two
+        one, later = None, f"once its store answers again ({problem.message})"
+    else:
+        later = "as soon as it has caught up with the journal"
     if one is None:
-        output.say(f"recorded as {made}; the memory has it as soon as it has caught up with the journal")
+        output.say(f"recorded as {made}; the memory has it {later}")
+        if json:
+            output.out(output.envelope([{"id": made}]))
+            output.flush()
         return
     output.emit([_row(one)], ["id", "at", "project", "text"], output.pick(None, json))
 
@@ -140,10 +148,14 @@ def forget(
     if not yes:
         _confirm(session, there)
     made = _record({"action": "forget", "session_id": session})
-    with opened() as memory:
-        left = sum(memory.kinds(filters).values())
+    try:
+        with opened() as memory:
+            left = sum(memory.kinds(filters).values())
+        later = "as soon as it has caught up with the journal"
+    except StoreError as problem:
+        left, later = sum(there.values()), f"once its store answers again ({problem.message})"
     if left:
-        output.say(f"recorded as {made}; the memory lets go of it as soon as it has caught up with the journal")
+        output.say(f"recorded as {made}; the memory lets go of it {later}")
     row = {"id": made, "session": session, "forgotten": sum(there.values()) - left, "left": left, **there}
     output.emit([row], ["session", "forgotten", "left"], output.pick(None, json))
 

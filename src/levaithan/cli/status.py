@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,8 +183,11 @@ def _release(home: Home, store: str) -> str:
     """What lets a store that is held go on."""
     from levaithan.hot import modes
 
-    if store in modes.breakers(home):
-        return "mend the store: it is tried again when the circuit closes (`levaithan action list`)"
+    broken = modes.breakers(home).get(store)
+    if broken:
+        run = re.search(r"\((a-\w+)\)", str(broken.get("by", "")))
+        at_once = f", at once by `levaithan action undo {run[1]}`" if run else ""
+        return f"mend the store: it is tried again when the run ends (`levaithan action list`){at_once}"
     return _BACK
 
 

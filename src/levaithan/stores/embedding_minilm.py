@@ -8,6 +8,7 @@ has better uses for the others. Loads onnxruntime, onnx, numpy and tokenizers wh
 from __future__ import annotations
 
 import hashlib
+import os
 from array import array
 from importlib import import_module, util
 from pathlib import Path
@@ -63,6 +64,8 @@ class MiniLM:
         return array("f", (mean / np.linalg.norm(mean)).astype("<f4").tobytes())
 
     def _load(self) -> None:
+        # onnxruntime 1.32 tells its makers of its use from the moment it is imported, and leaves an id of this machine.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         onnxruntime: Any = import_module("onnxruntime")
         self._numpy = import_module("numpy")
         tokenizer = import_module("tokenizers").Tokenizer.from_str(checked("vocabulary").decode("utf-8"))

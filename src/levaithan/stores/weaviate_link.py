@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from contextlib import contextmanager
 from importlib import import_module
@@ -77,6 +78,7 @@ def _connected(weaviate: Any, opening: Opening) -> Any:
 
     logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)  # it logs the objects that were refused
     server, seconds = opening.server, opening.timeout_s
+    _reachable(opening)
     secure, key = server.scheme == "https", opening.api_key or server.password
     credentials = None
     if opening.ca_file:
@@ -98,6 +100,26 @@ def _connected(weaviate: Any, opening: Opening) -> Any:
             ),
             skip_init_checks=True,
         )
+
+
+def _reachable(opening: Opening) -> None:
+    """Raise ConnectionError with the port that refuses: the client waits for gRPC until the time is over, and names
+    none."""
+    server = opening.server
+    rest = (server.host, server.port or (REST_TLS_PORT if server.scheme == "https" else REST_PORT))
+    grpc = (server.query.get("grpc_host", server.host), grpc_port(opening))
+    for what, place in (("REST", rest), ("gRPC (grpc_port of LEVAITHAN_MEMORY_URL)", grpc)):
+        why = _refusal(place, opening.timeout_s)
+        if why:  # raised by itself: of a chain of errors the first one would be told
+            raise ConnectionError(f"{what} at {place[0]}:{place[1]}: {why}")
+
+
+def _refusal(place: tuple[str, int], limit_s: float) -> str:
+    try:
+        socket.create_connection(place, limit_s).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def grpc_port(opening: Opening) -> int:

@@ -33,8 +33,6 @@ GONE = ("event", "journal", "session")
 GONE_NUMBERS = ("seq", "until_us")
 PLACE = ("journal", "segment", "hash")
 PLACE_NUMBERS = ("offset", "seq", "updated_us")
-_IDENTITIES = frozenset(("journal", "session"))
-"""What is compared whole, in each of the collections one of them."""
 
 
 class Names:
@@ -58,6 +56,11 @@ class Names:
     def every(self) -> set[str]:
         """All of them."""
         return {*self.of_kind.values(), self.cursors, self.forgotten}
+
+    def fields(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The properties of one of them: those that are compared whole, and the numbers; a memory's text apart."""
+        special = {self.cursors: (PLACE, PLACE_NUMBERS), self.forgotten: (GONE, GONE_NUMBERS)}
+        return special.get(name, (_NAMES, _NUMBERS))
 
     def are_places(self, name: str, *, of_all: bool) -> bool:
         """Whether a collection of that name holds places in journals: of this model, or of any."""
@@ -100,9 +103,7 @@ def _create(client: Any, names: Names, name: str) -> None:
     from weaviate.exceptions import UnexpectedStatusCodeError  # noqa: PLC0415
 
     index = Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
-    texts, numbers = {names.cursors: (PLACE, PLACE_NUMBERS), names.forgotten: (GONE, GONE_NUMBERS)}.get(
-        name, (_NAMES, _NUMBERS)
-    )
+    texts, numbers = names.fields(name)
     try:
         client.collections.create(
             name,
@@ -115,18 +116,22 @@ def _create(client: Any, names: Names, name: str) -> None:
 
 
 def refuse_strange(there: Mapping[str, Any], names: Names) -> None:
-    """Raise StoreUnsupportedError for a collection of our names that Weaviate made by itself (AUTOSCHEMA_ENABLED), for
-    an object that was put when its collection had just been removed: a session's name would be words there, and
-    forgetting one session would remove others. `there`: collections by their names, as the client lists them."""
+    """Raise StoreUnsupportedError for a collection of our names that is not as we make them. Weaviate makes one by
+    itself (AUTOSCHEMA_ENABLED) of an object that is put when its collection was just removed: a session's name would be
+    words there, and forgetting one session would remove others. `there`: collections by their names, as the client
+    lists them."""
     for name in sorted(names.every & set(there)):
-        texts = {one.name: one.tokenization for one in there[name].properties if one.name in _IDENTITIES}
-        if not texts or any(one is None or one.value != "field" for one in texts.values()):
-            raise StoreUnsupportedError(
-                store=MEMORY, role=MEMORY.upper(), where=names.where,
-                reason=f"the collection {name} was not made by LevAIthan, Weaviate made it of an object",
-                fix=f"set AUTOSCHEMA_ENABLED=false on the server and remove the collection {name}; every machine fills "
-                "it again from its journal by itself",
-            )  # fmt: skip
+        texts, numbers = names.fields(name)
+        found = {one.name: one.tokenization for one in there[name].properties}
+        if {*texts, *numbers} <= set(found) and all(getattr(found[one], "value", "") == "field" for one in texts):
+            continue
+        raise StoreUnsupportedError(
+            store=MEMORY, role=MEMORY.upper(), where=names.where,
+            reason=f"the collection {name} was not made by LevAIthan (Weaviate makes one of any object where "
+            "AUTOSCHEMA_ENABLED is on)",
+            fix=f"remove the collection {name} (DELETE /v1/schema/{name} with the API key) and set "
+            "AUTOSCHEMA_ENABLED=false on the server; every machine fills it again from its journal by itself",
+        )  # fmt: skip
 
 
 def _properties(texts: Sequence[str], numbers: Sequence[str], *, searched: bool) -> list[Any]:

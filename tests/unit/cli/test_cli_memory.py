@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import journals
@@ -60,6 +61,24 @@ def test_a_note_is_in_the_journal_and_a_rebuild_keeps_it(told: Any) -> None:
     (compared,) = told.rows("store", "compare", "memory")
     assert compared["equal"] is True
     assert compared["journal"] == compared["stored"] == 4
+
+
+def test_what_is_recorded_while_the_store_does_not_answer_is_no_failure(told: Any) -> None:
+    """Who hears of one does it again, and has two."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        lines = f"LEVAITHAN_MEMORY_URL=http://127.0.0.1:{port}?grpc_port={port}\nLEVAITHAN_MEMORY_API_KEY=made-up\n"
+        with (told.home / ".env").open("a") as file:
+            file.write(lines)
+        done = told("memory", "add", "Migrations run on Fridays")
+        (row,) = told.rows("memory", "add", "And on Mondays")
+    assert done.stderr.startswith("recorded as ")
+    assert "once its store answers again" in done.stderr
+    (told.home / ".env").write_text("LEVAITHAN_MEMORY_MODEL=hashing\n")
+    notes = told.rows("memory", "search", "migrations on fridays and mondays", "--kind", "note")
+    assert sorted(one["text"] for one in notes) == ["And on Mondays", "Migrations run on Fridays"]
+    assert row["id"] in {one["id"] for one in notes}
 
 
 def test_a_forgotten_session_is_gone_from_the_file_and_stays_gone(told: Any) -> None:

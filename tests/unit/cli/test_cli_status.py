@@ -98,7 +98,11 @@ def test_a_store_that_is_held_back_says_so_and_why(home: Home) -> None:
     assert found["memory"]["remedy"] == found["mode"]["remedy"]
     assert "catches up" in found["graph"]["remedy"]
     modes.break_circuit(home, "graph", 2**52, by="me", reason="it errs")
-    assert "circuit is broken" in rows(home.root)["graph"]["value"]
+    graph = rows(home.root)["graph"]
+    assert "circuit is broken" in graph["value"]
+    assert "action undo" not in graph["remedy"], "a person's own is closed by that person"
+    modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
+    assert rows(home.root)["graph"]["remedy"].endswith("at once by `levaithan action undo a-0cbccddd`")
 
 
 def test_the_mode_names_the_way_out_of_a_halt(home: Home) -> None:

@@ -127,6 +127,14 @@ def test_a_model_that_is_built_otherwise_is_refused() -> None:
 
 
 @LANGUAGE_MODEL
+def test_the_runtime_tells_nobody_of_its_use_and_leaves_no_id(tmp_path: Path) -> None:
+    program = "from levaithan.stores import embedding; embedding.model('minilm').vectors(['loaded'])"
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
+    assert [str(one) for one in tmp_path.rglob("*") if one.is_file()] == []
+
+
+@LANGUAGE_MODEL
 def test_another_file_than_the_one_we_know_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "somebody"
     package.mkdir()
