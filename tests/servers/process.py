@@ -189,8 +189,7 @@ class Server:
     def _signal(self, number: signal.Signals) -> list[int]:
         running = self.pids()
         for pid in running:
-            if alive(pid):
-                os.kill(pid, number)
+            _send(pid, number)
         return running
 
     def _end_all(self, number: signal.Signals, limit_s: float = 20.0) -> None:
@@ -212,8 +211,14 @@ class Server:
         while any(alive(pid) for pid in running) and time.monotonic() < limit:
             time.sleep(0.01)
         for pid in running:
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
+            _send(pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """To a process that may end at this very moment, as those that a server has for a connection do."""
+    with contextlib.suppress(ProcessLookupError):
+        if alive(pid):
+            os.kill(pid, number)
 
 
 def free_port() -> int:
