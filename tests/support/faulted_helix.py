@@ -6,11 +6,8 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from tests.servers.helix import Helix
-from tests.support.faulted_stores import Faulted
+from tests.support.faulted_stores import Faulted, unlike
 
-from levaithan.hot import paths
-from levaithan.projector.feed import Feed
-from levaithan.projector.follower import Follower
 from levaithan.stores.sqlite_graph import SqliteGraph
 
 if TYPE_CHECKING:
@@ -31,11 +28,7 @@ class HelixGraphStore(Faulted):
         return {"graph_url": self.server.endpoint().url, "graph_api_key_file": self.secret(self.server.password)}
 
     def change_password(self) -> Callable[[], None]:
-        """The server has its key from its environment: another one is another start."""
-        self.server.kill()
-        new = self.server.password = secrets.token_hex(16)
-        self.server.restart()
-        return lambda: self.secret(new) and None
+        return self.started_with_another_key()
 
     def age(self) -> None:
         from helixdb import Client, PropertyInput, SourcePredicate, g, write_batch
@@ -51,10 +44,4 @@ class HelixGraphStore(Faulted):
     def doubled(self, store: Any, root: str) -> int:
         """What the graph has more or less of than one that is made of the journal by the other adapter."""
         other = SqliteGraph(str(self.folder / f"graph-{secrets.token_hex(4)}.sqlite3"), 1 << 20)
-        follower = Follower(other, Feed(paths.home_at(root).journal))
-        while follower.step():
-            pass
-        assert not follower.error, follower.error
-        wanted, found = other.kinds(), store.kinds()
-        other.close()
-        return sum(abs(wanted.get(kind, 0) - found.get(kind, 0)) for kind in {*wanted, *found}) if wanted else 1
+        return unlike(store, other, root)

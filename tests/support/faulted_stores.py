@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tests.servers import catalogue
 from tests.servers.process import alive
+
+from levaithan.hot import paths
+from levaithan.projector.feed import Feed
+from levaithan.projector.follower import Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +64,13 @@ class Faulted:
         """Give the home's user another password and end its connections; what makes the home know it."""
         raise NotImplementedError
 
+    def started_with_another_key(self) -> Callable[[], None]:
+        """For a server that has its key from its environment: another one is another start."""
+        self.server.kill()
+        new = self.server.password = secrets.token_hex(16)
+        self.server.restart()
+        return lambda: self.secret(new) and None
+
     def age(self) -> None:
         """Put a store of the last schema but one in its place: nothing of this home is in it, other rows are."""
         raise NotImplementedError
@@ -76,6 +88,17 @@ class Faulted:
         if self.server.process is None or self.server.process.poll() is not None:  # it gave up for want of room
             self.server.kill()
             self.server.restart()
+
+
+def unlike(store: Any, other: Any, root: str) -> int:
+    """What a store has more or less of, by kinds, than `other`, an empty one, which is made of the home's journal."""
+    follower = Follower(other, Feed(paths.home_at(root).journal))
+    while follower.step():
+        pass
+    assert not follower.error, follower.error
+    wanted, found = other.kinds(), store.kinds()
+    other.close()
+    return sum(abs(wanted.get(kind, 0) - found.get(kind, 0)) for kind in {*wanted, *found}) if wanted else 1
 
 
 SERVERS: dict[str, str] = {

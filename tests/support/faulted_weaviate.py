@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from tests.servers.weaviate import Weaviate
-from tests.support.faulted_stores import Faulted
+from tests.support.faulted_stores import Faulted, unlike
 
-from levaithan.hot import paths
-from levaithan.projector.feed import Feed
-from levaithan.projector.follower import Follower
 from levaithan.stores import embedding
 from levaithan.stores.sqlite_memory import SqliteMemory
 
@@ -27,7 +24,6 @@ class WeaviateMemoryStore(Faulted):
     """The memory of a home."""
 
     role = "memory"
-    signs: ClassVar = {}
 
     def make(self) -> Server:
         return Weaviate()
@@ -39,11 +35,7 @@ class WeaviateMemoryStore(Faulted):
         }  # fmt: skip
 
     def change_password(self) -> Callable[[], None]:
-        """The server has its key from its environment: another one is another start."""
-        self.server.kill()
-        new = self.server.password = secrets.token_hex(16)
-        self.server.restart()
-        return lambda: self.secret(new) and None
+        return self.started_with_another_key()
 
     def age(self) -> None:
         from weaviate.classes.config import Configure, DataType, Property
@@ -66,13 +58,7 @@ class WeaviateMemoryStore(Faulted):
         """What the memory has more or less of than one that is made of the journal by the other adapter."""
         path = str(self.folder / f"memory-{secrets.token_hex(4)}.sqlite3")
         other = SqliteMemory(path, 1 << 20, embedding.model("hashing"))
-        follower = Follower(other, Feed(paths.home_at(root).journal))
-        while follower.step():
-            pass
-        assert not follower.error, follower.error
-        wanted, found = other.kinds(), store.kinds()
-        other.close()
-        return sum(abs(wanted.get(kind, 0) - found.get(kind, 0)) for kind in {*wanted, *found}) if wanted else 1
+        return unlike(store, other, root)
 
     def room_again(self) -> None:
         """What the message says: it makes its collections read-only, and stays so until it is started anew."""

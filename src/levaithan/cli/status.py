@@ -187,7 +187,7 @@ def _release(home: Home, store: str) -> str:
     if broken:
         run = re.search(r"\((a-\w+)\)", str(broken.get("by", "")))
         at_once = f", at once by `levaithan action undo {run[1]}`" if run else ""
-        return f"mend the store: it is tried again when the run ends (`levaithan action list`){at_once}"
+        return f"mend the store: it is tried again when the circuit closes (`levaithan action list`){at_once}"
     return _BACK
 
 

@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotConfigured
-from levaithan.stores.roles import MEMORY, StoreUnsupportedError
+from levaithan.stores.roles import MEMORY, StoreBusyError, StoreUnsupportedError
 from levaithan.stores.roles.memory import INCIDENT, KINDS, NOTE, OUTCOME, PROMPT
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ def make(client: Any, names: Names) -> list[str]:
 def _empty(client: Any, places: str) -> None:
     from weaviate.classes.query import Filter  # noqa: PLC0415
 
-    client.collections.use(places).data.delete_many(where=Filter.by_property("updated_us").greater_or_equal(0))
+    every = Filter.by_property("updated_us").greater_or_equal(0)
+    left = client.collections.use(places).data.delete_many(where=every).failed
+    if left:  # a place that stays would pass over what is missing
+        raise StoreBusyError(store=MEMORY, reason=f"{left} places in journals could not be forgotten")
 
 
 def _create(client: Any, names: Names, name: str) -> None:
