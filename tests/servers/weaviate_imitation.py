@@ -68,18 +68,24 @@ class Stored:
     uuid: str
     held: dict[str, Any]
     vector: array[float] | None
+    half: bool = False
+    """Whether it is there by its id and in no index."""
 
 
 @dataclass
 class Imitation:
     """One server. `start` and `stop` as often as one likes: its objects stay. It refuses objects whose text holds the
-    word `poison` one by one; everything while `full` is set; and answers nothing for `hang_s` seconds."""
+    word `poison` one by one; everything while `full` is set; and answers nothing for `hang_s` seconds. Where it has no
+    `room` for more objects, or `forgets` what it takes, an object is half there, as 1.35 was seen to have it on a full
+    disk: to put an equal one then says that all is well, and changes nothing."""
 
     key: str = ""
     certificate: tuple[Path, Path] | None = None
     classes: dict[str, dict[str, Any]] = field(default_factory=dict)
     objects: dict[str, dict[str, Stored]] = field(default_factory=dict)
     full: bool = False
+    room: int | None = None
+    forgets: bool = False
     hang_s: float = 0.0
     ports: tuple[int, int] = (0, 0)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -222,9 +228,20 @@ class _Servicer(weaviate_pb2_grpc.WeaviateServicer):
                 reply.errors.add(index=index, error=why)
                 continue
             with self.server.lock:
-                vector = array("f", one.vector_bytes) if one.vector_bytes else None
-                there[one.uuid] = Stored(one.uuid, held, vector)
+                if not self._stored(there, one, held):
+                    reply.errors.add(index=index, error=FULL)
         return reply
+
+    def _stored(self, there: dict[str, Stored], one: Any, held: dict[str, Any]) -> bool:
+        vector = array("f", one.vector_bytes) if one.vector_bytes else None
+        before = there.get(one.uuid)
+        if before and (before.held, before.vector) == (held, vector):
+            return True
+        no_room = self.server.room == 0
+        there[one.uuid] = Stored(one.uuid, held, vector, half=no_room or self.server.forgets)
+        if self.server.room:
+            self.server.room -= 1
+        return not no_room
 
     def BatchDelete(self, request: Any, context: Any) -> Any:  # noqa: N802 - as the stubs call it
         there = self._let_in(context, request.collection)
@@ -326,6 +343,8 @@ _COMPARED = {
 
 
 def _meets(filters: Any, one: Stored) -> bool:
+    if one.half:
+        return False
     if filters is None:
         return True
     name = base_pb2.Filters.Operator.Name(filters.operator)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import memory_facts, memory_ranking
 from levaithan.stores import weaviate_schema as schema
-from levaithan.stores.roles import Cursor
+from levaithan.stores.roles import MEMORY, Cursor, StoreBusyError
 from levaithan.stores.roles.memory import Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from levaithan.stores.memory_facts import Forget, Memory
     from levaithan.stores.roles.memory import MemoryFilters
     from levaithan.stores.weaviate_schema import Names
 
@@ -120,6 +121,22 @@ def stored(client: Any, names: Names, journal: str, first: int, last: int) -> It
         yield names.forgotten, str(one.uuid), int(row["seq"]), made
 
 
+def find(client: Any, names: Names, facts: Sequence[Memory | Forget]) -> None:
+    """Raises StoreBusyError where not all of `facts`, of one journal, are found by the filter that questions use."""
+    wanted = {schema.object_id(one.id): one for one in facts}  # a record that is there twice is one object
+    if not wanted:
+        return
+    numbers = [one.seq for one in wanted.values()]
+    span = (facts[0].journal, min(numbers), max(numbers))
+    there = {(one, made) for _, one, _, made in stored(client, names, *span)}
+    lost = sum((one, fact.fingerprint()) not in there for one, fact in wanted.items())
+    if lost:
+        raise StoreBusyError(
+            store=MEMORY, reason=f"{lost} of {len(wanted)} memories that it took again are not to be found",
+            fix="nothing to do if it passes; else restart the server, then run `levaithan store rebuild memory`",
+        )  # fmt: skip
+
+
 def _pages(client: Any, name: str, journal: str, first: int, last: int) -> Iterator[Any]:
     from weaviate.classes.query import Sort  # noqa: PLC0415
 
@@ -132,6 +149,13 @@ def _pages(client: Any, name: str, journal: str, first: int, last: int) -> Itera
         if len(answer.objects) < PAGE:
             return
         first = int(answer.objects[-1].properties["seq"]) + 1
+
+
+def remembered_still(client: Any, names: Names, memories: list[Memory], forgets: list[Forget]) -> list[Memory]:
+    """Those of `memories` that nothing says were forgotten: neither `forgets` nor what is stored."""
+    sessions = sorted({one.session for one in memories if one.session})
+    gone = [*forgets, *(forgotten(client, names, sessions) if sessions else [])]
+    return [one for one in memories if not any(forget.covers(one) for forget in gone)]
 
 
 def forgotten(client: Any, names: Names, sessions: list[str]) -> list[memory_facts.Forget]:

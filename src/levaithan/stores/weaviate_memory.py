@@ -18,7 +18,7 @@ from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.edge import Edge
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
-from levaithan.stores.roles import MEMORY, Rejected, StoreBusyError, StoreUnsupportedError
+from levaithan.stores.roles import MEMORY, Rejected, StoreUnsupportedError
 from levaithan.stores.roles.memory import MOST
 from levaithan.stores.weaviate_errors import DISK_FIX, translator
 from levaithan.stores.weaviate_link import Link
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 _CHUNK = 100
 _ALL = 1 << 52
+_IN_FLIGHT = 10_000
+"""Records: more than a batch has, which a projector may have left half put when it ended."""
 
 
 class WeaviateMemory(InPlace):
@@ -62,15 +64,18 @@ class WeaviateMemory(InPlace):
         self.letters = Letters(opening.state, MEMORY)
         self._left_at: Cursor | None = None
         """Where this object last saw its place, or left it."""
+        self._tried: int | None = None
+        """The last record that was put, or may have been put before this object was, well or not."""
         self._swept: int | None = None
         self._rewriting = False
 
     def __repr__(self) -> str:
         return f"WeaviateMemory({self.opening.where})"
 
-    def ask(self, question: Callable[[Any], Answer]) -> Answer:
-        """What `question` answers, which is given the connected client. Raises StoreError."""
-        return self.edge.call(lambda: self.link.run(question))
+    def ask(self, question: Callable[[Any], Answer], *, again: bool = True) -> Answer:
+        """What `question` answers, which is given the connected client; `again`: more than once, if need be. Raises
+        StoreError."""
+        return self.edge.call(lambda: self.link.run(question), again=again)
 
     # -- questions --
 
@@ -111,6 +116,8 @@ class WeaviateMemory(InPlace):
     def cursor(self) -> Cursor | None:
         """See roles.Projected."""
         self._left_at = self._place() if self.current() else None
+        if self._tried is None:
+            self._tried = (self._left_at.seq if self._left_at else 0) + _IN_FLIGHT
         return self._left_at
 
     def _place(self) -> Cursor | None:
@@ -129,7 +136,7 @@ class WeaviateMemory(InPlace):
         memories, forgets, _ = memory_facts.read([delivery])
         if forgets:
             return forgets[0].fingerprint()
-        kept = self.ask(lambda client: self._remembered_still(client, memories, [])) if memories else []
+        kept = self.ask(lambda client: asking.remembered_still(client, self.names, memories, [])) if memories else []
         return kept[0].fingerprint() if kept else None
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
@@ -158,17 +165,49 @@ class WeaviateMemory(InPlace):
 
     def _write(self, batch: Sequence[Delivery], cursor: Cursor | None) -> list[Rejected]:
         memories, forgets, rejected = memory_facts.read(batch)
+        second = self._second(batch, cursor)
         if self._rewriting:
             self._sweep(batch, [*memories, *forgets])
+        if second:
+            self._clear(memories)
         if forgets:
-            self.ask(lambda client: self._forget(client, forgets))
+            self.ask(lambda client: writing.forget(client, self.names, forgets))
         if memories:
-            memories = self.ask(lambda client: self._remembered_still(client, memories, forgets))
+            memories = self.ask(lambda client: asking.remembered_still(client, self.names, memories, forgets))
+        refused = self._put(memories)
+        if second:
+            taken = [one for one in memories if one.id not in refused]
+            self.ask(lambda client: asking.find(client, self.names, [*taken, *forgets]))
         by_id = {
             search_fields.clean(str(one.record.get("id")))[: memory_facts.LONGEST_NAME]: one
             for one in batch
             if one.record is not None
         }
+        rejected += [Rejected(by_id[one], why) for one, why in refused.items()]
+        self.letters.note(batch, rejected)
+        if cursor is not None:
+            left = self._left_at
+            self.ask(lambda client: writing.move(client, self.names, left, cursor))
+            self._left_at = cursor
+        return rejected
+
+    def _second(self, batch: Sequence[Delivery], cursor: Cursor | None) -> bool:
+        """Whether some of `batch` may have been put before: by this object, or before it by another."""
+        numbers = [one.seq for one in batch if one.seq > 0]
+        first, last = min(numbers, default=1), max(numbers, default=0)
+        second = cursor is None or self._rewriting or self._tried is None or first <= self._tried
+        self._tried = max(self._tried or 0, last)
+        return second
+
+    def _clear(self, memories: Sequence[memory_facts.Memory]) -> None:
+        there = [(self.names.of_kind[one.kind], one.id) for one in memories]
+        for start in range(0, len(there), _CHUNK):
+            some = there[start : start + _CHUNK]
+            self.ask(lambda client, some=some: writing.clear(client, some))  # type: ignore[misc]
+
+    def _put(self, memories: Sequence[memory_facts.Memory]) -> dict[str, str]:
+        """Put `memories`; id of the record -> why it was refused. Not tried again here: that would be a second time."""
+        refused: dict[str, str] = {}
         for start in range(0, len(memories), _CHUNK):
             some = memories[start : start + _CHUNK]
             vectors = self.model.vectors([one.text for one in some])
@@ -176,45 +215,8 @@ class WeaviateMemory(InPlace):
                 (self.names.of_kind[one.kind], one.id, schema.properties(one), list(vector))
                 for one, vector in zip(some, vectors, strict=True)
             ]
-            refused = self.ask(lambda client, rows=rows: writing.put(client, rows))  # type: ignore[misc]
-            rejected += [Rejected(by_id[one], why) for one, why in refused.items()]
-        self.letters.note(batch, rejected)
-        if cursor is not None:
-            self._move(cursor)
-        return rejected
-
-    def _move(self, cursor: Cursor) -> None:
-        """Not over a place that went back: a server that was restored from an older copy since it was last seen, or
-        lost a collection, would be skipped over what it lacks. Looked at with each try. Raises StoreBusyError then."""
-        left = self._left_at
-
-        def move(client: Any) -> None:
-            found = asking.place(client, self.names, self.journal) if left else None
-            if left is not None and (found is None or found.seq < left.seq):
-                raise StoreBusyError(
-                    store=MEMORY, reason="its place in the journal is before where it was left: it was restored from "
-                    "an older copy", fix="nothing to do: the place is read again and it goes on from there",
-                )  # fmt: skip
-            writing.place(client, self.names, cursor)
-
-        self.ask(move)
-        self._left_at = cursor
-
-    def _remembered_still(
-        self, client: Any, memories: list[memory_facts.Memory], forgets: list[memory_facts.Forget]
-    ) -> list[memory_facts.Memory]:
-        """Those of `memories` that nothing says were forgotten."""
-        sessions = sorted({one.session for one in memories if one.session})
-        gone = [*forgets, *(asking.forgotten(client, self.names, sessions) if sessions else [])]
-        return [one for one in memories if not any(forget.covers(one) for forget in gone)]
-
-    def _forget(self, client: Any, forgets: list[memory_facts.Forget]) -> None:
-        """Write it down, then remove it, whatever model made the vectors: what is half done is done again."""
-        writing.put_all(client, [(self.names.forgotten, one.id, schema.gone(one), None) for one in forgets])
-        for name in client.collections.list_all():
-            if self.names.remember(name):
-                for one in forgets:
-                    writing.remove(client, name, schema.covered(one))
+            refused |= self.ask(lambda client, rows=rows: writing.put(client, rows), again=False)  # type: ignore[misc]
+        return refused
 
     def forget(self, session: str) -> int:
         """See roles.Memory."""
@@ -256,6 +258,8 @@ class WeaviateMemory(InPlace):
         """See roles.Projected: makes the collections that are missing. Those of another version or model stay for the
         machines that use them."""
         made = self.ask(lambda client: schema.make(client, self.names))
+        if self.names.every <= set(made):
+            self._tried = 0  # nothing is there, half or whole
         if made:
             self.found = [*self.found, f"made {len(made)} collections for vectors of {self.model.name}"][-20:]
 

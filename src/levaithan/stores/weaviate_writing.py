@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from levaithan.stores import weaviate_asking as asking
 from levaithan.stores import weaviate_schema as schema
 from levaithan.stores.roles import MEMORY, Cursor, StoreBusyError
 from levaithan.stores.weaviate_errors import of_server
@@ -13,6 +14,7 @@ from levaithan.stores.weaviate_errors import of_server
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from levaithan.stores.memory_facts import Forget
     from levaithan.stores.weaviate_schema import Names
 
 Row = tuple[str, str, dict[str, Any], list[float] | None]
@@ -45,6 +47,14 @@ def put(client: Any, rows: Sequence[Row]) -> dict[str, str]:
     return refused
 
 
+def clear(client: Any, objects: Sequence[tuple[str, str]]) -> None:
+    """Remove (collection, id of the record) by their ids, those that are there. A server that was killed, or had no
+    room, half-way through an object has it by its id and finds it by no filter, and passes over an equal one that is
+    put then."""
+    for name, one in objects:
+        client.collections.use(name).data.delete_by_id(schema.object_id(one))
+
+
 def put_all(client: Any, rows: Sequence[Row]) -> None:
     """Put objects of our own making, none of which may be refused."""
     refused = put(client, rows)
@@ -53,7 +63,7 @@ def put_all(client: Any, rows: Sequence[Row]) -> None:
 
 
 def place(client: Any, names: Names, cursor: Cursor) -> None:
-    """Write down how far a journal was read."""
+    """Write down how far a journal was read, over what was written down before."""
     held = {
         "journal": cursor.journal, "segment": cursor.segment, "offset": cursor.offset, "seq": cursor.seq,
         "hash": cursor.hash, "updated_us": time.time_ns() // 1000,
@@ -61,9 +71,37 @@ def place(client: Any, names: Names, cursor: Cursor) -> None:
     put_all(client, [(names.cursors, cursor.journal, held, None)])
 
 
+def move(client: Any, names: Names, left: Cursor | None, cursor: Cursor) -> None:
+    """Write down how far a journal was read, which was `left` before.
+
+    Not over a place that went back: a server that was restored from an older copy since it was last seen, or lost a
+    collection, would be skipped over what it lacks. Looked at with each try. Raises StoreBusyError then.
+    """
+    found = asking.place(client, names, cursor.journal) if left else None
+    if left is not None and (found is None or found.seq < left.seq):
+        raise StoreBusyError(
+            store=MEMORY, reason="its place in the journal is before where it was left: it was restored from "
+            "an older copy", fix="nothing to do: the place is read again and it goes on from there",
+        )  # fmt: skip
+    if left is None:
+        unplace(client, names, cursor.journal)  # one that is there and is not found would stay so
+    place(client, names, cursor)
+
+
 def unplace(client: Any, names: Names, journal: str) -> None:
     """Forget how far `journal` was read."""
-    client.collections.use(names.cursors).data.delete_by_id(schema.object_id(journal))
+    clear(client, [(names.cursors, journal)])
+
+
+def forget(client: Any, names: Names, forgets: Sequence[Forget]) -> None:
+    """Write it down, then remove it, whatever model made the vectors: what is half done is done again."""
+    rows: list[Row] = [(names.forgotten, one.id, schema.gone(one), None) for one in forgets]
+    clear(client, [row[:2] for row in rows])
+    put_all(client, rows)
+    for name in client.collections.list_all():
+        if names.remember(name):
+            for one in forgets:
+                remove(client, name, schema.covered(one))
 
 
 def remove(client: Any, name: str, where: Any) -> int:

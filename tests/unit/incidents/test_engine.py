@@ -38,6 +38,17 @@ def test_evaluator_and_alertmanager_speak_of_the_same_incident_and_both_must_be_
     assert stage.one().quiet_since_s == stage.now_s
 
 
+def test_nothing_is_detected_before_it_began(stage: Stage) -> None:
+    """Alertmanager told of it while the monitor looked, or its clock is ahead of ours."""
+    stage.fires(source="alertmanager", started_s=stage.now_s + 7)
+    assert stage.one().started_s == stage.one().detected_s == stage.now_s
+    stage.ends(source="alertmanager", started_s=stage.now_s + 7)
+    assert stage.one().quiet_since_s == stage.now_s, "it is known by what its source says"
+    stage.fires("TaskFailures", source="alertmanager", started_s=stage.now_s - 7)
+    (later,) = (one for one in stage.engine.book.incidents.values() if one.alert == "TaskFailures")
+    assert later.detected_s - later.started_s == 7
+
+
 def test_an_alert_that_is_told_again_after_it_ended_opens_and_reopens_nothing(stage: Stage) -> None:
     begun = stage.now_s
     stage.fires("TaskFailures", "P3", source="alertmanager", started_s=begun)

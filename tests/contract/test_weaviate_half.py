@@ -1,0 +1,130 @@
+"""Objects that Weaviate has half: it was killed, or its disk was full, in the midst of them. It has them by their ids,
+finds them by no filter, and says that all is well when they are put again. The real server is made to do that by
+tests/faults/test_weaviate_full_disk.py; here an imitation does it, one object at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.test_memory_contract import ids, person, prompt
+from tests.servers.weaviate_imitation import Imitation
+from tests.support.ledger_records import JOURNAL, cursor, delivery
+
+from levaithan.stores import embedding
+from levaithan.stores.opening import Opening
+from levaithan.stores.roles import StoreBusyError
+from levaithan.stores.weaviate_memory import WeaviateMemory
+
+KEY = "imitated-key-of-this-test"
+STORY = [
+    prompt(1, "repair the login form"),
+    prompt(2, "bake a chocolate cake", "s2"),
+    person(3, action="forget", session_id="s9"),
+    prompt(4, "the migration times out"),
+]
+WHOLE = {2, 3, 4, 5}
+"""The numbers of its records: each is told by a memory, or by what is forgotten."""
+Open = Callable[[], WeaviateMemory]
+
+
+@pytest.fixture
+def server() -> Iterator[Imitation]:
+    made = Imitation(key=KEY)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def begin(server: Imitation, tmp_path: Path) -> Iterator[Open]:
+    """Opens the memory as a projector that starts does."""
+    made: list[WeaviateMemory] = []
+
+    def opened() -> WeaviateMemory:
+        opening = Opening(role="memory", path="", state=str(tmp_path), url=server.url, api_key=KEY, timeout_s=5.0,
+                          journal=JOURNAL)  # fmt: skip
+        store = WeaviateMemory(opening, embedding.model("hashing"))
+        store.migrate()
+        store.cursor()
+        made.append(store)
+        return store
+
+    yield opened
+    for one in made:
+        one.close()
+
+
+def applied(store: WeaviateMemory) -> None:
+    assert store.apply([delivery(one) for one in STORY], cursor(5)) == []
+
+
+@pytest.mark.parametrize("started_anew", [False, True])
+@pytest.mark.parametrize("room", range(5))
+def test_what_is_half_there_is_put_whole(server: Imitation, begin: Open, room: int, started_anew: bool) -> None:
+    """Of four objects and a place, the first `room` are whole when the disk is full."""
+    store = begin()
+    server.room = room
+    with pytest.raises(StoreBusyError):
+        applied(store)
+    assert any(one.half for there in server.objects.values() for one in there.values())
+    server.room = None
+    store = begin() if started_anew else store
+    assert store.cursor() is None
+    applied(store)
+    assert set(store.fingerprints(1, 9)) == WHOLE
+    assert ids(store.near("login cake migration", 9)) == {1, 2, 4}
+    assert store.cursor() == cursor(5)
+    assert begin().cursor() == cursor(5)
+
+
+def test_what_is_half_there_is_forgotten_too(server: Imitation, begin: Open) -> None:
+    """No filter finds it, so that what forgets a session passes over it."""
+    store = begin()
+    story = [delivery(prompt(1, "a secret plan", "s9")), delivery(person(2, action="forget", session_id="s9"))]
+    server.room = 0
+    with pytest.raises(StoreBusyError):
+        store.apply(story[:1], cursor(2))
+    server.room = None
+    store.apply(story, cursor(3))
+    assert not server.objects[store.names.of_kind["prompt"]]
+
+
+def test_the_place_of_later_is_found(server: Imitation, begin: Open) -> None:
+    """One that is half there when it is changed stays so: the journal would be read from its start for ever."""
+    store = begin()
+    applied(store)
+    for one in server.objects[store.names.cursors].values():
+        one.half = True
+    with pytest.raises(StoreBusyError, match="before where it was left"):
+        store.apply([delivery(prompt(8, "later"))], cursor(9))
+    assert store.cursor() is None
+    applied(store)
+    store.apply([delivery(prompt(8, "later"))], cursor(9))
+    assert store.cursor() == cursor(9)
+
+
+def test_a_rewriting_makes_whole_what_is_half_there(server: Imitation, begin: Open) -> None:
+    store = begin()
+    applied(store)
+    for one in server.objects[store.names.of_kind["prompt"]].values():
+        one.half = True
+    assert set(store.fingerprints(1, 9)) == {4}
+    store.rewrite_begin()
+    applied(store)
+    store.rewrite_end(5)
+    assert set(store.fingerprints(1, 9)) == WHOLE
+
+
+def test_a_server_that_forgets_what_it_takes_is_told(server: Imitation, begin: Open) -> None:
+    begin()  # makes the collections: nobody doubts what is put into new ones
+    store = begin()
+    server.forgets = True
+    with pytest.raises(StoreBusyError, match="4 of 4 memories that it took again are not to be found") as told:
+        applied(store)
+    assert "store rebuild memory" in told.value.fix
+    server.forgets = False
+    assert store.cursor() is None
+    applied(store)
+    assert set(store.fingerprints(1, 9)) == WHOLE
