@@ -20,7 +20,7 @@ VERSION = "1.35.2"
 
 
 def binary() -> Path | None:
-    """The server here. LEVAITHAN_TEST_WEAVIATE_BIN names the only one."""
+    """The server here. LEVAITHAN_TEST_WEAVIATE_BIN names the only one, `none` is none."""
     chosen = os.environ.get("LEVAITHAN_TEST_WEAVIATE_BIN")
     found = Path(chosen) if chosen else cache_folder() / f"weaviate-{VERSION}" / "weaviate-server"
     return found if found.exists() else None

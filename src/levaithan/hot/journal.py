@@ -63,8 +63,7 @@ class Journal:
         self.found: list[str] = []
         self.before_rotate = before_rotate
         self.gap = gaps.files(directory) if gap is None else tuple(gap)
-        self._fsync = fsync
-        self._durable = fsync != "never"
+        self._fsync, self._durable = fsync, fsync != "never"
         self._interval_s = fsync_interval_ms / 1000
         self._segment_bytes = segment_bytes
         self._max_bytes = max_record_bytes + _SLACK
@@ -221,7 +220,7 @@ class Journal:
         if name and self._id and name != self._id:
             self._say(f"the journal {self._id} was replaced by another one, {name}, which is continued")
             self._last = (0, segments.ZERO)
-        self._id = name or self._id or os.urandom(16).hex()
+        self._id = name or self._id
         seq, digest = self._last
         if end.seq < seq:
             lost = f"the records {end.seq + 1} to {seq} were here and are cut off"
@@ -240,6 +239,7 @@ class Journal:
             if problem:
                 self._say(problem)
         new = lines.Lines(end.seq, end.hash, self._sha256)
+        self._id = self._id or os.urandom(16).hex()  # not before: another process may begin it
         if end.closed:
             new.add(segments.header(end.seq + 1, end.hash, self._id, self._machine, end.damage))
         for body in due:

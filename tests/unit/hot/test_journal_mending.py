@@ -171,6 +171,18 @@ def test_another_journal_in_the_folders_place_is_continued(home, tmp_path) -> No
     assert any("replaced by another one" in words for words in journal.found)
 
 
+def test_a_journal_that_another_process_begins_is_no_other_one(home) -> None:
+    waiting = writer(home)
+    waiting.open()
+    assert waiting.journal == "", "nobody has begun it"
+    first = writer(home)
+    first.append([item(1)])
+    waiting.append([item(2)])
+    assert events(home) == [1, 2]
+    assert waiting.journal == first.journal != ""
+    assert not any("replaced" in words for words in waiting.found)
+
+
 @pytest.mark.parametrize(
     ("number", "reason"), [(errno.ENOSPC, "full"), (errno.EDQUOT, "full"), (errno.EROFS, "readonly"), (errno.EIO, "io")]
 )
