@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.test_memory_contract import ids, person, prompt
@@ -13,6 +14,8 @@ from tests.servers.weaviate_imitation import Imitation
 from tests.support.ledger_records import JOURNAL, cursor, delivery
 
 from levaithan.stores import embedding
+from levaithan.stores import weaviate_asking as asking
+from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.opening import Opening
 from levaithan.stores.roles import StoreBusyError
 from levaithan.stores.weaviate_memory import WeaviateMemory
@@ -117,14 +120,79 @@ def test_a_rewriting_makes_whole_what_is_half_there(server: Imitation, begin: Op
     assert set(store.fingerprints(1, 9)) == WHOLE
 
 
+def test_what_the_client_puts_a_second_time_by_itself_is_whole(server: Imitation, begin: Open) -> None:
+    """It does so where a server dies, is started again at once, and passes over what it has half."""
+    store = begin()
+    server.dies = True
+    store.apply([delivery(STORY[0])], cursor(2))
+    assert not server.dies
+    assert set(store.fingerprints(1, 9)) == {2}
+    server.dies = True
+    with pytest.raises(StoreBusyError, match="1 of 1 records that it took are not to be found"):
+        store.apply([delivery(STORY[2])], cursor(4))
+    store.apply([delivery(STORY[2])], cursor(4))
+    assert set(store.fingerprints(1, 9)) == {2, 4}
+    assert store.apply([delivery(prompt(5, "of long ago", "s9", at=STORY[0]["at"]))], cursor(6)) == []
+
+
 def test_a_server_that_forgets_what_it_takes_is_told(server: Imitation, begin: Open) -> None:
-    begin()  # makes the collections: nobody doubts what is put into new ones
     store = begin()
     server.forgets = True
-    with pytest.raises(StoreBusyError, match="4 of 4 memories that it took again are not to be found") as told:
+    with pytest.raises(StoreBusyError, match="4 of 4 records that it took are not to be found") as told:
         applied(store)
-    assert "store rebuild memory" in told.value.fix
+    assert "look at the server's log" in told.value.fix
     server.forgets = False
     assert store.cursor() is None
     applied(store)
     assert set(store.fingerprints(1, 9)) == WHOLE
+
+
+@pytest.fixture
+def cleared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """(collection, id) of what is removed by its id."""
+    found: list[tuple[str, str]] = []
+    clear = writing.clear
+
+    def noting(client: Any, objects: Any) -> None:
+        found.extend(objects)
+        clear(client, objects)
+
+    monkeypatch.setattr(writing, "clear", noting)
+    return found
+
+
+def test_what_comes_for_the_first_time_removes_nothing(begin: Open, cleared: list[tuple[str, str]]) -> None:
+    store = begin()
+    assert store.apply([delivery(STORY[0])], cursor(2)) == []
+    cleared.clear()  # of the place, which was there never before
+    assert store.apply([delivery(one) for one in STORY[1:2]], cursor(3)) == []
+    assert store.cursor() == cursor(3)
+    assert store.apply([delivery(one) for one in STORY[3:]], cursor(5)) == []
+    assert cleared == []
+
+
+def test_what_follows_a_batch_of_another_process_may_be_half_there(begin: Open, cleared: list[tuple[str, str]]) -> None:
+    store = begin()
+    assert store.apply([delivery(STORY[0])], cursor(2)) == []
+    assert begin().apply([delivery(STORY[1])], cursor(3)) == []
+    assert store.cursor() == cursor(3)
+    cleared.clear()
+    assert store.apply([delivery(STORY[3])], cursor(5)) == []
+    assert cleared == [(store.names.of_kind["prompt"], STORY[3]["id"])]
+
+
+def test_a_session_that_is_forgotten_is_so_at_every_moment(begin: Open, cleared: list[tuple[str, str]]) -> None:
+    """Another machine may ask for it while this one reads its journal again."""
+    store = begin()
+    applied(store)
+    cleared.clear()
+    applied(store)
+    assert {name for name, _ in cleared} == {store.names.of_kind["prompt"]}
+
+
+def test_dead_letters_that_lie_far_apart_ask_for_nothing_between(begin: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = begin()
+    monkeypatch.setattr(asking, "_pages", None)
+    assert store.put_again([delivery(prompt(1, "one")), delivery(prompt(900_000, "two"))]) == []
+    monkeypatch.undo()
+    assert set(store.fingerprints(1, 1_000_000)) == {2, 900_001}

@@ -105,16 +105,16 @@ def test_a_place_is_not_left_by_a_second_try_when_the_places_were_forgotten_mean
 
     def forgotten_meanwhile(client: Any, names: schema.Names, at: Any) -> None:
         tries.append(at)
-        if len(tries) == 1:
-            writing.unplace(client, names, memory.journal)
-            raise StoreBusyError(store="memory", reason="gone for a moment")
-        put_down(client, names, at)
+        writing.unplace(client, names, memory.journal)
+        raise StoreBusyError(store="memory", reason="gone for a moment")
 
-    put_down = writing.place
     monkeypatch.setattr(writing, "place", forgotten_meanwhile)
-    with pytest.raises(StoreBusyError, match="before where it was left"):
+    with pytest.raises(StoreBusyError, match="gone for a moment"):
         memory.apply([delivery(prompt(20, "comes too late"))], cursor(21))
     monkeypatch.undo()
+    assert tries == [cursor(21)]
+    with pytest.raises(StoreBusyError, match="before where it was left"):
+        memory.apply([delivery(prompt(20, "comes too late"))], cursor(21))
     assert memory.cursor() is None
 
 

@@ -20,6 +20,7 @@ from tests.support.ledger_records import cursor, delivery
 from tests.support.namespaces import fill
 
 from levaithan.errors import StoreError
+from levaithan.stores.roles.memory import MemoryFilters
 
 pytestmark = pytest.mark.faults
 ROUNDS, BATCHES, EACH = 2, 3, 60
@@ -86,13 +87,15 @@ def test_all_that_was_put_is_found_however_full_the_disk_was(disk: Path, server:
     for _ in range(ROUNDS):
         filled = Filled(disk, server, chance.randrange(MOST_FREE))
         for _ in range(BATCHES):
-            homes.until(lambda filled=filled, first=last + 1: put(store, first, filled), 60, 0.1)
+            homes.until(lambda filled=filled, first=last + 1: put(store, first, filled), 120, 0.1)
             last += EACH
         if filled.refusals < 3:
             filled.room_again()
             homes.until(lambda: answers(store), 60, 0.1)
         refusals += filled.refusals
         assert set(store.fingerprints(1, last + 1)) == set(range(2, last + 2))
+        each = [sum(store.kinds(MemoryFilters(session=f"s{n}")).values()) for n in range(7)]
+        assert each == [sum(one % 7 == n for one in range(1, last + 1)) for n in range(7)]
     assert refusals, "no disk was full"
     store.close()
 

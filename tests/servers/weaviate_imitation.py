@@ -77,7 +77,8 @@ class Imitation:
     """One server. `start` and `stop` as often as one likes: its objects stay. It refuses objects whose text holds the
     word `poison` one by one; everything while `full` is set; and answers nothing for `hang_s` seconds. Where it has no
     `room` for more objects, or `forgets` what it takes, an object is half there, as 1.35 was seen to have it on a full
-    disk: to put an equal one then says that all is well, and changes nothing."""
+    disk: to put an equal one then says that all is well, and changes nothing. One that `dies` has what is put just then
+    half, answers nothing, and is back at once."""
 
     key: str = ""
     certificate: tuple[Path, Path] | None = None
@@ -86,6 +87,7 @@ class Imitation:
     full: bool = False
     room: int | None = None
     forgets: bool = False
+    dies: bool = False
     hang_s: float = 0.0
     ports: tuple[int, int] = (0, 0)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -230,6 +232,9 @@ class _Servicer(weaviate_pb2_grpc.WeaviateServicer):
             with self.server.lock:
                 if not self._stored(there, one, held):
                     reply.errors.add(index=index, error=FULL)
+        if self.server.dies:
+            self.server.dies = False
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         return reply
 
     def _stored(self, there: dict[str, Stored], one: Any, held: dict[str, Any]) -> bool:
@@ -238,7 +243,7 @@ class _Servicer(weaviate_pb2_grpc.WeaviateServicer):
         if before and (before.held, before.vector) == (held, vector):
             return True
         no_room = self.server.room == 0
-        there[one.uuid] = Stored(one.uuid, held, vector, half=no_room or self.server.forgets)
+        there[one.uuid] = Stored(one.uuid, held, vector, half=no_room or self.server.forgets or self.server.dies)
         if self.server.room:
             self.server.room -= 1
         return not no_room
@@ -355,5 +360,5 @@ def _meets(filters: Any, one: Stored) -> bool:
     if there is None:
         return False
     if name == "OPERATOR_CONTAINS_ANY":
-        return there in list(filters.value_text_array.values)
+        return there in list(getattr(filters, filters.WhichOneof("test_value")).values)
     return bool(_COMPARED[name](there, getattr(filters, filters.WhichOneof("test_value"))))

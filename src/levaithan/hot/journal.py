@@ -220,7 +220,7 @@ class Journal:
         if name and self._id and name != self._id:
             self._say(f"the journal {self._id} was replaced by another one, {name}, which is continued")
             self._last = (0, segments.ZERO)
-        self._id = name or self._id
+        self._id = name or (self._id if self._last[0] else "")
         seq, digest = self._last
         if end.seq < seq:
             lost = f"the records {end.seq + 1} to {seq} were here and are cut off"
@@ -231,6 +231,7 @@ class Journal:
         fresh = [body for one, body in items if one not in known]
         if not fresh and not due:
             return [Appended(*known[one]) for one, _ in items]
+        self._id = self._id or os.urandom(16).hex()  # not before: another process may begin it
         if self._suspect and end.name:
             end.damage, self._suspect = end.damage or self._suspect, None
         size = sum(map(len, due)) + sum(600 if callable(body) else len(body) + 100 for body in fresh)
@@ -239,7 +240,6 @@ class Journal:
             if problem:
                 self._say(problem)
         new = lines.Lines(end.seq, end.hash, self._sha256)
-        self._id = self._id or os.urandom(16).hex()  # not before: another process may begin it
         if end.closed:
             new.add(segments.header(end.seq + 1, end.hash, self._id, self._machine, end.damage))
         for body in due:

@@ -38,7 +38,7 @@ def opened(record: dict[str, Any], at_s: float) -> Incident:
         severity=severity if severity in SEVERITIES else "P3",
         detection=text(record.get("detection")),
         alert=text(record.get("alert")),
-        started_s=fields.seconds(record.get("started_s"), at_s),
+        started_s=min(fields.seconds(record.get("started_s"), at_s), at_s),
         detected_s=at_s,
         opened_by=text(record.get("by")) or MONITOR,
         source=text(record.get("source")) or "detector",

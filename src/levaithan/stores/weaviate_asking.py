@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import memory_facts, memory_ranking
 from levaithan.stores import weaviate_schema as schema
-from levaithan.stores.roles import MEMORY, Cursor, StoreBusyError
+from levaithan.stores.roles import Cursor
 from levaithan.stores.roles.memory import Remembered
 
 if TYPE_CHECKING:
@@ -121,20 +121,13 @@ def stored(client: Any, names: Names, journal: str, first: int, last: int) -> It
         yield names.forgotten, str(one.uuid), int(row["seq"]), made
 
 
-def find(client: Any, names: Names, facts: Sequence[Memory | Forget]) -> None:
-    """Raises StoreBusyError where not all of `facts`, of one journal, are found by the filter that questions use."""
-    wanted = {schema.object_id(one.id): one for one in facts}  # a record that is there twice is one object
-    if not wanted:
-        return
-    numbers = [one.seq for one in wanted.values()]
-    span = (facts[0].journal, min(numbers), max(numbers))
-    there = {(one, made) for _, one, _, made in stored(client, names, *span)}
-    lost = sum((one, fact.fingerprint()) not in there for one, fact in wanted.items())
-    if lost:
-        raise StoreBusyError(
-            store=MEMORY, reason=f"{lost} of {len(wanted)} memories that it took again are not to be found",
-            fix="nothing to do if it passes; else restart the server, then run `levaithan store rebuild memory`",
-        )  # fmt: skip
+def found(client: Any, name: str, facts: Sequence[Memory | Forget]) -> set[str]:
+    """The ids of the objects of `facts` that filters find: by where they stand, and by their sessions. All are of one
+    journal, and all have a session or none has."""
+    answer = client.collections.use(name).query.fetch_objects(
+        filters=schema.standing(facts), limit=len(facts), return_properties=["seq"]
+    )
+    return {str(one.uuid) for one in answer.objects}
 
 
 def _pages(client: Any, name: str, journal: str, first: int, last: int) -> Iterator[Any]:
@@ -151,7 +144,7 @@ def _pages(client: Any, name: str, journal: str, first: int, last: int) -> Itera
         first = int(answer.objects[-1].properties["seq"]) + 1
 
 
-def remembered_still(client: Any, names: Names, memories: list[Memory], forgets: list[Forget]) -> list[Memory]:
+def remembered_still(client: Any, names: Names, memories: Sequence[Memory], forgets: Sequence[Forget]) -> list[Memory]:
     """Those of `memories` that nothing says were forgotten: neither `forgets` nor what is stored."""
     sessions = sorted({one.session for one in memories if one.session})
     gone = [*forgets, *(forgotten(client, names, sessions) if sessions else [])]

@@ -20,6 +20,7 @@ from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
 from levaithan.stores.roles import MEMORY, Rejected, StoreUnsupportedError
 from levaithan.stores.roles.memory import MOST
+from levaithan.stores.weaviate_batch import Putter
 from levaithan.stores.weaviate_errors import DISK_FIX, translator
 from levaithan.stores.weaviate_link import Link
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from levaithan.stores.roles.memory import MemoryFilters, Remembered
 
 Answer = TypeVar("Answer")
-_CHUNK = 100
 _ALL = 1 << 52
 _IN_FLIGHT = 10_000
 """Records: more than a batch has, which a projector may have left half put when it ended."""
@@ -115,9 +115,9 @@ class WeaviateMemory(InPlace):
 
     def cursor(self) -> Cursor | None:
         """See roles.Projected."""
-        self._left_at = self._place() if self.current() else None
-        if self._tried is None:
-            self._tried = (self._left_at.seq if self._left_at else 0) + _IN_FLIGHT
+        before, self._left_at = self._left_at, self._place() if self.current() else None
+        if self._tried is None or self._left_at != before:  # another one put the last batch, well or not
+            self._tried = max(self._tried or 0, (self._left_at.seq if self._left_at else 0) + _IN_FLIGHT)
         return self._left_at
 
     def _place(self) -> Cursor | None:
@@ -168,16 +168,7 @@ class WeaviateMemory(InPlace):
         second = self._second(batch, cursor)
         if self._rewriting:
             self._sweep(batch, [*memories, *forgets])
-        if second:
-            self._clear(memories)
-        if forgets:
-            self.ask(lambda client: writing.forget(client, self.names, forgets))
-        if memories:
-            memories = self.ask(lambda client: asking.remembered_still(client, self.names, memories, forgets))
-        refused = self._put(memories)
-        if second:
-            taken = [one for one in memories if one.id not in refused]
-            self.ask(lambda client: asking.find(client, self.names, [*taken, *forgets]))
+        refused = Putter(self.ask, self.names, self.model).put(memories, forgets, second=second)
         by_id = {
             search_fields.clean(str(one.record.get("id")))[: memory_facts.LONGEST_NAME]: one
             for one in batch
@@ -187,7 +178,7 @@ class WeaviateMemory(InPlace):
         self.letters.note(batch, rejected)
         if cursor is not None:
             left = self._left_at
-            self.ask(lambda client: writing.move(client, self.names, left, cursor))
+            self.ask(lambda client: writing.move(client, self.names, left, cursor), again=False)
             self._left_at = cursor
         return rejected
 
@@ -198,25 +189,6 @@ class WeaviateMemory(InPlace):
         second = cursor is None or self._rewriting or self._tried is None or first <= self._tried
         self._tried = max(self._tried or 0, last)
         return second
-
-    def _clear(self, memories: Sequence[memory_facts.Memory]) -> None:
-        there = [(self.names.of_kind[one.kind], one.id) for one in memories]
-        for start in range(0, len(there), _CHUNK):
-            some = there[start : start + _CHUNK]
-            self.ask(lambda client, some=some: writing.clear(client, some))  # type: ignore[misc]
-
-    def _put(self, memories: Sequence[memory_facts.Memory]) -> dict[str, str]:
-        """Put `memories`; id of the record -> why it was refused. Not tried again here: that would be a second time."""
-        refused: dict[str, str] = {}
-        for start in range(0, len(memories), _CHUNK):
-            some = memories[start : start + _CHUNK]
-            vectors = self.model.vectors([one.text for one in some])
-            rows = [
-                (self.names.of_kind[one.kind], one.id, schema.properties(one), list(vector))
-                for one, vector in zip(some, vectors, strict=True)
-            ]
-            refused |= self.ask(lambda client, rows=rows: writing.put(client, rows), again=False)  # type: ignore[misc]
-        return refused
 
     def forget(self, session: str) -> int:
         """See roles.Memory."""
@@ -259,7 +231,7 @@ class WeaviateMemory(InPlace):
         machines that use them."""
         made = self.ask(lambda client: schema.make(client, self.names))
         if self.names.every <= set(made):
-            self._tried = 0  # nothing is there, half or whole
+            self._tried, self._left_at = 0, None  # nothing is there, half or whole
         if made:
             self.found = [*self.found, f"made {len(made)} collections for vectors of {self.model.name}"][-20:]
 

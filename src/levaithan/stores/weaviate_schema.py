@@ -203,6 +203,15 @@ def between(journal: str, first: int, last: int) -> Any:
     )
 
 
+def standing(facts: Sequence[Memory | Forget]) -> Any:
+    """The filter of records of one journal, by all that compare, sweep and forget know them by."""
+    from weaviate.classes.query import Filter  # noqa: PLC0415
+
+    numbers, sessions = [one.seq for one in facts], sorted({one.session for one in facts if one.session})
+    parts = [Filter.by_property("seq").contains_any(numbers), between(facts[0].journal, min(numbers), max(numbers))]
+    return Filter.all_of([*parts, of_sessions(sessions)] if sessions else parts)
+
+
 def covered(forget: Forget) -> Any:
     """The filter of what a Forget covers (memory_facts.Forget.covers)."""
     from weaviate.classes.query import Filter  # noqa: PLC0415

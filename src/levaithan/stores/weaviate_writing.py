@@ -48,9 +48,7 @@ def put(client: Any, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def clear(client: Any, objects: Sequence[tuple[str, str]]) -> None:
-    """Remove (collection, id of the record) by their ids, those that are there. A server that was killed, or had no
-    room, half-way through an object has it by its id and finds it by no filter, and passes over an equal one that is
-    put then."""
+    """Remove (collection, id of the record) by their ids, those that are there: no filter finds what is half there."""
     for name, one in objects:
         client.collections.use(name).data.delete_by_id(schema.object_id(one))
 
@@ -93,15 +91,11 @@ def unplace(client: Any, names: Names, journal: str) -> None:
     clear(client, [(names.cursors, journal)])
 
 
-def forget(client: Any, names: Names, forgets: Sequence[Forget]) -> None:
-    """Write it down, then remove it, whatever model made the vectors: what is half done is done again."""
-    rows: list[Row] = [(names.forgotten, one.id, schema.gone(one), None) for one in forgets]
-    clear(client, [row[:2] for row in rows])
-    put_all(client, rows)
+def forget(client: Any, names: Names, forget: Forget) -> None:
+    """Remove what `forget` covers, whatever model made the vectors."""
     for name in client.collections.list_all():
         if names.remember(name):
-            for one in forgets:
-                remove(client, name, schema.covered(one))
+            remove(client, name, schema.covered(forget))
 
 
 def remove(client: Any, name: str, where: Any) -> int:
