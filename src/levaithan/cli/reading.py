@@ -16,7 +16,7 @@ from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.config import lean
 from levaithan.errors import LevaithanError, NotConfigured
-from levaithan.hot import wire
+from levaithan.hot import modes, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,11 @@ def catch_up(home: Home, store: Any, *, quiet: bool = False) -> None:
     if _at_end(home, store):
         return
     told = ask_service(home, "sync", SYNC_S)
-    why = _project_here(home, store.name) if told is None else str(told.get("error") or "the service is still at it")
+    if told is None:
+        why = _project_here(home, store.name)
+    else:
+        held = modes.held(home, store.name, remote=store.remote)
+        why = str(held or told.get("error") or "the service is still at it")
     if not quiet and ((told is None and why) or not _at_end(home, store)):
         output.say(f"note: the {store.name} store is behind the journal ({why or 'events keep coming'}); see status")
 

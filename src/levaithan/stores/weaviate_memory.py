@@ -2,7 +2,7 @@
 
 The vectors are made here, in the projector or the command that asks. A batch is: what is forgotten, the memories, the
 dead letters (on this machine, see letters), and last the cursor, in the server: what was lost half-way is put again.
-What it is made of: weaviate_link (the connection), _errors, _schema, _asking.
+What it is made of: weaviate_link (the connection), _errors, _schema, _asking, _writing, _batch.
 """
 
 from __future__ import annotations

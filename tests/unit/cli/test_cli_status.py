@@ -105,6 +105,17 @@ def test_a_store_that_is_held_back_says_so_and_why(home: Home) -> None:
     assert rows(home.root)["graph"]["remedy"].endswith("at once by `levaithan action undo a-0cbccddd`")
 
 
+def test_a_question_to_a_store_that_is_held_back_says_why_it_is_behind(home: Home) -> None:
+    root = home.root
+    with homes.serving(root):
+        homes.sync(root)
+        modes.break_circuit(home, "memory", 2**52, by="me", reason="it errs")
+        homes.cli(root, "memory", "add", "a note that the memory does not get")
+        said = homes.cli(root, "memory", "search", "note").stderr
+    assert "the memory store is behind the journal (its circuit is broken until" in said
+    assert "it errs" in said
+
+
 def test_the_mode_names_the_way_out_of_a_halt(home: Home) -> None:
     homes.cli(home.root, "mode", "set", "halted", "--reason", "lunch")
     found = rows(home.root)

@@ -47,8 +47,8 @@ class StoreAuthError(StoreError):
 
     code = "store_auth"
     fix = (
-        "correct LEVAITHAN_{role}_PASSWORD, LEVAITHAN_{role}_API_KEY or the user in LEVAITHAN_{role}_URL; a running "
-        "service takes it up within seconds"
+        "correct LEVAITHAN_{role}_PASSWORD or LEVAITHAN_{role}_API_KEY, the file that one of them with _FILE names, or "
+        "the user in LEVAITHAN_{role}_URL; a running service takes it up within seconds"
     )
 
 
