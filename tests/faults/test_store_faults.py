@@ -17,6 +17,7 @@ import pytest
 from tests.servers import fixtures
 from tests.servers.endpoint import ServerMissingError
 from tests.support.faulted_stores import SERVERS
+from tests.support.namespaces import without_a_disk
 from tests.support.store_flow import PATIENCE_S, Flow, Waits, flowing, waits
 from tests.support.store_harm import FAULTS
 
@@ -58,13 +59,3 @@ def test_a_stretch_is_told_by_its_median_whole_second() -> None:
     answers = [(sent, 9_000_000 if n < 500 or n >= 1_000 else taken, 0) for n, (sent, taken, _) in enumerate(answers)]
     assert waits(answers, 10.4, 60.0).second_ms == 5.0, "of two seconds, 9 and 1 ms"
     assert waits(answers, 99.0, 100.0) == Waits()
-
-
-def without_a_disk() -> None:
-    why = (
-        "this user may mount no small disk: a full disk is NOT tested on the store's server. "
-        "next: run as root, or name one in LEVAITHAN_TEST_SERVER_FOLDER"
-    )
-    if os.environ.get("LEVAITHAN_REQUIRE_NAMESPACES") == "1":
-        pytest.fail(f"LEVAITHAN_REQUIRE_NAMESPACES asks for it, but {why}", pytrace=False)
-    pytest.skip(why)

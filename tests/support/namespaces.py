@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -97,3 +97,14 @@ def full(disk: Path, *, leave: int = 0) -> Iterator[Path]:
         yield filler
     finally:
         filler.unlink(missing_ok=True)
+
+
+def without_a_disk() -> NoReturn:
+    """Skip, or fail, loudly where no small disk can be mounted for a server."""
+    why = (
+        "this user may mount no small disk: a full disk is NOT tested on the store's server. "
+        "next: run as root, or name one in LEVAITHAN_TEST_SERVER_FOLDER"
+    )
+    if os.environ.get("LEVAITHAN_REQUIRE_NAMESPACES") == "1":
+        pytest.fail(f"LEVAITHAN_REQUIRE_NAMESPACES asks for it, but {why}", pytrace=False)
+    pytest.skip(why)

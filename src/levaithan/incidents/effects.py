@@ -27,7 +27,8 @@ LONGEST_POSTMORTEM = 64_000
 
 
 def opened(record: dict[str, Any], at_s: float) -> Incident:
-    """The incident that an "open" record begins. What it lacks is "" or its default: an older record had less."""
+    """The incident that an "open" record begins. What it lacks is "" or its default: an older record had less. It
+    begins no later than it was opened, though a source's clock may be ahead, or it was told while we looked."""
     text, number = fields.text, fields.number
     severity = text(record.get("severity"))
     made = Incident(

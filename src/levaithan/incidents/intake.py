@@ -175,7 +175,7 @@ def _begin(engine: Engine, signal: Signal, now_s: float) -> None:
         return
     alike = engine.neighbours(signal.session_id)
     parent = correlate.parent_of(signal, engine.book.active(), alike)
-    body = opening(signal, now_s)
+    body = opening(signal)
     if parent is not None:
         body["related"] = [parent.id]
         if rank(parent.severity) <= rank(signal.severity):
@@ -195,7 +195,7 @@ def _join(engine: Engine, signal: Signal, now_s: float) -> None:
     """One incident for all that comes while the storm rages."""
     storm = engine.book.current(STORM)
     if storm is None or not storm.active:
-        body = opening(signal, now_s) | {
+        body = opening(signal) | {
             "fingerprint": STORM, "detection": "alert storm", "alert": "AlertStorm", "labels": {}, "project": "",
             "title": "More alerts at once than people can read", "store": "", "session_id": "",
             "text": f"More than {STORM_OPENS} incidents opened within a minute; every further alert is counted here "
@@ -212,15 +212,13 @@ def _join(engine: Engine, signal: Signal, now_s: float) -> None:
     storm.unheard_s[key] = 0.0
 
 
-def opening(signal: Signal, now_s: float) -> dict[str, Any]:
-    """The fields of the record that opens an incident of `signal` at `now_s`. What began later than that, by its
-    source's clock or because it was told while we looked, began now: nothing is detected before it begins."""
+def opening(signal: Signal) -> dict[str, Any]:
+    """The fields of the record that opens an incident of `signal`."""
     place = {name: signal.labels.get(name, "") for name in ("project", "store", "machine")}
     body = {
         "title": (signal.summary or signal.alert)[:LONGEST_TITLE], "text": signal.summary[:LONGEST_TEXT],
         "fingerprint": signal.fingerprint, "alert": signal.alert, "detection": signal.detection,
-        "severity": signal.severity, "started_s": min(signal.started_s, now_s), "source": signal.source,
-        "labels": signal.labels,
+        "severity": signal.severity, "started_s": signal.started_s, "source": signal.source, "labels": signal.labels,
         "value": fields.maybe(signal.value), "threshold": fields.maybe(signal.threshold),
         "expression": signal.expression,
         "window_s": signal.window_s, "for_s": signal.for_s, "fix": signal.fix, "runbook": signal.runbook,

@@ -73,7 +73,7 @@ def move(client: Any, names: Names, left: Cursor | None, cursor: Cursor) -> None
     """Write down how far a journal was read, which was `left` before.
 
     Not over a place that went back: a server that was restored from an older copy since it was last seen, or lost a
-    collection, would be skipped over what it lacks. Looked at with each try. Raises StoreBusyError then.
+    collection, would be skipped over what it lacks. Raises StoreBusyError then.
     """
     found = asking.place(client, names, cursor.journal) if left else None
     if left is not None and (found is None or found.seq < left.seq):
