@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from levaithan.hot.segments import now
+from levaithan.hot.segments import encode, now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +169,37 @@ class Taken:
         for descriptor in self._open:
             os.close(descriptor)
         self._open = []
+
+
+class Drops:
+    """What one writer could not record, counted in the first of `paths` that can be written, else in memory."""
+
+    __slots__ = ("_unwritten", "paths")
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+        self._unwritten: Count | None = None
+
+    def add(self, dropped: int, reason: str) -> None:
+        """Count `dropped` events."""
+        if not dropped:
+            return
+        at = now()
+        count = Count(dropped, at, at, reason)
+        if not add(self.paths, count):
+            self._unwritten = self._unwritten.plus(count) if self._unwritten else count
+
+    def due(self, taken: Taken) -> list[bytes]:
+        """The gap record that is to be written, of the slots and of what is in memory."""
+        count = taken.count
+        if self._unwritten:
+            count = count.plus(self._unwritten) if count else self._unwritten
+        return [encode(count.record())] if count else []
+
+    def told(self, taken: Taken) -> None:
+        """It is in the journal."""
+        taken.settle()
+        self._unwritten = None
 
 
 def _write(descriptor: int, count: Count) -> None:

@@ -14,12 +14,14 @@ from _thread import allocate_lock
 from levaithan.hot import gap as gaps
 from levaithan.hot import lines, segments, tail
 from levaithan.hot.folder import Folder, JournalError, wrap
+from levaithan.hot.put_back import put_back
 from levaithan.hot.sha256 import pick
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from levaithan.hot.ahead import Ahead
     from levaithan.hot.tail import Known, Tail
 
     Body = bytes | Callable[[int, str], bytes]
@@ -45,6 +47,7 @@ class Journal:
     One thread may append while another syncs. found: what was found and mended, in words. before_rotate(seq, hash) is
     called under the lock when a segment is full and synced; what it returns becomes the segment's last record. What
     cannot be recorded is counted in the first of the `gap` files that can be written, so do not retry a failed batch.
+    ahead: the write-ahead file of a writer that lives long and syncs always.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Journal:
         fsync_interval_ms: int = 200,
         gap: Sequence[str] | None = None,
         before_rotate: Callable[[int, str], bytes | None] | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.directory = directory
         self.found: list[str] = []
@@ -80,7 +84,8 @@ class Journal:
         self._appended = self._synced = 0  # each is changed by one thread only
         self._suspect: str | None = None
         self._synced_at = -1e9
-        self._dropped: gaps.Count | None = None
+        self._drops = gaps.Drops(self.gap)
+        self._ahead = ahead
 
     @property
     def journal(self) -> str:
@@ -110,12 +115,12 @@ class Journal:
             except OSError as error:
                 self._forget()
                 failure = wrap(error, self.directory)
-                self._drop(count, failure.reason)
+                self._drops.add(count, failure.reason)
                 raise failure from error
             except BaseException as error:  # the time limit of a one-shot may ring anywhere
                 self._forget()
                 if not isinstance(error, Exception):
-                    self._drop(count, "interrupted")
+                    self._drops.add(count, "interrupted")
                 raise
 
     def sync(self, *, force: bool = False) -> None:
@@ -131,10 +136,11 @@ class Journal:
             try:
                 closed = self._sync_retired()
                 if current is not None and appended > self._synced and current.descriptor not in closed:
-                    lines.sync_file(current.descriptor)
+                    (self._ahead.sync if self._ahead else lines.sync_tail)(current)
             except OSError as error:
                 self._suspect = f"syncing it failed ({error.strerror})"
-                self._drop(appended - self._synced, "io")
+                unsure = self._ahead.abandon() if self._ahead else 0
+                self._drops.add(appended - self._synced + unsure, "io")
                 self._synced = appended
                 raise wrap(error, self.directory) from error
             self._synced, self._synced_at = appended, time.monotonic()
@@ -143,6 +149,8 @@ class Journal:
         """Give the descriptors back (without a sync); the next append opens anew."""
         with self._mutex, self._sync_mutex:
             self._forget()
+            if self._ahead:
+                self._ahead.close(self._retired)
             while self._retired:
                 os.close(self._retired.pop())
             self._folder.close()
@@ -168,21 +176,14 @@ class Journal:
             tail.look_back(self.directory, end, ids, known)
         taken = gaps.Taken(self.gap)
         try:
-            due = self._due + self._told(taken)
+            due = self._due + self._drops.due(taken)
             done = self._write(end, due, items, known) if items or due else []
         except BaseException:
             taken.release()
             raise
-        taken.settle()
-        self._due, self._dropped = [], None
+        self._drops.told(taken)
+        self._due = []
         return done
-
-    def _told(self, taken: gaps.Taken) -> list[bytes]:
-        """The gap record that is due."""
-        count = taken.count
-        if self._dropped:
-            count = count.plus(self._dropped) if count else self._dropped
-        return [segments.encode(count.record())] if count else []
 
     def _unchanged(self, end: Tail) -> bool:
         """Whether nobody wrote or began another segment since our last append.
@@ -199,17 +200,15 @@ class Journal:
         """The tail as it is now, with those of `ids` that others recorded since the last one."""
         old = self._tail or self._before
         finder = self._finder()
+        put_back(finder)
         end = finder.find()
         self._due += [segments.encode(one) for one in finder.repairs]
         if old is not None:
             tail.search_since(self.directory, old, end, ids, known)
         elif self.gap:
             gaps.prepare(self.gap[0])
-        self._forget()
-        self._tail = end
         self._identify(end)
-        self._folder_seen = self._folder.stamp()
-        return end
+        return self._stand_at(end)
 
     def _finder(self) -> tail.Finder:
         return tail.Finder(self.directory, self._sha256, self._say, synced=self._durable)
@@ -248,16 +247,23 @@ class Journal:
         if end.closed:
             end = self._begin(end, new)
         else:
-            lines.write_whole(end.descriptor, new.data(), end.size)
+            data = new.data()
+            lines.write_whole(end.descriptor, data, end.size)
+            if self._ahead:
+                self._ahead.add(end, end.size, data)
             end.size += new.size
         end.seq, end.hash = self._last = new.seq, new.hash
         self._appended += len(new.parts)
         return done
 
     def _begin(self, old: Tail, new: lines.Lines) -> Tail:
-        end = lines.begin(old, new, self._folder.descriptor, self._finder(), durable=self._durable)
+        return self._stand_at(lines.begin(old, new, self._folder.descriptor, self._finder(), durable=self._durable))
+
+    def _stand_at(self, end: Tail) -> Tail:
         self._forget()
         self._tail = end
+        if self._ahead:
+            self._ahead.begin()
         self._folder_seen = self._folder.stamp()
         return end
 
@@ -289,12 +295,3 @@ class Journal:
     def _say(self, words: str) -> None:
         if words not in self.found:
             self.found.append(words)
-
-    def _drop(self, dropped: int, reason: str) -> None:
-        """Count what was not recorded; in memory when no disk takes it."""
-        if not dropped:
-            return
-        at = segments.now()
-        count = gaps.Count(dropped, at, at, reason)
-        if not gaps.add(self.gap, count):
-            self._dropped = self._dropped.plus(count) if self._dropped else count

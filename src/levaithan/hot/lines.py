@@ -121,6 +121,11 @@ def too_long(one: str, body: bytes, sha256: Callable[[bytes], Any]) -> bytes:
     return segments.encode(record)
 
 
+def sync_tail(tail: Tail) -> None:
+    """The last segment is on the disk when this returns. Raises OSError."""
+    sync_file(tail.descriptor)
+
+
 def sync_file(descriptor: int) -> None:
     """The file's bytes are on the disk, not only in its cache, when this returns. Raises OSError."""
     if sys.platform == "darwin":

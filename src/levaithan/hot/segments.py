@@ -24,13 +24,15 @@ HASH = 64
 NUMBER = 20
 CHECKPOINTS = "checkpoints.jsonl"
 TORN = "torn"
+AHEAD = "ahead"
+"""The write-ahead file of a writer that lives long: see ahead.py."""
 SEALED = 0o400
 """Mode of a segment that is followed by another: a writer that has it open sees by fstat that it must move on."""
 OPEN = 0o600
 LARGEST = 10**18
 """First numbers from here on are no journal's: a garbage file of such a name must not push the numbers there."""
 _STEP = 1 << 16
-_OWN = frozenset((CHECKPOINTS, TORN))
+_OWN = frozenset((CHECKPOINTS, TORN, AHEAD))
 
 
 def name_of(first: int) -> str:

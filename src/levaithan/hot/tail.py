@@ -56,7 +56,7 @@ class Finder:
     ) -> None:
         self.directory = directory
         self.repairs: list[dict[str, Any]] = []
-        self._sha256 = sha256
+        self.sha256 = sha256
         self.say = say
         self._synced = synced
 
@@ -124,7 +124,7 @@ class Finder:
         """Number and hash of the last line; a line that does not fit is counted and left."""
         _, line, before = segments.last_line(tail.descriptor, tail.size)
         said, seq = segments.stated(line), segments.seq_of(line[segments.HASH + 1 :])
-        if said and seq and segments.fits(line, segments.previous_hash(line, before), self._sha256):
+        if said and seq and segments.fits(line, segments.previous_hash(line, before), self.sha256):
             tail.seq, tail.hash = seq, said
             return
         tail.damage = f"the last line of {tail.name} is not what its hash says"
@@ -135,7 +135,7 @@ class Finder:
         self.say(f"{tail.damage}: it was left, a new segment goes on after it; run `levaithan journal verify`")
 
     def _digest(self, tail: Tail) -> str:
-        digest, offset = self._sha256(b""), 0
+        digest, offset = self.sha256(b""), 0
         while offset < tail.size:
             part = segments.read_at(tail.descriptor, offset, min(1 << 20, tail.size - offset))
             digest.update(part)
@@ -170,7 +170,7 @@ class Finder:
     def _complete(self, tail: Tail, rest: bytes, prev: str | None) -> bool:
         """Add the final LF to a record that is whole without it; False when it is not whole."""
         seq = segments.seq_of(rest[segments.HASH + 1 :])
-        if not seq or not segments.fits(rest, prev, self._sha256):
+        if not seq or not segments.fits(rest, prev, self.sha256):
             return False
         self._writable(tail)
         if os.write(tail.descriptor, b"\n") != 1:

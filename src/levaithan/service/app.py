@@ -16,6 +16,7 @@ import orjson
 from levaithan import __version__
 from levaithan.errors import NotConfigured
 from levaithan.hot import hotconf
+from levaithan.hot.ahead import Ahead
 from levaithan.hot.gate import Gate
 from levaithan.hot.journal import Journal
 from levaithan.service import deciding
@@ -64,6 +65,7 @@ class App:
             home.journal, fsync=self.conf.fsync, segment_bytes=self.conf.segment_bytes,
             max_record_bytes=self.conf.max_record_bytes, machine=self.gate.machine,
             fsync_interval_ms=self.conf.fsync_interval_ms,
+            ahead=Ahead(home.journal) if self.conf.fsync == "always" else None,
         )  # fmt: skip
         every_s = self.conf.fsync_interval_ms / 1000 if self.conf.fsync == "interval" else None
         self.committer = Committer(self.journal, self._settled, sync_every_s=every_s)
