@@ -67,6 +67,13 @@ class CoreSettings(BaseSettings):
     wait_ms: int = Field(
         default=2000, ge=1, le=5000, description="Milliseconds a hook waits for the service before it decides by itself"
     )
+    service_nice: int = Field(
+        default=-10,
+        ge=-20,
+        le=0,
+        description="Niceness that the service asks for, so that hooks wait for no compiler. It gets what the system "
+        "lets this user have: for all but root nothing, unless limits.conf has a limit `nice`. 0 = none",
+    )
     deadline_ms: int = Field(
         default=1500, ge=10, le=4000, description="Milliseconds all hooks of one event may take together"
     )

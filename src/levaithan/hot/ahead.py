@@ -213,7 +213,7 @@ def _made(path: str, size: int) -> int:
             part = zeros[: size - offset]
             if os.pwrite(descriptor, part, offset) != len(part):
                 raise OSError("the disk took a part of it only")
-        os.fsync(descriptor)
+        sync_file(descriptor)
         named = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(named)
