@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -38,9 +39,35 @@ def inside(function: Callable[..., None], *arguments: str) -> str:
     return _run([sys.executable, "-c", _CALL, str(ROOT), ".".join(module.parts), function.__name__, *arguments])
 
 
+def inside_with_disks(function: Callable[..., None], *arguments: str) -> str:
+    """As `inside`, but as the real root, who may mount the file system that is in a file (see `disk_in_a_file`)."""
+    module = Path(function.__code__.co_filename).relative_to(ROOT).with_suffix("")
+    probe = "truncate -s 8m d && mkfs.ext4 -q d && mkdir m && mount -o loop d m"
+    with tempfile.TemporaryDirectory() as folder:
+        given = subprocess.run(["unshare", "-m", "sh", "-c", probe], cwd=folder, check=False, capture_output=True)
+    if given.returncode:
+        _missing("no file system in a file can be mounted here (unshare -m; mount -o loop): NO power cut is tested")
+    command = [sys.executable, "-c", _CALL, str(ROOT), ".".join(module.parts), function.__name__, *arguments]
+    return _done(["unshare", "-m", *command])
+
+
+def disk_in_a_file(image: Path, folder: Path, *, size: str = "") -> Path:
+    """Mount the ext4 that is in `image` on `folder`, both made when `size` (such as 200m) is given; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if size:
+        subprocess.run(["truncate", "-s", size, str(image)], check=True)
+        subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
+    return folder
+
+
 def _run(command: list[str]) -> str:
     needed()
-    done = subprocess.run(["unshare", "-rm", *command], check=False, capture_output=True, text=True, timeout=240)
+    return _done(["unshare", "-rm", *command])
+
+
+def _done(command: list[str]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
     if done.returncode:
         pytest.fail(f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}", pytrace=False)
     return done.stdout
@@ -52,7 +79,10 @@ def needed() -> None:
         given = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"], check=False)
         if given.returncode == 0:
             return
-    why = "no user namespaces here (unshare -rm): the full and the read-only disk are NOT tested on a real mount"
+    _missing("no user namespaces here (unshare -rm): the full and the read-only disk are NOT tested on a real mount")
+
+
+def _missing(why: str) -> NoReturn:
     if os.environ.get("LEVAITHAN_REQUIRE_NAMESPACES") == "1":
         pytest.fail(f"LEVAITHAN_REQUIRE_NAMESPACES asks for them, but there are {why}", pytrace=False)
     warnings.warn(why.upper(), stacklevel=2)
