@@ -37,6 +37,8 @@ MOST = 256 << 10
 SPARE = 64 << 20
 """What must be free on the disk after the file is made."""
 _HEAD = struct.Struct(HEAD)
+_HOLE = (-1, -1, b"")
+"""Stands for what was not kept: the segment is synced then."""
 _MOST_ADDED = 4096
 _RETRY_S = 60.0
 
@@ -49,15 +51,15 @@ class Ahead:
         self.path = f"{directory}/{segments.AHEAD}"
         self.alone = self.whole = 0
         """How often this file was synced instead of the segment, and how often the segment was."""
+        self.failed: OSError | None = None
+        """What a segment's sync met in another thread, until `abandon`."""
         self._half = half
         self._descriptor = -1
         self._begun_at = -1e9
         self._added: deque[tuple[int, int, bytes]] = deque()
         self._first, self._end = 0, -1
-        self._which, self._at, self._round = 0, 0, 1
-        self._free = 1
+        self._which = self._at = self._round = self._free = 0
         self._records: dict[int, int] = {}
-        self._failed: OSError | None = None
 
     def begin(self) -> None:
         """Make the file, unless it is there. Where it cannot be made the segments are synced; tried again a minute
@@ -70,50 +72,53 @@ class Ahead:
             made = _made(self.path, HALVES * self._half)
         except OSError:
             return
-        self._which, self._at, self._round, self._free = 0, 0, 1, 1
+        self._round += 1  # a thread of the file before may still tell of an earlier one
+        self._which, self._at, self._free = 0, 0, self._round
         self._descriptor = made
 
     def add(self, tail: Tail, offset: int, data: bytes) -> None:
         """`data` was written at `offset` of the last segment."""
-        if self._descriptor < 0:
-            return
-        if len(self._added) >= _MOST_ADDED:
-            self._added.clear()  # then the next sync finds a hole, and syncs the segment
-        self._added.append((tail.first, offset, data))
+        if self._descriptor >= 0 and len(self._added) <= _MOST_ADDED:
+            room = len(self._added) < _MOST_ADDED
+            self._added.append((tail.first, offset, data) if room else _HOLE)
+
+    def heard(self) -> None:
+        """Raises the OSError that a segment's sync met since: call `abandon` then."""
+        if self.failed is not None:
+            raise self.failed
 
     def sync(self, tail: Tail) -> None:
-        """Whatever was added or written to the segment before is on the disk when this returns. Raises OSError."""
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise failed
+        """Whatever was added or written to the segment before is on the disk when this returns. Raises OSError, as
+        `heard`."""
         if not self._put(tail):
             self._sync_whole(tail)
 
     def abandon(self) -> int:
-        """A segment could not be synced: what is here is kept in torn/ for a person, and another file is begun.
+        """A segment could not be synced: let go of the file, for whoever opens the journal next to put back.
 
-        Gives how many records only this file may have.
+        Gives how many records may be in it only.
         """
-        records, self._records = sum(self._records.values()), {}
-        if self._named():
-            folder, name = os.path.split(self.path)
-            try:
-                if not os.path.isdir(f"{folder}/{segments.TORN}"):
-                    os.mkdir(f"{folder}/{segments.TORN}", 0o700)
-                os.rename(self.path, f"{folder}/{segments.TORN}/{name}.{time.time_ns()}")
-            except OSError:  # it stays, and is put back or moved by the next writer that opens the journal
-                pass
+        records, self._records, self.failed = sum(self._records.values()), {}, None
+        self._begun_at = -1e9
         self._leave()
         return records
 
-    def close(self, descriptors: Iterable[int]) -> None:
-        """Sync the segments, then remove the file; it stays, to be put back, when that fails."""
+    def close(self, descriptors: Iterable[int]) -> int:
+        """Sync the segments, then remove the file. When that fails it stays; how many records may be in it only."""
+        try:
+            self.heard()
+            for one in descriptors:
+                sync_file(one)
+        except OSError:
+            return self.abandon()
+        self._remove()
+        return 0
+
+    def _remove(self) -> None:
         try:
             if self._named():
-                for one in descriptors:
-                    sync_file(one)
                 os.unlink(self.path)
-        except OSError:
+        except OSError:  # what is put back from it is there already
             pass
         self._leave()
 
@@ -141,13 +146,7 @@ class Ahead:
                 return False
             parts.append(data)
             end += len(data)
-        if not parts or not self._named():
-            return False
-        try:
-            if not self._write(tail, b"".join(parts)):
-                return False
-        except (OSError, RuntimeError):  # it has its own troubles (or no thread): without it all is as safe, and slower
-            self.abandon()
+        if not parts or not self._write(tail, b"".join(parts)):
             return False
         self._end = end
         self.alone += 1
@@ -155,27 +154,32 @@ class Ahead:
 
     def _write(self, tail: Tail, data: bytes) -> bool:
         size = _HEAD.size + len(data)
-        if size > MOST or (size > self._half - self._at and not self._turn(tail, size)):
+        if size > min(MOST, self._half) or not self._named() or (size > self._half - self._at and not self._turn(tail)):
             return False
         head = _HEAD.pack(MAGIC, 0, self._round, self._first, self._end, len(data))[SUMMED:]
         entry = MAGIC + struct.pack("<I", crc32(data, crc32(head))) + head + data
-        if os.pwrite(self._descriptor, entry, self._which * self._half + self._at) != size:
+        try:
+            done = os.pwrite(self._descriptor, entry, self._which * self._half + self._at)
+            sync_file(self._descriptor)
+        except OSError:  # the segment may still be well
             return False
-        sync_file(self._descriptor)
         self._at += size
         self._records[self._round] = self._records.get(self._round, 0) + data.count(b"\n")
-        return True
+        return done == size
 
-    def _turn(self, tail: Tail, size: int) -> bool:
+    def _turn(self, tail: Tail) -> bool:
         """Go on in the other half, and have the segment synced beside us, so that this one is free by then."""
-        if size > self._half or self._free < self._round:
+        if self._free < self._round:
             return False
-        descriptor = os.dup(tail.descriptor)
+        try:
+            descriptor = _opened_anew(f"{os.path.dirname(self.path)}/{tail.name}", tail.descriptor)
+        except OSError:
+            return False
         try:
             start_new_thread(self._cover, (descriptor, self._round + 1))
-        except RuntimeError:
+        except RuntimeError:  # no thread can be started
             os.close(descriptor)
-            raise
+            return False
         self._which, self._at, self._round = 1 - self._which, 0, self._round + 1
         return True
 
@@ -186,7 +190,7 @@ class Ahead:
             self._records.pop(number - 1, None)
             self._free = max(self._free, number)
         except OSError as error:
-            self._failed = error
+            self.failed = error
         finally:
             os.close(descriptor)
 
@@ -197,6 +201,18 @@ class Ahead:
         self._records = {}
         self._first, self._end, self._free = tail.first, size, self._round
         self.whole += 1
+        if not self._named():  # somebody removed or replaced it: another one is made when the journal is opened next
+            self._leave()
+
+
+def _opened_anew(path: str, descriptor: int) -> int:
+    """The file at `path`, which must be that of `descriptor`, as another open one: a disk's error is told once to each,
+    and two that wait for the same sync must both hear of it. Raises OSError."""
+    opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if os.path.samestat(os.fstat(opened), os.fstat(descriptor)):
+        return opened
+    os.close(opened)
+    raise FileNotFoundError(path)
 
 
 def _made(path: str, size: int) -> int:

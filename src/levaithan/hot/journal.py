@@ -85,7 +85,7 @@ class Journal:
         self._suspect: str | None = None
         self._synced_at = -1e9
         self._drops = gaps.Drops(self.gap)
-        self._ahead = ahead
+        self._disk = ahead or lines.Direct()
 
     @property
     def journal(self) -> str:
@@ -93,7 +93,7 @@ class Journal:
         return self._id
 
     def open(self) -> None:
-        """Look at the end and mend it, see `found`. Raises JournalError."""
+        """Look at the end and mend it, see `found`; make the write-ahead file where it is gone. Raises JournalError."""
         self.append([])
 
     def append(self, items: Sequence[tuple[str, Body]], *, replay: bool = False) -> list[Appended]:
@@ -113,6 +113,9 @@ class Journal:
                 finally:
                     self._folder.unlock()
             except OSError as error:
+                if isinstance(error, lines.UnsyncedError):
+                    self._unsynced(error, self._appended - self._synced)
+                    self._disk.failed = error  # for the next sync: one may be under way
                 self._forget()
                 failure = wrap(error, self.directory)
                 self._drops.add(count, failure.reason)
@@ -135,22 +138,25 @@ class Journal:
             appended, current = self._appended, self._tail
             try:
                 closed = self._sync_retired()
+                self._disk.heard()
                 if current is not None and appended > self._synced and current.descriptor not in closed:
-                    (self._ahead.sync if self._ahead else lines.sync_tail)(current)
+                    self._disk.sync(current)
             except OSError as error:
-                self._suspect = f"syncing it failed ({error.strerror})"
-                unsure = self._ahead.abandon() if self._ahead else 0
-                self._drops.add(appended - self._synced + unsure, "io")
+                self._unsynced(error, appended - self._synced + self._disk.abandon())
                 self._synced = appended
                 raise wrap(error, self.directory) from error
             self._synced, self._synced_at = appended, time.monotonic()
+
+    def _unsynced(self, error: OSError, records: int) -> None:
+        """The last segment could not be synced, and so many records may be lost."""
+        self._suspect = f"syncing it failed ({error.strerror})"
+        self._drops.add(records, "io")
 
     def close(self) -> None:
         """Give the descriptors back (without a sync); the next append opens anew."""
         with self._mutex, self._sync_mutex:
             self._forget()
-            if self._ahead:
-                self._ahead.close(self._retired)
+            self._drops.add(self._disk.close(self._retired), "io")
             while self._retired:
                 os.close(self._retired.pop())
             self._folder.close()
@@ -170,8 +176,11 @@ class Journal:
         ids = [one for one, _ in items if one]
         known: Known = {}
         end = self._tail
-        if end is None or not self._unchanged(end):
+        if end is None or self._suspect or not self._unchanged(end):
             end = self._reopen(ids, known)
+        if not items:  # the journal is opened, and no hook waits
+            self._disk.begin()
+            self._folder_seen = self._folder.stamp()
         if replay:
             tail.look_back(self.directory, end, ids, known)
         taken = gaps.Taken(self.gap)
@@ -245,25 +254,20 @@ class Journal:
             new.add(body)
         done = self._lines(new, items, known)
         if end.closed:
-            end = self._begin(end, new)
+            begun = lines.begin(end, new, self._folder.descriptor, self._finder(), durable=self._durable)
+            end = self._stand_at(begun)
         else:
             data = new.data()
             lines.write_whole(end.descriptor, data, end.size)
-            if self._ahead:
-                self._ahead.add(end, end.size, data)
+            self._disk.add(end, end.size, data)
             end.size += new.size
         end.seq, end.hash = self._last = new.seq, new.hash
         self._appended += len(new.parts)
         return done
 
-    def _begin(self, old: Tail, new: lines.Lines) -> Tail:
-        return self._stand_at(lines.begin(old, new, self._folder.descriptor, self._finder(), durable=self._durable))
-
     def _stand_at(self, end: Tail) -> Tail:
         self._forget()
         self._tail = end
-        if self._ahead:
-            self._ahead.begin()
         self._folder_seen = self._folder.stamp()
         return end
 

@@ -15,7 +15,7 @@ from levaithan.hot.tail import Finder, Tail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
@@ -51,11 +51,11 @@ def finish(
 ) -> str:
     """Close a full segment: synced, then what `checkpoint` says of it, signed. Gives why there is none, or "".
 
-    Raises OSError.
+    Raises OSError; UnsyncedError when it is written and not synced.
     """
     problem, body = "", None
     if durable:
-        sync_file(tail.descriptor)
+        _sync_full(tail)
     if checkpoint is not None:
         try:
             body = checkpoint(tail.seq, tail.hash)
@@ -68,9 +68,16 @@ def finish(
         tail.size += lines.size
         tail.seq, tail.hash = lines.seq, lines.hash
         if durable:
-            sync_file(tail.descriptor)
+            _sync_full(tail)
     tail.sealed = True
     return problem
+
+
+def _sync_full(tail: Tail) -> None:
+    try:
+        sync_file(tail.descriptor)
+    except OSError as error:
+        raise UnsyncedError(error.errno, error.strerror) from error
 
 
 def begin(old: Tail, lines: Lines, folder: int, finder: Finder, *, durable: bool) -> Tail:
@@ -121,9 +128,36 @@ def too_long(one: str, body: bytes, sha256: Callable[[bytes], Any]) -> bytes:
     return segments.encode(record)
 
 
-def sync_tail(tail: Tail) -> None:
-    """The last segment is on the disk when this returns. Raises OSError."""
-    sync_file(tail.descriptor)
+class Direct:
+    """Brings the segments to the disk by syncing them: what a writer does that has no write-ahead file (see ahead.py,
+    which has the same methods)."""
+
+    failed: OSError | None = None
+
+    def begin(self) -> None:
+        """Nothing to prepare."""
+
+    def add(self, tail: Tail, offset: int, data: bytes) -> None:
+        """It is where it belongs."""
+
+    def heard(self) -> None:
+        """Nothing is done beside."""
+
+    def sync(self, tail: Tail) -> None:
+        """The last segment is on the disk when this returns. Raises OSError."""
+        sync_file(tail.descriptor)
+
+    def abandon(self) -> int:
+        """No records are elsewhere."""
+        return 0
+
+    def close(self, descriptors: Iterable[int]) -> int:
+        """As `abandon`: closing syncs nothing."""
+        return 0
+
+
+class UnsyncedError(OSError):
+    """A full segment could not be brought to the disk."""
 
 
 def sync_file(descriptor: int) -> None:

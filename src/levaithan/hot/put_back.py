@@ -7,11 +7,14 @@ left as it is: only what is missing at its end, or reads as zeros, is written. S
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 
 from levaithan.hot import segments
 from levaithan.hot.lines import sync_file
+from levaithan.hot.tail import NO_FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +27,9 @@ bytes; then the bytes."""
 SUMMED = 8
 """Where in it begins what the sum is over."""
 HALVES = 2
-_PAGE = 4096
-_MOST = 1 << 30
+_MOST = 64 << 20
 """A file beyond this is none of ours."""
+_BLOCK = 512
 
 
 def put_back(finder: Finder) -> None:
@@ -36,24 +39,51 @@ def put_back(finder: Finder) -> None:
     """
     path = f"{finder.directory}/{segments.AHEAD}"
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _opened(path)
     except FileNotFoundError:
         return
-    except OSError as error:
-        _aside(finder, f"{segments.AHEAD} cannot be read ({error.strerror})")
+    if descriptor is None:
+        _aside(finder, f"{segments.AHEAD} is no regular file")
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        size = os.fstat(descriptor).st_size
-        odd = [_stretch(finder, *one) for one in _stretches(segments.read_at(descriptor, 0, min(size, _MOST)))]
-        if any(odd):
-            _aside(finder, "; ".join(filter(None, odd)))
+        odd = "; ".join(filter(None, _put_back(finder, descriptor)))
+        if odd:
+            _aside(finder, odd)
         else:
             _without(path)
     except BlockingIOError:
         return
     finally:
         os.close(descriptor)
+
+
+def _put_back(finder: Finder, descriptor: int) -> list[str]:
+    """For each stretch why it is not where it belongs, or "". Raises OSError but for what the disk cannot read or write
+    any more: then no more can be done, and what comes is recorded all the same."""
+    size = os.fstat(descriptor).st_size
+    if size > _MOST:
+        return [f"{segments.AHEAD} is of {size} bytes, which is none of ours"]
+    try:
+        return [_stretch(finder, *one) for one in _stretches(segments.read_at(descriptor, 0, size))]
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return [f"{segments.AHEAD} could not be put back: {error.strerror}"]
+
+
+def _opened(path: str) -> int | None:
+    """The file, open for reading; None when it is no regular one. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in NO_FILE:
+            return None
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _without(path: str) -> None:
@@ -105,37 +135,41 @@ def _entries(half: bytes) -> dict[tuple[int, int], bytes]:
 
 
 def _stretch(finder: Finder, first: int, offset: int, data: bytes) -> str:
-    """Write what the segment lacks of `data`; why that cannot be, or "". A segment that is gone was pruned."""
+    """Write what the segment lacks of `data`; why that cannot be, or "". Raises OSError."""
     name = segments.name_of(first)
     try:
-        descriptor = os.open(f"{finder.directory}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"{name} cannot be read ({error.strerror}), so {segments.AHEAD} was not put back"
+        descriptor = _opened(f"{finder.directory}/{name}")
+    except FileNotFoundError:  # those that were pruned are older than others
+        gone = not any(one > name for one in segments.listing(finder.directory)[0])
+        return f"{name} is gone, and {segments.AHEAD} was not put back" if gone else ""
+    if descriptor is None:
+        return f"{name} is no regular file, and {segments.AHEAD} was not put back"
     try:
-        there = segments.read_at(descriptor, offset, len(data))
-        if there == data:
-            sync_file(descriptor)  # it may be in the system's cache only, and the file is removed after this
-            return ""
-        if os.fstat(descriptor).st_size < offset or not _lost(there, data, offset):
+        seen = os.fstat(descriptor)
+        there = segments.read_at(descriptor, offset, len(data)) if offset <= seen.st_size else None
+        if there is None or not _lost(there, data):
             return f"{name} was changed: {segments.AHEAD} has something else there, and was not put back"
-        if not _follows(finder, descriptor, offset, data):
+        if there != data and not _follows(finder, descriptor, offset, data):
             return f"{segments.AHEAD} does not follow what is in {name}, and was not put back"
+        sealed = not seen.st_mode & 0o200
+        if not sealed or there != data:  # what is equal may be in the system's cache only, after a sync that failed
+            _write(f"{finder.directory}/{name}", offset, data)
+        sync_file(descriptor)
     finally:
         os.close(descriptor)
-    _write(finder, name, offset, data, len(data) - len(there.rstrip(b"\0")))
+    if there != data:
+        _tell(finder, name, offset, there, data)
     return ""
 
 
-def _lost(there: bytes, data: bytes, offset: int) -> bool:
-    """Whether all that `there` has otherwise than `data` are pages of the file, or ends of pages, of zeros."""
-    begin = 0
-    while begin < len(there):
-        end = begin + _PAGE - (offset + begin) % _PAGE
-        if not data.startswith(there[begin:end].rstrip(b"\0"), begin):
+def _lost(there: bytes, data: bytes) -> bool:
+    """Whether all that `there` has otherwise than the beginning of `data` are zeros, which no record has."""
+    for at in range(0, len(there), _BLOCK):
+        block = there[at : at + _BLOCK]
+        if data.startswith(block, at):
+            continue
+        if any(one and one != other for one, other in zip(block, data[at : at + _BLOCK], strict=False)):
             return False
-        begin = end
     return True
 
 
@@ -146,21 +180,29 @@ def _follows(finder: Finder, descriptor: int, offset: int, data: bytes) -> bool:
     return segments.fits(line, segments.previous_hash(line, before), finder.sha256)
 
 
-def _write(finder: Finder, name: str, offset: int, data: bytes, lost: int) -> None:
-    path = f"{finder.directory}/{name}"
-    sealed = not os.stat(path).st_mode & 0o200
-    if sealed:
+def _write(path: str, offset: int, data: bytes) -> None:
+    mode = os.stat(path).st_mode & 0o777
+    if not mode & 0o200:
         os.chmod(path, segments.OPEN)
-    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)  # without O_APPEND: in its place
     try:
-        done = 0
-        while done < len(data):
-            done += os.pwrite(descriptor, data[done:], offset + done)
-        sync_file(descriptor)
-        if sealed:
-            os.fchmod(descriptor, segments.SEALED)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)  # without O_APPEND: in its place
+        try:
+            done = 0
+            while done < len(data):
+                done += os.pwrite(descriptor, data[done:], offset + done)
+        finally:
+            os.close(descriptor)
     finally:
-        os.close(descriptor)
-    finder.say(f"{name} lacked {lost} bytes at its end (a crash): they were put back from {segments.AHEAD}")
+        if not mode & 0o200:
+            os.chmod(path, mode)
+
+
+def _tell(finder: Finder, name: str, offset: int, there: bytes, data: bytes) -> None:
+    """From the first block that was missing to the last."""
+    blocks = range(0, len(data), _BLOCK)
+    missing = [at for at in blocks if there[at : at + _BLOCK] != data[at : at + _BLOCK]]
+    first = max(missing[0], len(there[: missing[0] + _BLOCK].rstrip(b"\0")))
+    size = min(missing[-1] + _BLOCK, len(data)) - first
+    finder.say(f"{name} lacked {size} bytes (a crash): they were put back from {segments.AHEAD}")
     repair = {"v": 1, "kind": "repair", "at": segments.now(), "what": "ahead", "segment": name}
-    finder.repairs.append(repair | {"offset": offset + len(data) - lost, "bytes": lost})
+    finder.repairs.append(repair | {"offset": offset + first, "bytes": size})

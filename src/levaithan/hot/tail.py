@@ -232,7 +232,7 @@ def open_segment(path: str) -> int | None:
     except PermissionError:
         descriptor = _open_denied(path)
     except OSError as error:
-        if error.errno in _NO_FILE:
+        if error.errno in NO_FILE:
             return None
         raise
     if os.fstat(descriptor).st_mode & 0o170000 != 0o100000:
@@ -249,7 +249,7 @@ def _open_denied(path: str) -> int:
         return os.open(path, os.O_RDONLY | _FLAGS)
 
 
-_NO_FILE = frozenset((errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EOPNOTSUPP))
+NO_FILE = frozenset((errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EOPNOTSUPP))
 """A folder, a link, a socket."""
 
 

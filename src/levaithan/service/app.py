@@ -168,11 +168,11 @@ class App:
             except Exception as error:  # a checkpoint less is no reason not to end
                 self.say("no checkpoint at the stop", level="warning", error=f"{type(error).__name__}: {error}")
         committed = await self.committer.stop(DRAIN_S)
+        if committed:
+            self.journal.close()  # first: the next service makes a write-ahead file of its own
         self.instance.leave()
         if not self._abandoned:
             self.say("stopped", drained=drained, committed=committed, events=sum(self.decider.decisions.values()))
-        if committed:
-            self.journal.close()
         signal.setitimer(signal.ITIMER_REAL, 0)  # the gate's rings once more: not in an interpreter that ends
 
     def _fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -76,6 +76,7 @@ class Sealing:
 
     def _signed(self) -> None:
         if self._sealer is not None and not ends_signed(self.home.journal):
+            self.committer.journal.open()  # a write-ahead file that is gone, or had no room, is made in this thread
             self._sealer.checkpoint()
             self._delivered()
 

@@ -9,15 +9,10 @@ from random import Random
 
 import pytest
 from journal_by_hand import events, folder, item, new_home, records, writer
-from losing_disk import LosingDisk, PowerCutError
+from losing_disk import HALF, LosingDisk, PowerCutError, left, resident
 
-from levaithan.hot import ahead, gap, segments
-from levaithan.hot.ahead import Ahead
-from levaithan.hot.folder import JournalError
-from levaithan.hot.journal import Journal
+from levaithan.hot import ahead, segments
 from levaithan.hot.tail import Tail
-
-HALF = 8192
 
 
 @pytest.fixture
@@ -28,22 +23,6 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> LosingDisk:
     return LosingDisk(monkeypatch)
-
-
-def resident(home: Path, half: int = HALF, **options) -> tuple[Journal, Ahead]:
-    """A writer with a write-ahead file, opened."""
-    file = Ahead(str(folder(home)), half)
-    journal = writer(home, fsync="always", ahead=file, **options)
-    journal.open()
-    return journal, file
-
-
-def left(home: Path) -> bool:
-    return (folder(home) / segments.AHEAD).exists()
-
-
-def torn(home: Path) -> list[Path]:
-    return sorted((folder(home) / segments.TORN).glob("*"))
 
 
 def _work(home: Path, disk: LosingDisk, chance: Random) -> int:
@@ -213,157 +192,3 @@ def test_a_segment_that_goes_on_where_another_one_ended_is_another(home, disk) -
     file.sync(Tail(segments.name_of(9), descriptor))
     os.close(descriptor)
     assert (file.alone, file.whole) == (0, 2)
-
-
-def _crashed(home: Path, disk: LosingDisk, into: Path, count: int = 5) -> tuple[Path, Path]:
-    """A home whose segment lacks all but the first record, and the segment."""
-    journal, _ = resident(home)
-    for number in range(1, count + 1):
-        journal.append([item(number)])
-        journal.sync()
-    shutil.copytree(home, into)
-    segment = folder(into) / segments.name_of(1)
-    segment.write_bytes(disk.synced[(folder(home) / segments.name_of(1)).stat().st_ino])
-    assert events(into) == [1]
-    return into, segment
-
-
-@pytest.mark.parametrize("at", [4096, 8192])
-def test_a_page_that_reads_as_zeros_is_written_again(home, disk, tmp_path, at) -> None:
-    journal, _ = resident(home)
-    for number in range(1, 41):
-        journal.append([item(number, 400)])
-        journal.sync()
-        disk.cover()
-    shutil.copytree(home, tmp_path / "image")
-    segment = folder(tmp_path / "image") / segments.name_of(1)
-    data = segment.read_bytes()
-    assert len(data) > 16_000
-    at += len(data) // 4096 * 4096 - 12288
-    segment.write_bytes(data[:at] + bytes(4096) + data[at + 4096 :])
-    writer(tmp_path / "image").append([item(41)])
-    assert events(tmp_path / "image") == list(range(1, 42))
-
-
-def test_what_was_put_back_is_told(home, disk, tmp_path) -> None:
-    image, segment = _crashed(home, disk, tmp_path / "image")
-    lacking = segment.stat().st_size
-    journal = writer(image)
-    journal.append([item(6)])
-    assert events(image) == [1, 2, 3, 4, 5, 6]
-    repair = next(one for one in records(image) if one["kind"] == "repair")
-    whole = (folder(home) / segments.name_of(1)).stat().st_size
-    assert (repair["what"], repair["segment"], repair["offset"]) == ("ahead", segment.name, lacking)
-    assert repair["bytes"] == whole - lacking
-    assert any("were put back from ahead" in words for words in journal.found)
-
-
-def test_what_a_person_changed_is_left_and_the_file_is_kept(home, disk, tmp_path) -> None:
-    image, segment = _crashed(home, disk, tmp_path / "image")
-    edited = (folder(home) / segment.name).read_bytes().replace(b"xxxx", b"yyyy")
-    segment.write_bytes(edited)
-    journal = writer(image)
-    journal.append([item(6)])
-    assert segment.read_bytes().startswith(edited)
-    assert [one.name for one in torn(image)] == [segments.AHEAD]
-    assert any("was changed" in words for words in journal.found)
-
-
-def test_what_does_not_follow_is_left_out(home, disk, tmp_path) -> None:
-    """Another journal's segment of the same name, as long as the file expects it."""
-    image, segment = _crashed(home, disk, tmp_path / "image")
-    stranger = new_home(tmp_path / "stranger")
-    writer(stranger).append([item(1)])
-    there = folder(stranger) / segment.name
-    assert there.stat().st_size == segment.stat().st_size
-    segment.write_bytes(there.read_bytes())
-    journal = writer(image)
-    journal.append([item(8)])
-    assert events(image) == [1, 8]
-    assert any("does not follow" in words for words in journal.found)
-    assert torn(image)
-
-
-def test_of_a_segment_that_was_pruned_nothing_is_put_back(home, disk, tmp_path) -> None:
-    image, segment = _crashed(home, disk, tmp_path / "image")
-    segment.unlink()
-    journal = writer(image)
-    journal.append([item(8)])
-    assert events(image) == [8]
-    assert not left(image)
-
-
-@pytest.mark.parametrize("what", ["link", "folder", "garbage", "empty", "pipe"])
-def test_whatever_has_its_name_stops_nobody(home, disk, tmp_path, what) -> None:
-    writer(home).append([item(1)])
-    path = folder(home) / segments.AHEAD
-    if what == "link":
-        path.symlink_to(tmp_path / "secret")
-        (tmp_path / "secret").write_text("mine")
-    elif what == "folder":
-        path.mkdir()
-    elif what == "pipe":
-        os.mkfifo(path)
-    else:
-        path.write_bytes(b"LVW1" * 5000 if what == "garbage" else b"")
-    journal, file = resident(home)
-    journal.append([item(2)])
-    journal.sync()
-    assert events(home) == [1, 2]
-    if what == "link":
-        assert (tmp_path / "secret").read_text() == "mine"
-    journal.append([item(3)])
-    journal.sync()
-    assert file.alone == 1, journal.found
-
-
-def test_a_segment_that_cannot_be_synced_beside_is_counted_and_left(home, disk) -> None:
-    journal, _ = resident(home, half=2048)
-    number = 0
-    while not disk.covers:
-        number += 1
-        journal.append([item(number)])
-        journal.sync()
-    disk.failing = True
-    disk.cover()
-    disk.failing = False
-    journal.append([item(number + 1)])
-    with pytest.raises(JournalError, match="cannot be written"):
-        journal.sync()
-    counted = gap.read(journal.gap)
-    assert counted is not None
-    assert (counted.dropped, counted.reason) == (number, "io"), "all but the first, which the segment has"
-    assert [one.name.partition(".")[0] for one in torn(home)] == [segments.AHEAD]
-    journal.append([item(number + 2)])
-    journal.sync()
-    assert len(list(folder(home).glob("journal-*"))) == 2, "nothing more is added to that segment"
-    assert events(home) == list(range(1, number + 3))
-
-
-def test_with_no_room_for_it_segments_are_synced_and_it_is_made_when_there_is(home, disk, monkeypatch) -> None:
-    monkeypatch.setattr(ahead, "SPARE", 1 << 60)
-    journal, file = resident(home)
-    for number in (1, 2):
-        journal.append([item(number)])
-        journal.sync()
-    assert (file.alone, file.whole, left(home)) == (0, 2, False)
-    monkeypatch.setattr(ahead, "SPARE", 0)
-    monkeypatch.setattr(ahead, "_RETRY_S", 0.0)
-    writer(home).append([item(3)])
-    for number in (4, 5):
-        journal.append([item(number)])
-        journal.sync()
-    assert (file.alone, left(home)) == (1, True)
-
-
-def test_a_file_that_was_removed_meanwhile_is_not_relied_on(home, disk, tmp_path) -> None:
-    journal, file = resident(home)
-    for number in (1, 2):
-        journal.append([item(number)])
-        journal.sync()
-    (folder(home) / segments.AHEAD).unlink()
-    for number in (3, 4):
-        journal.append([item(number)])
-        journal.sync()
-    assert file.alone == 1
-    assert events(disk.crash(home, tmp_path / "image", Random(1))) == [1, 2, 3, 4]
