@@ -47,7 +47,7 @@ class Journal:
     One thread may append while another syncs. found: what was found and mended, in words. before_rotate(seq, hash) is
     called under the lock when a segment is full and synced; what it returns becomes the segment's last record. What
     cannot be recorded is counted in the first of the `gap` files that can be written, so do not retry a failed batch.
-    ahead: the write-ahead file of a writer that lives long and syncs always.
+    ahead: of a writer that lives long and syncs always.
     """
 
     def __init__(
@@ -217,7 +217,8 @@ class Journal:
         elif self.gap:
             gaps.prepare(self.gap[0])
         self._identify(end)
-        return self._stand_at(end)
+        self._stand_at(end)
+        return end
 
     def _finder(self) -> tail.Finder:
         return tail.Finder(self.directory, self._sha256, self._say, synced=self._durable)
@@ -244,9 +245,7 @@ class Journal:
             end.damage, self._suspect = end.damage or self._suspect, None
         size = sum(map(len, due)) + sum(600 if callable(body) else len(body) + 100 for body in fresh)
         if not end.closed and end.size + size > self._segment_bytes and end.seq > end.first:
-            problem = lines.finish(end, self._sha256, self.before_rotate, durable=self._durable)
-            if problem:
-                self._say(problem)
+            self._say(lines.finish(end, self._sha256, self.before_rotate, durable=self._durable))
         new = lines.Lines(end.seq, end.hash, self._sha256)
         if end.closed:
             new.add(segments.header(end.seq + 1, end.hash, self._id, self._machine, end.damage))
@@ -254,8 +253,8 @@ class Journal:
             new.add(body)
         done = self._lines(new, items, known)
         if end.closed:
-            begun = lines.begin(end, new, self._folder.descriptor, self._finder(), durable=self._durable)
-            end = self._stand_at(begun)
+            end = lines.begin(end, new, self._folder.descriptor, self._finder(), durable=self._durable)
+            self._stand_at(end)
         else:
             data = new.data()
             lines.write_whole(end.descriptor, data, end.size)
@@ -265,11 +264,10 @@ class Journal:
         self._appended += len(new.parts)
         return done
 
-    def _stand_at(self, end: Tail) -> Tail:
+    def _stand_at(self, end: Tail) -> None:
         self._forget()
         self._tail = end
         self._folder_seen = self._folder.stamp()
-        return end
 
     def _lines(self, new: lines.Lines, items: Sequence[tuple[str, Body]], known: Known) -> list[Appended]:
         done = []
@@ -297,5 +295,5 @@ class Journal:
                 self._retired.append(self._before.descriptor)
 
     def _say(self, words: str) -> None:
-        if words not in self.found:
+        if words and words not in self.found:
             self.found.append(words)
