@@ -59,6 +59,7 @@ class Ahead:
         self._added: deque[tuple[int, int, bytes]] = deque()
         self._first, self._end = 0, -1
         self._which = self._at = self._round = self._free = 0
+        self._spoiled = False
         self._records: dict[int, int] = {}
 
     def begin(self) -> None:
@@ -73,7 +74,7 @@ class Ahead:
         except OSError:
             return
         self._round += 1  # a thread of the file before may still tell of an earlier one
-        self._which, self._at, self._free = 0, 0, self._round
+        self._which, self._at, self._free, self._spoiled = 0, 0, self._round, False
         self._descriptor = made
 
     def add(self, tail: Tail, offset: int, data: bytes) -> None:
@@ -162,6 +163,7 @@ class Ahead:
             done = os.pwrite(self._descriptor, entry, self._which * self._half + self._at)
             sync_file(self._descriptor)
         except OSError:  # the segment may still be well
+            self._spoiled = True
             return False
         self._at += size
         self._records[self._round] = self._records.get(self._round, 0) + data.count(b"\n")
@@ -201,8 +203,8 @@ class Ahead:
         self._records = {}
         self._first, self._end, self._free = tail.first, size, self._round
         self.whole += 1
-        if not self._named():  # somebody removed or replaced it: another one is made when the journal is opened next
-            self._leave()
+        if self._spoiled or not self._named():  # another one is made when the journal is opened next
+            self._remove()
 
 
 def _opened_anew(path: str, descriptor: int) -> int:
