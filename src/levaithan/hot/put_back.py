@@ -139,9 +139,8 @@ def _stretch(finder: Finder, first: int, offset: int, data: bytes) -> str:
     name = segments.name_of(first)
     try:
         descriptor = _opened(f"{finder.directory}/{name}")
-    except FileNotFoundError:  # those that were pruned are older than others
-        gone = not any(one > name for one in segments.listing(finder.directory)[0])
-        return f"{name} is gone, and {segments.AHEAD} was not put back" if gone else ""
+    except FileNotFoundError:  # pruned, most likely; if not, this may be the only copy
+        return f"{name} is gone, and {segments.AHEAD} was not put back"
     if descriptor is None:
         return f"{name} is no regular file, and {segments.AHEAD} was not put back"
     try:

@@ -23,8 +23,19 @@ def new_home(root: Path) -> Path:
     return root
 
 
+_MADE: list[Journal] = []
+
+
 def writer(home: Path, **options) -> Journal:
-    return Journal(str(home / "logs" / "journal"), machine="m", **{"fsync": "never", **options})
+    made = Journal(str(home / "logs" / "journal"), machine="m", **{"fsync": "never", **options})
+    _MADE.append(made)
+    return made
+
+
+def close_all() -> None:
+    """Give back the descriptors of every writer: a worker of the tests has a thousand, and others need them."""
+    while _MADE:
+        _MADE.pop().close()
 
 
 def folder(home: Path) -> Path:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
-from journal_by_hand import events, folder, item, new_home, writer
+from journal_by_hand import close_all, events, folder, item, new_home, writer
 from losing_disk import LosingDisk, left, resident, until_a_cover
 
 from levaithan.hot import ahead, gap, segments
 from levaithan.hot.folder import JournalError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return new_home(tmp_path / "home")
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield new_home(tmp_path / "home")
+    close_all()
 
 
 @pytest.fixture
