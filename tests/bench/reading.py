@@ -101,7 +101,7 @@ def _draft_row(root: str, made: float, rounds: int) -> Row:
         if left_out or not found.bad_events or not draft.impact:
             raise SystemExit(f"the evidence is not whole: {left_out}, {found.bad_events} bad events")
     ledger.close()
-    how = f"first, cold {took[0] * 1000:.1f} ms; N={len(took)}; ledger alone, without graph, memory and a monitor's figures"
+    how = f"first, cold {took[0] * 1000:.1f} ms; N={len(took)}; ledger alone, no graph, memory or monitor"
     what = "a draft of an incident, evidence from the same ledger"
     return Row(what, f"{_DRAFT_MS} ms", launching.milliseconds(took), max(took) * 1000 <= _DRAFT_MS, how)
 
