@@ -137,17 +137,11 @@ def rows(root: str, *words: str) -> list[dict[str, Any]]:
 
 
 def start_service(root: str, *, wait_s: float = 20.0) -> subprocess.Popen[bytes]:
-    """`levaithan serve`, ready to answer, in a process that leads its session, as a service manager has it or
-    `service start`. What it says goes to a file."""
+    """`levaithan serve` in the foreground of a child process, ready to answer. What it says goes to a file."""
     log = Path(root) / "logs" / "serve.out"
     with log.open("ab") as said:
         service = subprocess.Popen(
-            [*CLI, "--home", root, "serve"],
-            env=plain_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
+            [*CLI, "--home", root, "serve"], env=plain_environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
     try:
         until(lambda: _answers(root, service), wait_s)

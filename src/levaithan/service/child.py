@@ -73,9 +73,8 @@ class Child:
         try:
             try:
                 child = await asyncio.create_subprocess_exec(
-                    *command, stdin=theirs, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, cwd="/",
-                    start_new_session=True,  # a share of the processor of its own: see turns
-                )  # fmt: skip
+                    *command, stdin=theirs, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, cwd="/"
+                )
             finally:
                 os.close(theirs)
             await self._stay(child)
