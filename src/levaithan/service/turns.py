@@ -7,7 +7,7 @@ Anybody may ask, and gets no larger share by it. Nobody waits for the projector:
 
 Short slices do not help who has just used its share: a decision takes half a millisecond, the disk half of that, and
 who sleeps for less than it ran is let in again at the next tick (4 ms). A larger share does, which only root, or who
-has a limit `nice`, may take; so the service takes what it gets, as sound servers do.
+has a limit `nice`, may take; who runs the service may have it ask (`service_nice`).
 
 Measured on two cores at 500 events a second: by short slices p95 of an answer from 3.7 to 0.9 ms, p98 from 6.3 to
 2.9 ms; by the larger share too, while Weaviate catches up, p99 from 12.4 to 7.2 ms.
