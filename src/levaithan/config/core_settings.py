@@ -71,8 +71,8 @@ class CoreSettings(BaseSettings):
         default=0,
         ge=-20,
         le=0,
-        description="Niceness that the service asks for, such as -10 where hooks must wait for no compiler. It gets what "
-        "the system lets this user have: nothing but for root, or with a limit `nice` in limits.conf. 0 = none",
+        description="Niceness that the service asks for, such as -10 where hooks must wait for no compiler. It gets "
+        "what the system lets this user have: nothing but for root, or with a limit `nice` in limits.conf. 0 = none",
     )
     deadline_ms: int = Field(
         default=1500, ge=10, le=4000, description="Milliseconds all hooks of one event may take together"
