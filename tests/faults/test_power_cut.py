@@ -20,10 +20,15 @@ from levaithan.hot import segments
 pytestmark = pytest.mark.faults
 
 
-def cut(image: Path, service: subprocess.Popen[bytes]) -> Path:
-    """A copy of the disk as it is at one moment: two copies in a row that are equal."""
+def family(service: subprocess.Popen[bytes]) -> list[int]:
+    """The service and its children."""
     theirs = [Path(task, "children").read_text().split() for task in Path(f"/proc/{service.pid}/task").iterdir()]
-    for one in (service.pid, *(int(child) for some in theirs for child in some)):
+    return [service.pid, *(int(child) for some in theirs for child in some)]
+
+
+def cut(image: Path, stopped: list[int]) -> Path:
+    """A copy of the disk as it is at one moment: two copies in a row that are equal."""
+    for one in stopped:
         os.kill(one, signal.SIGSTOP)
     first, second = image.with_name("first.img"), image.with_name("second.img")
     for _ in range(20):
@@ -43,6 +48,7 @@ def inside_a_power_cut(folder: str, between: str) -> None:
     disk_in_a_file(image, disk, size="300m")
     root = homes.make_home(disk / "home", native=False)
     service = homes.start_service(root)
+    everyone = [service.pid]
     try:
         answered = []
         for number in range(40):
@@ -50,9 +56,11 @@ def inside_a_power_cut(folder: str, between: str) -> None:
             answered.append(calls.call(root, way))
         assert all(one.recorded for one in answered)
         live = segment_of(root).stat().st_size
-        found = cut(image, service)
+        everyone = family(service)
+        found = cut(image, everyone)
     finally:
-        service.kill()
+        for one in everyone:  # a stopped child does not see that its service is gone
+            os.kill(one, signal.SIGKILL)
         service.wait()
     after = str(disk_in_a_file(found, Path(folder, "after")) / "home")
     assert (Path(after, "logs", "journal") / segments.AHEAD).exists()

@@ -67,13 +67,6 @@ class CoreSettings(BaseSettings):
     wait_ms: int = Field(
         default=2000, ge=1, le=5000, description="Milliseconds a hook waits for the service before it decides by itself"
     )
-    service_nice: int = Field(
-        default=0,
-        ge=-20,
-        le=0,
-        description="Niceness that the service asks for, such as -10 where hooks must wait for no compiler. It gets "
-        "what the system lets this user have: nothing but for root, or with a limit `nice` in limits.conf. 0 = none",
-    )
     deadline_ms: int = Field(
         default=1500, ge=10, le=4000, description="Milliseconds all hooks of one event may take together"
     )

@@ -38,7 +38,7 @@ SPARE = 64 << 20
 """What must be free on the disk after the file is made."""
 _HEAD = struct.Struct(HEAD)
 _HOLE = (-1, -1, b"")
-"""Stands for what was not kept: the segment is synced then."""
+"""Stands for what was not kept, or is not known: the segment is synced then."""
 _MOST_ADDED = 4096
 _RETRY_S = 60.0
 
@@ -82,6 +82,10 @@ class Ahead:
         if self._descriptor >= 0 and len(self._added) <= _MOST_ADDED:
             room = len(self._added) < _MOST_ADDED
             self._added.append((tail.first, offset, data) if room else _HOLE)
+
+    def doubt(self) -> None:
+        """Others may have written, or cut, what was synced: the next sync is the segment's."""
+        self._added.append(_HOLE)
 
     def heard(self) -> None:
         """Raises the OSError that a segment's sync met since: call `abandon` then."""
@@ -160,14 +164,15 @@ class Ahead:
         head = _HEAD.pack(MAGIC, 0, self._round, self._first, self._end, len(data))[SUMMED:]
         entry = MAGIC + struct.pack("<I", crc32(data, crc32(head))) + head + data
         try:
-            done = os.pwrite(self._descriptor, entry, self._which * self._half + self._at)
+            if os.pwrite(self._descriptor, entry, self._which * self._half + self._at) != size:
+                raise OSError("a part of it only")
             sync_file(self._descriptor)
         except OSError:  # the segment may still be well
             self._spoiled = True
             return False
         self._at += size
         self._records[self._round] = self._records.get(self._round, 0) + data.count(b"\n")
-        return done == size
+        return True
 
     def _turn(self, tail: Tail) -> bool:
         """Go on in the other half, and have the segment synced beside us, so that this one is free by then."""

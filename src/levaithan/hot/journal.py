@@ -267,6 +267,7 @@ class Journal:
     def _stand_at(self, end: Tail) -> None:
         self._forget()
         self._tail = end
+        self._disk.doubt()
         self._folder_seen = self._folder.stamp()
 
     def _lines(self, new: lines.Lines, items: Sequence[tuple[str, Body]], known: Known) -> list[Appended]:

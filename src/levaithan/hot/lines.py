@@ -140,6 +140,9 @@ class Direct:
     def add(self, tail: Tail, offset: int, data: bytes) -> None:
         """It is where it belongs."""
 
+    def doubt(self) -> None:
+        """All of it is synced each time."""
+
     def heard(self) -> None:
         """Nothing is done beside."""
 

@@ -46,16 +46,24 @@ def put_back(finder: Finder) -> None:
         _aside(finder, f"{segments.AHEAD} is no regular file")
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _writer_lives(descriptor):
+            return
         odd = "; ".join(filter(None, _put_back(finder, descriptor)))
         if odd:
             _aside(finder, odd)
         else:
             _without(path)
-    except BlockingIOError:
-        return
     finally:
         os.close(descriptor)
+
+
+def _writer_lives(descriptor: int) -> bool:
+    """Whether somebody holds the file's lock; if nobody does, we do until it is closed."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _put_back(finder: Finder, descriptor: int) -> list[str]:

@@ -50,7 +50,6 @@ def _serve(home: Home, settings: Settings | None, instance: Instance, on_ready: 
     os.environ.setdefault("UV_USE_IO_URING", "0")
     turns.short()  # before any thread: they inherit it
     chosen = settings or settings_of.load(home.root)
-    turns.first(chosen.service_nice)
     for folder in (home.logs, home.state):
         with_folder(folder, ensure_private)
 

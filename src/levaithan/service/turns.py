@@ -5,21 +5,14 @@ tests, servers and our own projector want it for as long as they can have it. Li
 for short slices interrupt who has long ones, by `sched_setattr(2)`, from Linux 6.12 on; before, asking changes nothing.
 Anybody may ask, and gets no larger share by it. Nobody waits for the projector: it is made nicer.
 
-Short slices do not help who has just used its share: a decision takes half a millisecond, the disk half of that, and
-who sleeps for less than it ran is let in again at the next tick (4 ms). A larger share does, which only root, or who
-has a limit `nice`, may take; who runs the service may have it ask (`service_nice`).
-
-Measured on two cores at 500 events a second: by short slices p95 of an answer from 3.7 to 0.9 ms, p98 from 6.3 to
-2.9 ms; by the larger share too, while Weaviate catches up, p99 from 12.4 to 7.2 ms.
+Measured on two cores at 500 events a second: p95 of an answer from 3.7 to 0.9 ms, p98 from 6.3 to 2.9 ms.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import platform
-import resource
 import struct
 import sys
 
@@ -43,43 +36,23 @@ def short(pid: int = 0) -> bool:
     return _ask(pid, SHORT_NS)
 
 
-def first(nice: int) -> int:
-    """Give this thread, and what it starts from now on, the niceness `nice` (-20 to 0), or as near to it as this user
-    may come. Who was given one on purpose keeps it.
-
-    Gives the niceness of now; never raises.
-    """
-    limit = resource.getrlimit(resource.RLIMIT_NICE)[0] if hasattr(resource, "RLIMIT_NICE") else 0
-    for wanted in (nice, max(nice, 20 - limit) if limit >= 0 else nice):
-        if os.getpriority(os.PRIO_PROCESS, 0) == 0 > wanted:
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, 0, wanted)
-    return os.getpriority(os.PRIO_PROCESS, 0)
-
-
 def background(pid: int) -> bool:
     """Let the process `pid`, started just now, wait for others: slices of the usual length, and nicer than ours.
 
     Gives whether the system took both; never raises.
     """
     try:
-        os.setpriority(os.PRIO_PROCESS, pid, min(19, max(0, os.getpriority(os.PRIO_PROCESS, pid)) + NICER))
+        os.setpriority(os.PRIO_PROCESS, pid, min(19, os.getpriority(os.PRIO_PROCESS, pid) + NICER))
     except OSError:
         return False
     return usual(pid)
 
 
 def usual(pid: int) -> bool:
-    """Give the process `pid`, started just now, slices of the usual length and no larger share than others, as if we
-    had not asked for them.
+    """Give the process `pid`, started just now, slices of the usual length, as if we had not asked for short ones.
 
     Gives whether the system took it; never raises.
     """
-    try:
-        if os.getpriority(os.PRIO_PROCESS, pid) < 0:
-            os.setpriority(os.PRIO_PROCESS, pid, 0)
-    except OSError:
-        return False
     return _ask(pid, 0)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_by_hand import close_all, new_home
+from losing_disk import LosingDisk
 
 from levaithan.hot import charter, hotconf, paths
 from levaithan.hot.event import Event, parse
@@ -27,6 +29,19 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time that a gate has is not what these tests are about; a busy machine can use it up at the first event."""
     monkeypatch.setitem(hotconf._NUMBER, "deadline_ms", (20_000, 10, 20_000))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """An empty home for journals that the tests write by themselves."""
+    yield new_home(tmp_path / "home")
+    close_all()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> LosingDisk:
+    """A disk that loses what was not synced, under all journals of the test."""
+    return LosingDisk(monkeypatch)
 
 
 @pytest.fixture

@@ -65,6 +65,11 @@ class LosingDisk:
     def _anew(self, descriptor: int) -> None:
         self.given_up.discard(os.fstat(descriptor).st_ino)
 
+    def cover_fails(self) -> None:
+        self.failing = True
+        self.cover()
+        self.failing = False
+
     def cover(self) -> None:
         while self.covers:
             call, given = self.covers.popleft()

@@ -6,28 +6,13 @@ import os
 import shutil
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
-from journal_by_hand import close_all, events, folder, item, new_home, records, writer
+from journal_by_hand import events, folder, item, records, writer
 from losing_disk import HALF, LosingDisk, PowerCutError, left, resident
 
 from levaithan.hot import ahead, segments
 from levaithan.hot.tail import Tail
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield new_home(tmp_path / "home")
-    close_all()
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> LosingDisk:
-    return LosingDisk(monkeypatch)
 
 
 def _work(home: Path, disk: LosingDisk, chance: Random) -> int:

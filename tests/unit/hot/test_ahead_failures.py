@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import shutil
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
-from journal_by_hand import close_all, events, folder, item, new_home, writer
-from losing_disk import LosingDisk, left, resident, until_a_cover
+from journal_by_hand import events, folder, item, new_home, writer
+from losing_disk import left, resident, until_a_cover
 
 from levaithan.hot import ahead, gap, segments
 from levaithan.hot.folder import JournalError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield new_home(tmp_path / "home")
-    close_all()
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> LosingDisk:
-    return LosingDisk(monkeypatch)
 
 
 def test_what_could_not_be_synced_beside_is_counted_and_written_again(home, disk, tmp_path) -> None:
     journal, _ = resident(home, half=2048)
     number = until_a_cover(journal, disk)
-    disk.failing = True
-    disk.cover()
-    disk.failing = False
+    disk.cover_fails()
     journal.append([item(number + 1)])
     with pytest.raises(JournalError, match="cannot be written"):
         journal.sync()
@@ -53,9 +36,7 @@ def test_what_could_not_be_synced_beside_is_counted_and_written_again(home, disk
 def test_a_failure_beside_is_heard_of_though_nothing_comes_after(home, disk) -> None:
     journal, _ = resident(home, half=2048)
     until_a_cover(journal, disk)
-    disk.failing = True
-    disk.cover()
-    disk.failing = False
+    disk.cover_fails()
     with pytest.raises(JournalError):
         journal.sync(force=True)
 
@@ -63,9 +44,7 @@ def test_a_failure_beside_is_heard_of_though_nothing_comes_after(home, disk) -> 
 def test_closing_after_a_failure_beside_leaves_the_file_to_be_put_back(home, disk, tmp_path) -> None:
     journal, _ = resident(home, half=2048)
     number = until_a_cover(journal, disk)
-    disk.failing = True
-    disk.cover()
-    disk.failing = False
+    disk.cover_fails()
     journal.close()
     assert left(home)
     assert gap.read(journal.gap).dropped == number - 1
@@ -78,10 +57,8 @@ def test_what_is_put_back_is_written_again_though_it_can_be_read(home, disk, tmp
     """The system keeps what it could not bring to the disk, and takes it for written."""
     journal, _ = resident(home, half=2048)
     number = until_a_cover(journal, disk)
-    disk.failing = True
-    disk.cover()
+    disk.cover_fails()
     journal.close()
-    disk.failing = False
     writer(home, fsync="always").open()
     assert not left(home)
     image = disk.crash(home, tmp_path / "image", Random(1))
@@ -153,6 +130,40 @@ def test_where_its_own_work_fails_the_segment_is_synced_and_nothing_is_given_up(
     assert gap.read(journal.gap) is None
     monkeypatch.undo()
     assert events(home) == list(range(1, 40))
+
+
+def test_after_a_part_of_a_write_the_file_is_not_relied_on(home, disk, tmp_path, monkeypatch) -> None:
+    """Nothing that comes after half an entry would be found."""
+    journal, file = resident(home)
+    really = os.pwrite
+    for number in range(1, 9):
+        part = number == 4
+        monkeypatch.setattr(os, "pwrite", lambda fd, data, at, part=part: really(fd, data[:50] if part else data, at))
+        journal.append([item(number)])
+        journal.sync()
+    assert (file.alone, left(home)) == (2, False)
+    image = disk.crash(home, tmp_path / "image", Random(1))
+    writer(image).open()
+    assert events(image) == list(range(1, 9))
+
+
+def test_where_others_wrote_in_between_nothing_is_taken_for_synced(home, disk, tmp_path) -> None:
+    """Half a line that was there at the sync is mended, and what follows may end just where it did."""
+    other = new_home(tmp_path / "other")
+    journal, file = resident(home)
+    journal.append([item(1)])
+    segment = folder(home) / segments.name_of(1)
+    whole = segment.read_bytes()
+    shutil.copytree(home / "logs", other / "logs")
+    (folder(other) / segments.AHEAD).unlink()
+    writer(other).append([item(2)])
+    line = (folder(other) / segments.name_of(1)).read_bytes()[len(whole) :]
+    segment.write_bytes(whole + bytes(len(line)))
+    journal.sync()
+    segment.write_bytes(whole + line)
+    journal.append([item(3)])
+    journal.sync()
+    assert (file.alone, file.whole) == (0, 2)
 
 
 def test_a_segments_disk_error_is_told_to_each_who_waits_for_it(home) -> None:

@@ -12,19 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from journal_by_hand import SRC, close_all, events, folder, item, new_home, records, writer
+from journal_by_hand import SRC, events, folder, item, records, writer
 
 from levaithan.hot import gap, lines, segments
 from levaithan.hot.journal import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield new_home(tmp_path / "home")
-    close_all()
+    pass
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="there it is fcntl(F_FULLFSYNC)")

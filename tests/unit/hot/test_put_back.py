@@ -6,30 +6,14 @@ import errno
 import os
 import shutil
 import struct
-from pathlib import Path
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 import pytest
-from journal_by_hand import close_all, events, folder, item, new_home, records, writer
-from losing_disk import LosingDisk, crashed, left, resident, torn
+from journal_by_hand import events, folder, item, new_home, records, writer
+from losing_disk import crashed, left, resident, torn
 
 from levaithan.hot import put_back, segments
 from levaithan.hot.folder import JournalError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield new_home(tmp_path / "home")
-    close_all()
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> LosingDisk:
-    return LosingDisk(monkeypatch)
 
 
 @pytest.mark.parametrize("size", [100, 512, 4096])
@@ -109,14 +93,15 @@ def test_a_segment_that_is_none_stops_nobody(home, disk, tmp_path, what) -> None
     assert segments.AHEAD in [one.name for one in torn(image)]
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES])
-def test_what_cannot_be_opened_just_now_is_waited_for(home, disk, tmp_path, monkeypatch, number) -> None:
+@pytest.mark.parametrize("name", [segments.AHEAD, segments.name_of(1)])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EAGAIN])
+def test_what_cannot_be_opened_just_now_is_waited_for(home, disk, tmp_path, monkeypatch, number, name) -> None:
     """Whoever goes on without it adds after a hole, and moving it away is as if it was lost."""
     image, _ = crashed(home, disk, tmp_path / "image")
     really = os.open
 
     def refuses(path: object, *given: object, **more: object) -> int:
-        if str(path).endswith("/" + segments.AHEAD):
+        if str(path).endswith("/" + name):
             raise OSError(number, os.strerror(number))
         return really(path, *given, **more)
 
