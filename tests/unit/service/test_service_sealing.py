@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+import pytest
 from tests.support import homes
 from tests.unit.service.conftest import Client, event
 
-from levaithan.hot import paths
-from levaithan.service.sealing import ends_signed
+from levaithan.config.settings import Settings
+from levaithan.hot import gap, journal, lines, paths
+from levaithan.service.sealing import Sealing, ends_signed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from levaithan.hot.paths import Home
+    from levaithan.service.committer import Committer
 
 
 def checkpoints(home: Home) -> list[Any]:
@@ -97,3 +103,48 @@ def test_a_key_that_cannot_be_used_is_said_and_stops_nothing(tmp_path: Path) -> 
         assert told is not None
         assert "journal.key" in told["loops"]["sealer"]["last_error"]
         assert told["ready"] is True
+
+
+class OneThread:
+    """Stands for the committer: does its jobs at once."""
+
+    def __init__(self, directory: str) -> None:
+        self.journal = journal.Journal(directory)
+        self.head = (0, "")
+
+    def job(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            done.set_result(work())
+        except journal.JournalError as error:
+            done.set_exception(error)
+        return done
+
+
+def test_on_a_full_disk_with_room_for_the_gap_alone_it_goes_on_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = paths.home_at(homes.make_home(tmp_path / "h", native=False))
+    beside = OneThread(home.journal)
+    beside.journal.append([("e1", b'{"v":1,"kind":"event","id":"e1"}')])
+    lost_at = "2026-11-28T00:00:00.000000Z"
+    assert gap.add(gap.files(home.journal), gap.Count(7, lost_at, lost_at, "full"))
+
+    def little_room(descriptor: int, data: bytes, size: int) -> None:
+        if len(data) > 300:
+            raise OSError(errno.ENOSPC, "no room")
+        whole(descriptor, data, size)
+
+    whole = lines.write_whole
+    monkeypatch.setattr(lines, "write_whole", little_room)
+    sealing = Sealing(
+        home, Settings(signing_key_file=home.keys + "/journal.key"), cast("Committer", beside), lambda *_, **__: None
+    )
+    with pytest.raises(journal.JournalError, match="no room"):
+        asyncio.run(asyncio.wait_for(sealing.run(), 20))
+    counted = gap.read(gap.files(home.journal))
+    assert counted is not None
+    assert counted.dropped == 7
+    beside.journal.append([])
+    assert gap.read(gap.files(home.journal)) is None, "there was no room for the gap either: this shows nothing"
+    beside.journal.close()
