@@ -21,9 +21,13 @@ def hook(event, context):
 BODIES = {"fails": 'raise RuntimeError("in the destructor")', "hangs": "while True: pass"}
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_destructor_shows_no_traceback(tmp_path: Path, body: str) -> None:
-    home = paths.home_at(homes.make_home(tmp_path / "h", native=False, deadline_ms=300))
+DEADLINE_MS = {"fails": 20_000, "hangs": 300}
+"""A busy machine may need more than a short one for a hook that hangs nowhere."""
+
+
+@pytest.mark.parametrize(("name", "body"), BODIES.items(), ids=BODIES)
+def test_a_destructor_shows_no_traceback(tmp_path: Path, name: str, body: str) -> None:
+    home = paths.home_at(homes.make_home(tmp_path / "h", native=False, deadline_ms=DEADLINE_MS[name]))
     Path(home.hooks, "untidy.py").write_text(SOURCE.format(body=body))
     flows = Path(home.context, "workflows.toml")
     before = flows.read_text()
@@ -31,4 +35,4 @@ def test_a_destructor_shows_no_traceback(tmp_path: Path, body: str) -> None:
     assert flows.read_text() != before
     answered = calls.call(home.root, "oneshot", calls.tool_call("touch x"))
     assert (answered.code, answered.words) == (0, "")
-    assert answered.denied is (body == BODIES["hangs"]), "what hangs is stopped, and a guard that was stopped refuses"
+    assert answered.denied is (name == "hangs"), "what hangs is stopped, and a guard that was stopped refuses"
