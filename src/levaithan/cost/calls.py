@@ -201,8 +201,8 @@ def _connected(path: Path) -> sqlite3.Connection:
 def _usable(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is whole and of this version; an empty one gets its tables."""
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        version, tables = _of_one_moment(connection)
+        if version == 0 and not tables:
             connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
             return True
         if path.stat().st_size <= CHECKED_BYTES:
@@ -214,6 +214,17 @@ def _usable(connection: sqlite3.Connection, path: Path) -> bool:
         return _made_by_another(connection)
     except sqlite3.DatabaseError:
         return False
+
+
+def _of_one_moment(connection: sqlite3.Connection) -> tuple[int, int]:
+    """(version, tables). Read one after the other, a file that another process makes in between has tables and no
+    version, and would pass for a damaged one."""
+    connection.execute("BEGIN")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return version, connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    finally:
+        connection.rollback()
 
 
 def _made_by_another(connection: sqlite3.Connection) -> bool:

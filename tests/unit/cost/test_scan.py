@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,33 @@ def test_a_file_that_cannot_be_made_is_said(home: paths.Home) -> None:
     with pytest.raises(calls.CostFileProblem) as raised, calls.opened(home):
         pass
     assert "calls.sqlite3" in raised.value.message and raised.value.fix
+
+
+def test_a_file_that_another_makes_meanwhile_is_not_taken_for_a_damaged_one(
+    home: paths.Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[threading.Thread] = []
+    found: list[str] = []
+
+    def other() -> None:
+        with calls.opened(home) as known:
+            found.append(known.found)
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if "sqlite_master" in sql and not others:
+                others.append(threading.Thread(target=other))
+                others[0].start()
+                others[0].join(0.5)
+            return super().execute(sql, *values)
+
+    plain = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: plain(path, timeout, factory=Overtaken))
+    with calls.opened(home) as known:
+        found.append(known.found)
+    others[0].join(30)
+    assert found == ["", ""]
+    assert not (Path(home.state) / f"{calls.FILE}.damaged").exists()
 
 
 @pytest.mark.faults
