@@ -113,6 +113,18 @@ def test_words_count_as_much_as_they_are_given(memory: Any) -> None:
     assert [one.score for one in both] == sorted((one.score for one in both), reverse=True)
 
 
+def test_of_equal_texts_the_newest_comes_first(memory: Any) -> None:
+    """People say "continue" again and again, and the rest must not be lost among it."""
+    said = [event(number, "UserPromptSubmit", payload={"prompt": "continue please"}) for number in range(1, 31)]
+    put(memory, [*said, event(31, "UserPromptSubmit", payload={"prompt": "bake a cake"})])
+    for ask in (memory.near, memory.hybrid):
+        found = ask("continue please", 40)
+        assert [int(one.id, 16) for one in found if one.text == "continue please"] == list(range(30, 0, -1)), ask
+        assert len({one.score for one in found if one.text == "continue please"}) == 1
+        assert found[0].score == pytest.approx(1.0, abs=1e-3)
+    assert ids(memory.near("a cake to bake", 1)) == {31}
+
+
 def test_filters(memory: Any) -> None:
     put(memory, story())
     for ask in (memory.near, memory.hybrid):

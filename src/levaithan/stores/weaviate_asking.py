@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import memory_facts, memory_ranking
 from levaithan.stores import weaviate_schema as schema
+from levaithan.stores import weaviate_vectors as vectors
 from levaithan.stores.roles import Cursor
 from levaithan.stores.roles.memory import Remembered
 
@@ -46,8 +47,9 @@ def near(client: Any, names: Names, vector: array[float], k: int, filters: Memor
             return_metadata=MetadataQuery(distance=True),
             return_properties=list(schema.FIELDS),
         )
-        found += [_remembered(kind, one.properties, 1.0 - one.metadata.distance) for one in answer.objects]
-    return heapq.nlargest(k, found, key=lambda one: (one.score, one.at_us))
+        for one in answer.objects:
+            found.append(_remembered(kind, one.properties, vectors.near_zero(1.0 - one.metadata.distance)))
+    return heapq.nlargest(k, vectors.level(found), key=lambda one: (one.score, one.at_us))
 
 
 def hybrid(  # noqa: PLR0917 - the role's own arguments, after where to ask
@@ -75,8 +77,9 @@ def hybrid(  # noqa: PLR0917 - the role's own arguments, after where to ask
         for one in answer.objects:
             cosine = memory_ranking.cosines(vector, [_bytes(one.vector)])[0] if alpha > 0 else 0.0
             words = memory_ranking.share(terms, str(one.properties["text"]))
-            found.append(_remembered(kind, one.properties, memory_ranking.fused(alpha, cosine, words)))
-    best = heapq.nlargest(k, found, key=lambda one: (one.score, one.at_us))
+            fused = memory_ranking.fused(alpha, vectors.near_zero(cosine), words)
+            found.append(_remembered(kind, one.properties, fused))
+    best = heapq.nlargest(k, vectors.level(found), key=lambda one: (one.score, one.at_us))
     return [one for one in best if one.score]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from levaithan.stores import weaviate_asking as asking
 from levaithan.stores import weaviate_schema as schema
+from levaithan.stores import weaviate_vectors as vectors
 from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.memory_facts import Forget, Memory
 from levaithan.stores.roles import MEMORY, StoreBusyError
@@ -76,10 +77,10 @@ class Putter:
             self._ask(partial(writing.forget, names=self._names, forget=forget))
 
     def _put(self, some: Sequence[Memory], *, second: bool) -> dict[str, str]:
-        vectors = self._model.vectors([one.text for one in some])
+        made = self._model.vectors([one.text for one in some])
         rows: list[writing.Row] = [
-            (self._place(one), one.id, schema.properties(one), list(vector))
-            for one, vector in zip(some, vectors, strict=True)
+            (self._place(one), one.id, schema.properties(one), vectors.apart(vector, one.id))
+            for one, vector in zip(some, made, strict=True)
         ]
         if second:
             self._clear(some)
