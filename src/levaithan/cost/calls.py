@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ VERSION = 1
 BUSY_S = 30.0
 CHECKED_BYTES = 64 << 20
 """A file up to this size is checked whole when it is opened (a second at most)."""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""What SQLite says of a file that cannot be read by anybody any more (the last of a format it does not know)."""
 _SCHEMA = """
 CREATE TABLE calls (message_id TEXT PRIMARY KEY, model TEXT NOT NULL, session_id TEXT NOT NULL, agent_id TEXT NOT NULL,
   time TEXT NOT NULL, mode TEXT NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cache_read INTEGER NOT NULL,
@@ -182,15 +185,24 @@ def opened(home: Home) -> Iterator[Calls]:
             if _usable(connection, path):
                 yield Calls(path, connection, "")
                 return
-        aside = path.with_name(f"{path.name}.damaged")
-        path.replace(aside)
-        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+        aside = _set_aside(path)
         with closing(_connected(path)) as connection:
-            _usable(connection, path)
+            if not _usable(connection, path):
+                raise CostFileProblem(path=path, reason=f"it was damaged, is kept as {aside.name}, and is so again")
             words = f"{path} was damaged: it is kept as {aside.name} and made anew from the transcripts that are left"
             yield Calls(path, connection, words)
     except (sqlite3.Error, OSError) as error:
         raise CostFileProblem(path=path, reason=str(error)) from None
+
+
+def _set_aside(path: Path) -> Path:
+    """Keep the damaged file, and what was kept before: spending that no transcript tells any more is in there only."""
+    aside = path.with_name(f"{path.name}.damaged")
+    if aside.exists():
+        aside = path.with_name(f"{aside.name}-{time.time_ns()}")
+    path.replace(aside)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    return aside
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -208,11 +220,12 @@ def _usable(connection: sqlite3.Connection, path: Path) -> bool:
         if path.stat().st_size <= CHECKED_BYTES:
             return bool(version == VERSION and connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
         return bool(version == VERSION)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_ERROR and _made_by_another(connection):
+            return True
+        if code not in _DAMAGED:  # busy, no room, no rights: the file may be well
             raise
-        return _made_by_another(connection)
-    except sqlite3.DatabaseError:
         return False
 
 

@@ -178,7 +178,7 @@ class Journal:
         end = self._tail
         if end is None or self._suspect or not self._unchanged(end):
             end = self._reopen(ids, known)
-        if not items:  # the journal is opened, and no hook waits
+        if not ids:  # the journal is opened, or signed: no hook waits
             self._disk.begin()
             self._folder_seen = self._folder.stamp()
         if replay:

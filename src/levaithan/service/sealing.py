@@ -78,9 +78,6 @@ class Sealing:
         if self._sealer is not None and not ends_signed(self.home.journal):
             self._sealer.checkpoint()
             self._delivered()
-            # A write-ahead file that is gone, or had no room, is made in this thread. Not before the checkpoint: to
-            # open is to write down what was lost, and on a full disk there may be room for that and for nothing else.
-            self.committer.journal.open()
 
     def _delivered(self) -> None:
         """What was signed at a segment's end in between is noted too."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import shake_256
+from math import hypot
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,20 +26,23 @@ _SPREAD = 73.9
 
 
 def apart(vector: Sequence[float], record: str) -> list[float]:
-    """`vector` (of length 1), moved by about APART in a direction that is made of the record's id, so that a record put
-    twice has one vector. A cosine with another changes by APART at most, by APART / sqrt(dimension) as a rule."""
+    """`vector` (of length 1), turned by about APART in a direction made of the record's id, so that a record put
+    twice has one vector. A cosine with another vector changes by APART / sqrt(dimension) as a rule."""
     step = APART / (_SPREAD * max(1, len(vector)) ** 0.5)
     noise = shake_256(record.encode("utf-8", "surrogatepass")).digest(len(vector))
-    return [value + (byte - _MIDDLE) * step for value, byte in zip(vector, noise, strict=True)]
+    moved = [value + (byte - _MIDDLE) * step for value, byte in zip(vector, noise, strict=True)]
+    length = hypot(*moved) or 1.0
+    return [value / length for value in moved]
 
 
 def near_zero(cosine: float) -> float:
-    """A measured cosine; what may be nothing but the steps apart is 0."""
+    """A measured cosine; one below APART, which may be of the steps alone, is 0."""
     return 0.0 if abs(cosine) < APART else cosine
 
 
 def level(found: Iterable[Remembered]) -> list[Remembered]:
-    """`found` with one score for equal texts, which differ by the steps apart only: the newest is the first then."""
+    """`found` with one score for equal texts, which differ by the steps apart only, so that they can be put in order.
+    Which of them the server gives, where there are more than it is asked for, is chance, as it is of equal vectors."""
     made = list(found)
     best: dict[str, float] = {}
     for one in made:

@@ -164,6 +164,30 @@ def test_a_file_that_cannot_be_made_is_said(home: paths.Home) -> None:
     assert "calls.sqlite3" in raised.value.message and raised.value.fix
 
 
+def test_what_is_no_damage_sets_nothing_aside(home: paths.Home) -> None:
+    with calls.opened(home):
+        pass
+    file = Path(home.state, calls.FILE)
+    whole = file.read_bytes()
+    Path(f"{file}-journal").mkdir()  # SQLite cannot open it
+    for _ in range(2):
+        with pytest.raises(calls.CostFileProblem), calls.opened(home) as known:
+            known.name([("s", "p")], [])
+    assert file.read_bytes() == whole
+    assert not Path(f"{file}.damaged").exists()
+
+
+def test_what_was_set_aside_before_is_kept(home: paths.Home) -> None:
+    file = Path(home.state, calls.FILE)
+    file.parent.mkdir()
+    for number in range(3):
+        file.write_bytes(b"damaged %d" % number * 1000)
+        with calls.opened(home) as known:
+            assert "is kept as" in known.found
+    kept = sorted(one.read_bytes()[:9] for one in file.parent.glob("*.damaged*"))
+    assert kept == [b"damaged 0", b"damaged 1", b"damaged 2"]
+
+
 def test_a_file_that_another_makes_meanwhile_is_not_taken_for_a_damaged_one(
     home: paths.Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

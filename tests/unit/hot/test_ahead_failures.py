@@ -213,7 +213,8 @@ def test_with_no_room_for_it_segments_are_synced_and_it_is_made_when_there_is(ho
     assert (file.alone, left(home)) == (1, True)
 
 
-def test_a_file_that_was_removed_meanwhile_is_not_relied_on(home, disk, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("again", ["opened", "signed"])
+def test_a_file_that_was_removed_meanwhile_is_not_relied_on(home, disk, tmp_path, monkeypatch, again) -> None:
     journal, file = resident(home)
     for number in (1, 2):
         journal.append([item(number)])
@@ -225,8 +226,12 @@ def test_a_file_that_was_removed_meanwhile_is_not_relied_on(home, disk, tmp_path
     assert file.alone == 1
     assert events(disk.crash(home, tmp_path / "image", Random(1))) == [1, 2, 3, 4]
     monkeypatch.setattr(ahead, "_RETRY_S", 0.0)
-    journal.open()
+    if again == "opened":
+        journal.open()
+    else:
+        journal.append([("", lambda seq, digest: b'{"v":1,"kind":"checkpoint"}')])
+        journal.sync()
     for number in (5, 6):
         journal.append([item(number)])
         journal.sync()
-    assert (left(home), file.alone) == (True, 2)
+    assert (left(home), file.alone) == (True, 2 if again == "opened" else 3)

@@ -22,6 +22,7 @@ def test_equal_vectors_are_apart_and_a_record_has_one() -> None:
     assert apart(vector, f"{7:032x}") == made[7]
     for one in made:
         assert math.dist(one, vector) == pytest.approx(APART, rel=0.15)
+        assert math.hypot(*one) == pytest.approx(1.0, abs=1e-9), "a product of two is their cosine"
     distances = [math.dist(made[0], one) for one in made[1:]]
     assert min(distances) > APART, "some are as good as equal"
     assert min(cosine(made[0], one) for one in made) > 1 - 1e-4
