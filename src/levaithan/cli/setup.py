@@ -158,7 +158,7 @@ def uninstall(
         for problem in failed[1:]:
             output.say(f"error: {problem.message}\n  next: {problem.fix}")
         raise failed[0]
-    output.say(f"the record stays in {home.root}: remove that folder by hand if you do not want it")
+    output.say(f"the record stays in {home.root}: to be rid of it, delete logs, state, keys, bin and run there by hand")
 
 
 def _stopped() -> list[LevaithanError]:

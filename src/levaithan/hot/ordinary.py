@@ -54,7 +54,8 @@ def is_ordinary(target: str, cwd: str | None, root: str | None, protected: Prote
         return False
     if folder != _TEMPORARY and base != root and not _inside(folder, root):
         return False
-    if folder == _TEMPORARY and path.startswith(protected.user_home + "/"):
+    home = protected.user_home + "/"
+    if (folder == _TEMPORARY and path.startswith(home)) or home.startswith(path + "/"):  # a home may lie there too
         return False
     if path.startswith(protected.own) or path in protected.above:
         return False

@@ -70,3 +70,15 @@ def test_nearly_all_paths_are(where: Where) -> None:
     assert [name for name in NAMES if where.is_ordinary(Deed("write", name, where.around.cwd, name))] == [
         name for name in NAMES if name in [*wanted, "ci.yml", "etc/passwd", "secrets/x"]
     ]
+
+
+def test_a_home_below_tmp_is_not_ordinary_nor_is_what_it_lies_in(where: Where) -> None:
+    """As in containers: a folder of /tmp is nobody's, unless somebody lives there."""
+    user = where.around.user_home
+    if not user.startswith("/tmp/"):
+        pytest.skip("the tests were given another folder for temporary files than /tmp")
+    for target in (user, f"{user}/", str(Path(user).parent), str(Path(user).parents[1])):
+        for cwd in (where.around.cwd, user, "/tmp", None):
+            assert not where.is_ordinary(Deed("delete", target, cwd, target, recursive=True)), (target, cwd)
+    rule = {"recursive": True, "subcommands": [], "to": ["home"]}
+    assert where.fits(rule, Deed("delete", user, where.around.cwd, user, recursive=True))
