@@ -7,12 +7,10 @@ own scores of a hybrid search are relative to one collection's answer and cannot
 from __future__ import annotations
 
 import heapq
-from array import array
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import memory_facts, memory_ranking
 from levaithan.stores import weaviate_schema as schema
-from levaithan.stores import weaviate_vectors as vectors
 from levaithan.stores.roles import Cursor
 from levaithan.stores.roles.memory import Remembered
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from levaithan.stores.memory_facts import Forget, Memory
     from levaithan.stores.roles.memory import MemoryFilters
     from levaithan.stores.weaviate_schema import Names
+    from levaithan.stores.weaviate_vectors import Question
 
 PAGE = 1_000
 _CANDIDATES = 20
@@ -34,52 +33,46 @@ def _asked(names: Names, filters: MemoryFilters | None) -> Iterator[tuple[str, s
             yield kind, name
 
 
-def near(client: Any, names: Names, vector: array[float], k: int, filters: MemoryFilters | None) -> list[Remembered]:
+def near(client: Any, names: Names, question: Question, k: int, filters: MemoryFilters | None) -> list[Remembered]:
     """See roles.Memory.near."""
-    from weaviate.classes.query import MetadataQuery  # noqa: PLC0415 - the driver is loaded with a call
-
-    found = []
+    rows: list[tuple[str, Any]] = []
     for kind, name in _asked(names, filters):
         answer = client.collections.use(name).query.near_vector(
-            near_vector=list(vector),
+            near_vector=list(question.vector),
             limit=k,
             filters=schema.narrowed(filters),
-            return_metadata=MetadataQuery(distance=True),
             return_properties=list(schema.FIELDS),
         )
-        for one in answer.objects:
-            found.append(_remembered(kind, one.properties, vectors.near_zero(1.0 - one.metadata.distance)))
-    return heapq.nlargest(k, vectors.level(found), key=lambda one: (one.score, one.at_us))
+        rows += [(kind, one.properties) for one in answer.objects]
+    cosines = question.cosines([str(row["text"]) for _, row in rows])
+    found = [_remembered(kind, row, cosine) for (kind, row), cosine in zip(rows, cosines, strict=True)]
+    return heapq.nlargest(k, found, key=lambda one: (one.score, one.at_us))
 
 
 def hybrid(  # noqa: PLR0917 - the role's own arguments, after where to ask
-    client: Any,
-    names: Names,
-    text: str,
-    vector: array[float],
-    k: int,
-    alpha: float,
-    filters: MemoryFilters | None,
+    client: Any, names: Names, question: Question, k: int, alpha: float, filters: MemoryFilters | None
 ) -> list[Remembered]:
     """See roles.Memory.hybrid."""
-    terms, found = memory_ranking.terms(text), []
+    terms = memory_ranking.terms(question.text)
+    rows: list[tuple[str, Any]] = []
     for kind, name in _asked(names, filters):
         answer = client.collections.use(name).query.hybrid(
             query=" ".join(terms),
             query_properties=["text"],
-            vector=list(vector),
+            vector=list(question.vector),
             alpha=alpha,
             limit=max(_CANDIDATES, 2 * k),
             filters=schema.narrowed(filters),
-            include_vector=alpha > 0,
             return_properties=list(schema.FIELDS),
         )
-        for one in answer.objects:
-            cosine = memory_ranking.cosines(vector, [_bytes(one.vector)])[0] if alpha > 0 else 0.0
-            words = memory_ranking.share(terms, str(one.properties["text"]))
-            fused = memory_ranking.fused(alpha, vectors.near_zero(cosine), words)
-            found.append(_remembered(kind, one.properties, fused))
-    best = heapq.nlargest(k, vectors.level(found), key=lambda one: (one.score, one.at_us))
+        rows += [(kind, one.properties) for one in answer.objects]
+    texts = [str(row["text"]) for _, row in rows]
+    cosines = question.cosines(texts) if alpha > 0 else [0.0] * len(texts)
+    found = [
+        _remembered(kind, row, memory_ranking.fused(alpha, cosine, memory_ranking.share(terms, text)))
+        for (kind, row), text, cosine in zip(rows, texts, cosines, strict=True)
+    ]
+    best = heapq.nlargest(k, found, key=lambda one: (one.score, one.at_us))
     return [one for one in best if one.score]
 
 
@@ -179,8 +172,3 @@ def _remembered(kind: str, row: Any, score: float | None) -> Remembered:
         str(row["event"]), kind, int(row["at_us"]), str(row["text"]), int(row["length"]), session, agent, project,
         machine, None if score is None else round(score, 6),
     )  # fmt: skip
-
-
-def _bytes(vector: Any) -> bytes:
-    """A vector as the client gives it: by name, or as it is."""
-    return array("f", vector["default"] if isinstance(vector, dict) else vector).tobytes()

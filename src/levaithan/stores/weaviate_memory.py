@@ -23,6 +23,7 @@ from levaithan.stores.roles.memory import MOST
 from levaithan.stores.weaviate_batch import Putter
 from levaithan.stores.weaviate_errors import DISK_FIX, translator
 from levaithan.stores.weaviate_link import Link
+from levaithan.stores.weaviate_vectors import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,8 +85,8 @@ class WeaviateMemory(InPlace):
         text, k = search_fields.clean(text).strip(), min(k, MOST)
         if not text or k < 1 or not self.current():
             return []
-        (vector,) = self.model.vectors([text])
-        return self.ask(lambda client: asking.near(client, self.names, vector, k, filters))
+        question = Question(self.model, text)
+        return self.ask(lambda client: asking.near(client, self.names, question, k, filters))
 
     def hybrid(
         self, text: str, k: int = 10, alpha: float = 0.5, filters: MemoryFilters | None = None
@@ -94,8 +95,8 @@ class WeaviateMemory(InPlace):
         text, k = search_fields.clean(text).strip(), min(k, MOST)
         if not text or k < 1 or not self.current():
             return []
-        (vector,) = self.model.vectors([text])
-        return self.ask(lambda client: asking.hybrid(client, self.names, text, vector, k, alpha, filters))
+        question = Question(self.model, text)
+        return self.ask(lambda client: asking.hybrid(client, self.names, question, k, alpha, filters))
 
     def get(self, id: str) -> Remembered | None:
         """See roles.Memory."""

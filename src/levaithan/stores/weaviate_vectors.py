@@ -1,4 +1,4 @@
-"""Equal vectors are kept a little apart in Weaviate, and what that adds to scores is taken away.
+"""Equal vectors are kept a little apart in Weaviate, and no score shows it.
 
 People say "continue" a thousand times, and a vector is made of the text alone. To an HNSW graph, equal vectors are the
 worst there is: each new one is weighed against all the neighbours that the others share. Measured on Weaviate 1.35, two
@@ -8,15 +8,16 @@ this.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import shake_256
 from math import hypot
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from levaithan.stores import memory_ranking
 
-    from levaithan.stores.roles.memory import Remembered
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from levaithan.stores.embedding import Model
 
 APART = 0.005
 """The length of the step by which a vector of length 1 is moved. A fifth of it is too little to help (820 a second)."""
@@ -35,16 +36,18 @@ def apart(vector: Sequence[float], record: str) -> list[float]:
     return [value / length for value in moved]
 
 
-def near_zero(cosine: float) -> float:
-    """A measured cosine; one below APART, which may be of the steps alone, is 0."""
-    return 0.0 if abs(cosine) < APART else cosine
+class Question:
+    """A text that is asked, and its vector. The server finds the candidates by it; how near they are is told by the
+    model, for what is stored is turned."""
 
+    def __init__(self, model: Model, text: str) -> None:
+        self.text = text
+        (self.vector,) = model.vectors([text])
+        self._model = model
 
-def level(found: Iterable[Remembered]) -> list[Remembered]:
-    """`found` with one score for equal texts, which differ by the steps apart only, so that they can be put in order.
-    Which of them the server gives, where there are more than it is asked for, is chance, as it is of equal vectors."""
-    made = list(found)
-    best: dict[str, float] = {}
-    for one in made:
-        best[one.text] = max(best.get(one.text, -1.0), one.score or 0.0)
-    return [replace(one, score=best[one.text]) for one in made]
+    def cosines(self, texts: Sequence[str]) -> list[float]:
+        """The cosine of the vector of each of `texts` with the question's: equal texts are equally near."""
+        once = list(dict.fromkeys(texts))
+        made = [one.tobytes() for one in self._model.vectors(once)] if once else []
+        known = dict(zip(once, memory_ranking.cosines(self.vector, made), strict=True))
+        return [known[text] for text in texts]

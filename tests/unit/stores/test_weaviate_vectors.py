@@ -1,4 +1,4 @@
-"""The steps that keep equal vectors apart in Weaviate: small, the same each time, and gone from what is told."""
+"""The steps that keep equal vectors apart in Weaviate: small, the same each time, and seen by nobody who asks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import pytest
 
 from levaithan.stores import embedding
-from levaithan.stores.roles.memory import Remembered
-from levaithan.stores.weaviate_vectors import APART, apart, level, near_zero
+from levaithan.stores.weaviate_vectors import APART, Question, apart
 
 
 def cosine(one: list[float], other: list[float]) -> float:
@@ -42,13 +41,9 @@ def test_any_id_and_any_dimension(record: str) -> None:
     assert len(apart([1.0, 0.0], record)) == 2
 
 
-def test_what_has_nothing_in_common_has_no_score() -> None:
-    assert [near_zero(one) for one in (0.004, -0.004, 0.006, -0.5)] == [0.0, 0.0, 0.006, -0.5]
-
-
-def test_equal_texts_have_one_score() -> None:
-    def one(text: str, score: float) -> Remembered:
-        return Remembered("id", "prompt", 1, text, len(text), "s", "", "/p", "m", score)
-
-    found = level([one("a", 0.9), one("b", -0.2), one("a", 0.9002), one("b", -0.2001)])
-    assert [(each.text, each.score) for each in found] == [("a", 0.9002), ("b", -0.2), ("a", 0.9002), ("b", -0.2)]
+def test_equal_texts_are_equally_near_to_a_question() -> None:
+    question = Question(embedding.model("hashing"), "mend the parser")
+    near = question.cosines(["mend the parser", "bake bread", "mend the parser", "Mend, the parser!"])
+    assert near[0] == near[2] == near[3] == pytest.approx(1.0, abs=1e-6)
+    assert near[1] == pytest.approx(0.0, abs=0.2)
+    assert question.cosines([]) == []
