@@ -221,7 +221,7 @@ def _usable(connection: sqlite3.Connection, path: Path) -> bool:
             return bool(version == VERSION and connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
         return bool(version == VERSION)
     except sqlite3.DatabaseError as error:
-        code = error.sqlite_errorcode & 0xFF
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # none: words of it that are no text
         if code == sqlite3.SQLITE_ERROR and _made_by_another(connection):
             return True
         if code not in _DAMAGED:  # busy, no room, no rights: the file may be well

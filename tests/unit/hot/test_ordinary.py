@@ -72,13 +72,15 @@ def test_nearly_all_paths_are(where: Where) -> None:
     ]
 
 
-def test_a_home_below_tmp_is_not_ordinary_nor_is_what_it_lies_in(where: Where) -> None:
+def test_a_home_below_tmp_is_not_ordinary_nor_is_what_it_lies_in() -> None:
     """As in containers: a folder of /tmp is nobody's, unless somebody lives there."""
-    user = where.around.user_home
-    if not user.startswith("/tmp/"):
-        pytest.skip("the tests were given another folder for temporary files than /tmp")
-    for target in (user, f"{user}/", str(Path(user).parent), str(Path(user).parents[1])):
+    user = "/tmp/levaithan-nobody/container/home"
+    event = Event("", "PreToolUse", {"tool_name": "Bash", "tool_input": {}, "cwd": f"{user}/project"})
+    event.project = f"{user}/project"
+    where = Where(Protected(Home(f"{user}/project/lv"), HotConf({}), user), user, event)
+    for target in (user, f"{user}/", "/tmp/levaithan-nobody/container", "/tmp/levaithan-nobody"):
         for cwd in (where.around.cwd, user, "/tmp", None):
             assert not where.is_ordinary(Deed("delete", target, cwd, target, recursive=True)), (target, cwd)
+    assert where.is_ordinary(Deed("delete", "/tmp/levaithan-other", user, "/tmp/levaithan-other", recursive=True))
     rule = {"recursive": True, "subcommands": [], "to": ["home"]}
     assert where.fits(rule, Deed("delete", user, where.around.cwd, user, recursive=True))
