@@ -14,13 +14,13 @@ from levaithan.stores.roles import Cursor
     ("delivered", "arriving", "left", "rests_s"),
     [
         (1_000_000, 0.0, 1, 0.0),
-        (1_000_000, 500_000.0, 1, 0.4),  # 4 x 500,000 a second: the batch may have half a second
-        (1_000_000, 2_000_000.0, 1, 0.025),
-        (1_000_000, 2_500_000.0, 1, 0.0),  # four times what arrives, and no more than that
+        (1_000_000, 500_000.0, 1, 0.9),  # 2 x 500,000 a second: the batch may have a second
+        (1_000_000, 4_000_000.0, 1, 0.025),
+        (1_000_000, 5_000_000.0, 1, 0.0),  # twice what arrives, and no more than that
         (1_000_000, 9_000_000.0, 1, 0.0),
         (0, 500_000.0, 1, 0.0),
         (1_000_000, 10.0, 1, pace.MOST_S),
-        (1_000_000, 10.0, 150_000_000, 0.1),  # at the end in half a minute
+        (1_000_000, 10.0, 100_000_000, 0.1),  # at the end in a third of a minute
         (1_000_000, 10.0, 900_000_000, 0.0),
     ],
 )
@@ -62,7 +62,7 @@ def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
     one = Written(tmp_path)
     assert one.batch(1_000_000, 100_000) == 0.0, "where it was is not known yet"
     assert one.batch(5_000_000) == 0.0, "nothing arrives: nobody is in the way"
-    enough = 4 * 10_000_000  # bytes a second: 100,000 come in 10 ms
+    enough = 2 * 10_000_000  # bytes a second: 100,000 come in 10 ms
     assert one.batch(7_000_000, 100_000) == pytest.approx(2_000_000 / enough - 0.01)
     one.clock.now += 0.04
     assert one.batch(9_000_000, 100_000) == pytest.approx(2_000_000 / (enough / 5) - 0.01), "the rest counts: 50 ms"
@@ -74,7 +74,7 @@ def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
 def test_the_first_batch_of_one_that_falls_behind_is_followed_by_a_rest(tmp_path: Path) -> None:
     one = Written(tmp_path)
     one.at = Cursor("j", one.file.name, 1_000_000, 1, "h")
-    assert one.batch(3_000_000, 100_000) == pytest.approx(2_000_000 / 40_000_000 - 0.01)
+    assert one.batch(3_000_000, 100_000) == pytest.approx(2_000_000 / 20_000_000 - 0.01)
 
 
 def test_what_was_seen_before_it_was_at_the_end_is_forgotten(tmp_path: Path) -> None:
