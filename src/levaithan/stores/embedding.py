@@ -52,3 +52,10 @@ def model(name: str) -> Model:
     from levaithan.stores.embedding_minilm import MiniLM  # noqa: PLC0415
 
     return MiniLM()
+
+
+def of_each(model: Model, texts: Sequence[str]) -> list[array[float]]:
+    """The vector of each of `texts`, made once of those that are equal: people say "continue" a thousand times."""
+    once = list(dict.fromkeys(texts))
+    made = dict(zip(once, model.vectors(once), strict=True)) if once else {}
+    return [made[text] for text in texts]

@@ -231,7 +231,7 @@ def _known(link: sqlite3.Connection, ids: list[str]) -> list[str]:
 def _insert(link: sqlite3.Connection, fresh: list[memory_facts.Memory], model: embedding.Model) -> None:
     (last,) = link.execute("SELECT coalesce(max(number), 0) FROM memories").fetchone()
     numbers = range(last + 1, last + 1 + len(fresh))
-    vectors = model.vectors([one.text for one in fresh])
+    vectors = embedding.of_each(model, [one.text for one in fresh])
     link.executemany(
         sql.PUT,
         [

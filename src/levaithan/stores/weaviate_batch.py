@@ -12,6 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from levaithan.stores import embedding
 from levaithan.stores import weaviate_asking as asking
 from levaithan.stores import weaviate_schema as schema
 from levaithan.stores import weaviate_vectors as vectors
@@ -77,7 +78,7 @@ class Putter:
             self._ask(partial(writing.forget, names=self._names, forget=forget))
 
     def _put(self, some: Sequence[Memory], *, second: bool) -> dict[str, str]:
-        made = self._model.vectors([one.text for one in some])
+        made = embedding.of_each(self._model, [one.text for one in some])
         rows: list[writing.Row] = [
             (self._place(one), one.id, schema.properties(one), vectors.apart(vector, one.id))
             for one, vector in zip(some, made, strict=True)

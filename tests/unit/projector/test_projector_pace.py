@@ -47,13 +47,14 @@ class Written:
 
     def arrive(self, count: int) -> None:
         with self.file.open("ab") as more:
-            more.write(b"x" * count)
+            more.truncate(more.tell() + count)
 
     def batch(self, to: int, arrive: int = 0, file: Path | None = None) -> float:
         """A batch up to `to`, which takes 10 ms, in which `arrive` bytes come."""
         self.pace.begin(self.at)
         self.clock.now += 0.01
-        self.arrive(arrive)
+        if arrive:
+            self.arrive(arrive)
         self.at = Cursor("j", (file or self.file).name, to, 1, "h")
         return self.pace.rest_s(self.at)
 
@@ -69,6 +70,24 @@ def test_it_goes_by_what_the_journal_has(tmp_path: Path) -> None:
     assert one.batch(9_500_000, 10_000_000) == 0.0, "it cannot follow as it is"
     assert one.batch(19_900_000, 1) == 0.0, "what is left is not worth a rest"
     assert one.batch(20_300_001) == 0.0, "it is at the end"
+
+
+def test_it_is_gentle_where_events_flow_and_it_gains_on_them(tmp_path: Path) -> None:
+    one = Written(tmp_path)
+    one.batch(100_000, 10)
+    one.batch(200_000)
+    assert not one.pace.gentle, "nothing arrives"
+    one.batch(400_000, 99_000)
+    assert one.pace.gentle, "twice what arrives, and a little more"
+    one.batch(600_000, 101_000)
+    assert not one.pace.gentle, "no more than twice"
+    one.arrive(900_000_000)
+    one.batch(9_000_000, 10)
+    assert one.batch(9_100_000, 10) == 0.0
+    assert one.pace.gentle, "much waits: it does not rest, and does a little at once"
+    one.file.unlink()
+    one.batch(9_200_000)
+    assert not one.pace.gentle
 
 
 def test_the_first_batch_of_one_that_falls_behind_is_followed_by_a_rest(tmp_path: Path) -> None:

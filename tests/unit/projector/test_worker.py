@@ -212,13 +212,18 @@ def test_while_it_rests_others_may_work_news_wait_and_its_end_does_not(place: An
     assert not worker.is_alive()
 
 
-def test_while_it_rests_its_batches_are_small(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_of, "RESTING_BYTES", 2_000)
+def test_where_events_flow_its_batches_are_small(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_of, "GENTLE_BYTES", 2_000)
     home, files, store = place
     files.events(60)
     worker = Worker(home, Follower(store, Feed(home.journal), batch_bytes=8_000))
-    rests, sizes = iter([0.001, 0.001, 0.0, 0.0]), []
-    worker.pace.rest_s = lambda _position: next(rests, 0.0)  # type: ignore[method-assign]
+    flowing, rests, sizes = iter([True, True, False, False]), iter([0.0, 0.001]), []
+
+    def rest_s(_position: object) -> float:
+        worker.pace.gentle = next(flowing, False)
+        return next(rests, 0.0)
+
+    worker.pace.rest_s = rest_s  # type: ignore[method-assign, assignment]
     apply = store.apply
 
     def counted(batch: Any, cursor: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,18 @@ def test_the_setting_chooses_and_what_is_not_installed_is_said(monkeypatch: pyte
     assert "levaithan[memory]" in str(caught.value.fix)
     monkeypatch.setattr(embedding.util, "find_spec", lambda _name: object())
     assert embedding.model("auto").name == embedding.model("minilm").name == "minilm-l6-v2-int8"
+
+
+def test_the_vector_of_equal_texts_is_made_once() -> None:
+    asked = []
+
+    class Counted(Hashing):
+        def vectors(self, texts: Sequence[str]) -> list[array[float]]:
+            asked.append(list(texts))
+            return super().vectors(texts)
+
+    model = Counted()
+    assert embedding.of_each(model, ["go on", "stop", "go on"]) == Hashing().vectors(["go on", "stop", "go on"])
+    assert asked == [["go on", "stop"]]
+    assert embedding.of_each(model, []) == []
+    assert len(asked) == 1
