@@ -119,6 +119,8 @@ class App:
 
     def _announce(self, on_ready: Callable[[App], None] | None) -> None:
         self.instance.tell()
+        if self.instance.unclean is not None:
+            self.say("the service before ended without stopping", level="warning", pid=self.instance.unclean)
         self.say(
             "started", version=__version__, home=self.home.root, ready=self.ready, gate_problems=self.gate.problems,
             journal_error=self.committer.last_error, settings_problems=self.conf.problems,

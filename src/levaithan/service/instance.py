@@ -43,6 +43,8 @@ class Instance:
         self.home = home
         self.started_ns = time.time_ns()
         self.began_s = time.monotonic()
+        self.unclean: int | None = None
+        """The pid of the service before this one where it ended without leaving: killed, or with the machine."""
         self._lock = -1
         self._held: list[int] = []  # while they are open no other file can get their numbers
         self._seen: dict[str, tuple[int, int]] = {}
@@ -56,6 +58,7 @@ class Instance:
             raise AlreadyRunning(self.home.root, named_pid(self.home)) from None
         except OSError as error:
             raise RunFolderUnusable(path=self.home.run, reason=error.strerror or error) from None
+        self.unclean = left_by(self.home)
         said = f"{os.getpid()}\n".encode()
         with contextlib.suppress(OSError):  # on a full disk the name is missing; the lock holds all the same
             os.ftruncate(self._lock, 0)
@@ -150,10 +153,26 @@ def running(home: Home) -> bool:
     return False
 
 
+def left_by(home: Home) -> int | None:
+    """The pid in the lock that nobody holds (who leaves empties it): of a service that was killed, or went down with
+    the machine. None where the last one stopped, or nobody knows."""
+    try:
+        descriptor = os.open(lock_path(home), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _sane(int(os.read(descriptor, 20)))
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def named_pid(home: Home) -> int | None:
     """The pid written into the lock, else the one in service.json; to be checked before anything is done to it."""
-    with contextlib.suppress(OSError, ValueError):
-        return _sane(int(lock_path(home).read_bytes()[:20]))
+    written = left_by(home)
+    if written is not None:
+        return written
     with contextlib.suppress(OSError, ValueError):
         told: Any = json.loads(Path(home.run, _TOLD).read_bytes()[:4096])
         return _sane(told["pid"]) if isinstance(told, dict) and isinstance(told.get("pid"), int) else None

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +42,20 @@ _PASSED_PREFIXES = ("LC_", "LEVAITHAN_", "XDG_", "http", "HTTP", "no_proxy", "NO
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The service that runs now. fresh: this call started it; ready: it records too; problem: what is not well."""
+    """The service that runs now. fresh: this call started it; ready: it records too; problem: what is not well;
+    unclean: the pid of the one before, where that ended without stopping."""
 
     pid: int
     fresh: bool
     ready: bool = True
     problem: str = ""
+    unclean: int | None = None
 
     def words(self) -> str:
         """In words for a person."""
         told = f"the service {'was started' if self.fresh else 'runs already'} (pid {self.pid})"
+        if self.unclean is not None:
+            told += f"; the one before (pid {self.unclean}) had not stopped: it was killed, or the machine went down"
         return told if self.ready else f"{told}, but is not ready: {self.problem or 'see `levaithan status`'}"
 
 
@@ -84,7 +88,8 @@ def start(home: Home, *, wait_s: float = START_S) -> Started:
             told = _wait_answer(home, until)
         if told is not None:
             return Started(int(told["pid"]), fresh=False, ready=bool(told.get("ready")))
-        return _launch(home, until)
+        unclean, started = instance.left_by(home), _launch(home, until)
+        return replace(started, unclean=unclean) if started.fresh else started
 
 
 def stop(home: Home, *, wait_s: float = STOP_S) -> Stopped:

@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from tests.support import homes
 
+from levaithan.hot import paths
+from levaithan.service import instance
+
 HOOK = {"hook_event_name": "PreToolUse", "session_id": "s1", "tool_name": "Bash", "tool_use_id": "t1"}
 
 
@@ -68,6 +71,18 @@ def test_serve_in_the_foreground_ends_with_0_and_a_second_one_is_refused(served:
     assert str(service.pid) in done.stderr and "next:" in done.stderr
     service.send_signal(signal.SIGTERM)
     assert service.wait(20) == 0
+
+
+def test_one_that_was_killed_is_told_at_the_next_start(served: Any) -> None:
+    first = served.rows("start")[0]
+    assert "had not stopped" not in first["message"]
+    os.kill(first["pid"], signal.SIGKILL)
+    homes.until(lambda: not instance.running(paths.home_at(str(served.home))), 10)
+    assert f"the one before (pid {first['pid']}) had not stopped: it was killed" in served.rows("start")[0]["message"]
+    lines = map(json.loads, (served.home / "logs" / "service.log").read_text().splitlines())
+    (told,) = [one for one in lines if one["event"] == "the service before ended without stopping"]
+    assert (told["level"], told["pid"]) == ("warning", first["pid"])
+    assert "had not stopped" not in served.rows("restart")[0]["message"]
 
 
 def test_without_a_home_nothing_is_started(cli: Any, tmp_path: Path) -> None:

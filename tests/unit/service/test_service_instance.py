@@ -51,7 +51,14 @@ def test_a_lock_is_let_go_however_its_holder_dies(bare: Home) -> None:
     assert subprocess.run([sys.executable, "-c", code, bare.root], check=False).returncode == -9
     assert instance.named_pid(bare) is not None
     assert not instance.running(bare)
-    Instance(bare).claim()
+    killed, next_one = instance.left_by(bare), Instance(bare)
+    next_one.claim()
+    assert killed is not None
+    assert next_one.unclean == killed
+    next_one.leave()
+    last = Instance(bare)
+    last.claim()
+    assert last.unclean is None, "it left"
 
 
 def _folder(path: Path) -> None:
