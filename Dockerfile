@@ -6,9 +6,10 @@ COPY pyproject.toml README.md ./
 COPY src src
 COPY .claude/context .claude/context
 COPY .claude/hooks .claude/hooks
-# A wheel with the native client in it, and every store's driver beside it.
+# A wheel with the native client in it, and beside it every store's driver, the language model of the memory (two models
+# have memories apart, so a container must not have another one than the machines), and what setup.sh installs too.
 RUN python -m venv /opt/levaithan \
-    && /opt/levaithan/bin/pip install --no-cache-dir ".[postgres,redis,elasticsearch,weaviate,helix]"
+    && /opt/levaithan/bin/pip install --no-cache-dir ".[postgres,redis,elasticsearch,weaviate,helix,memory,otel,claude]"
 
 FROM python:3.12.11-slim-bookworm
 RUN useradd --uid 1000 --create-home --home-dir /var/lib/levaithan --shell /usr/sbin/nologin levaithan

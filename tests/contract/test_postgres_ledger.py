@@ -297,6 +297,8 @@ def content(ledger: Any) -> dict[str, list[Any]]:
 
 FORGERIES = [
     "UPDATE events SET decision = 'allow', rule = NULL WHERE seq = 4",
+    "UPDATE events SET path = 'forged', client_version = '0', agent_type = 'a', prompt_id = 'p' WHERE seq = 4",
+    "UPDATE events SET sanitized = 1 WHERE seq = 4",
     "UPDATE events SET body = '{}' WHERE seq = 5",
     "UPDATE events SET at_us = at_us + 40000000000000 WHERE seq = 6",
     "UPDATE events SET journal = 'somebody', seq = 7777 WHERE seq = 7",

@@ -139,6 +139,32 @@ def test_a_schema_of_a_newer_version_is_said(place: Used, monkeypatch: pytest.Mo
     assert (one.status, "newer levaithan" in one.message, "update" in one.remedy) == ("fail", True, True)
 
 
+@pytest.mark.parametrize(("present", "words"), [("0", "of an older version (0)"), ("none", "is not there")])
+def test_a_schema_that_is_older_or_gone_is_said(
+    place: Used, monkeypatch: pytest.MonkeyPatch, present: str, words: str
+) -> None:
+    """What makes it so on each server is the business of its own tests: tests/faults/test_store_faults.py, `aged`."""
+    assert not any("schema" in one.message for one in place.found())
+    store: Any = registry.open_store(place.role, settings_of.load(place.home.root, environ={}), place.home)
+    store.close()
+    health = type(store).health
+
+    def other(self: Any) -> Health:
+        told: Health = health(self)
+        told.schema = present
+        return told
+
+    monkeypatch.setattr(type(store), "health", other)
+    monkeypatch.setattr(type(store), "current", lambda _self: False)
+    (said,) = [one for one in place.found() if "schema" in one.message]
+    assert (said.status, words in said.message) == ("warn", True), said
+    assert said.remedy.endswith(f"levaithan store migrate {place.role}")
+
+
+def test_a_connection_on_this_machine_needs_no_tls(place: Used) -> None:
+    assert not any("not encrypted" in one.message for one in place.found())
+
+
 def test_nobody_there_is_said_with_what_to_do(place: Used) -> None:
     known = urlsplit(str(getattr(settings_of.load(place.home.root, environ={}), f"{place.role}_url")))
     away = known._replace(netloc=f"{known.netloc.rpartition('@')[0]}@127.0.0.1:1".lstrip("@"), query="").geturl()

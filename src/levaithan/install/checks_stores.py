@@ -44,6 +44,7 @@ def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
         health = store.health()
         if health.ok:
             yield from _followed(name, store, home, health)
+            yield from _schema(name, store, home, health)
             yield from _server(name, health) if store.remote else ()
         else:
             yield Result(
@@ -70,6 +71,20 @@ def _followed(name: str, store: Any, home: Home, health: Health) -> Iterator[Res
         where = f" ({health.server})" if store.remote else ""
         words = f"{lag} records behind the journal" if lag else "up to date"
         yield Result(name, "ok", words + where, data=told)
+
+
+def _schema(name: str, store: Any, home: Home, health: Health) -> Iterator[Result]:
+    """A server's schema that is of an older version, or gone: as long as it is, nothing is put there."""
+    if not store.remote or store.current():
+        return
+    if health.schema not in ("", "none"):
+        words = f"its schema is of an older version ({health.schema})"
+    elif feed.last_seq(home.journal):
+        words = "its schema is not there"
+    else:  # nothing was recorded yet: the first event makes it
+        return
+    fix = f"levaithan start: the service sees to it where its user may; else levaithan store migrate {name}"
+    yield Result(name, "warn", words, fix)
 
 
 def _server(name: str, health: Health) -> Iterator[Result]:

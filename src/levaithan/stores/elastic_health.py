@@ -22,7 +22,8 @@ def health(store: ElasticSearch) -> Health:
     """The state of `store`."""
     where = f"elasticsearch {store.opening.where}"
     told = Health(store.name, True, where, "none", 0, 0, 0, list(store.found))
-    told.encrypted = store.opening.url.startswith("https:")
+    server = store.opening.server
+    told.encrypted = server.encrypted(server.scheme == "https")
     try:
         store.call(lambda: _server(store, told))
         store.call(lambda: _stream(store, told))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 PATH = "v2/query"
-LOCAL = ("localhost", "127.0.0.1", "::1")
 _CONNECTIONS = 4
 
 
@@ -35,7 +34,7 @@ class HttpLink:
     def encrypted(self) -> bool | None:
         """Whether the connection is; None on this machine, where nobody listens in."""
         server = self._opening.server
-        return True if server.scheme == "https" else None if server.host in LOCAL else False
+        return server.encrypted(server.scheme == "https")
 
     def ask(self, body: bytes) -> bytes:
         """The answer to a question. Raises RefusedError, and what httpx raises."""

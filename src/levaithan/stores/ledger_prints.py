@@ -1,7 +1,7 @@
 """Fingerprints of a ledger's records: of what its rows hold, whatever it is made of, and of what a record says.
 
-A fingerprint is of all columns that a record decides and a question shows, and of the opinions and the prompt that are
-made of the event alone. Sessions, agents and calls are folds of many records: a rebuild makes them again.
+A fingerprint is of all columns of a record's row, and of the opinions and the prompt that are made of the event alone.
+Sessions, agents, calls and rollups are folds of many records: a rebuild makes them again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from levaithan.stores.roles import Delivery
 
 PRINTED = {
-    "events": ("id", "seq", "hash", "at_us", "event", "session_id", "agent_id", "tool_name", "tool_use_id", "decision",
-               "rule", "reason", "hook", "duration_us", "project", "cwd", "machine", "canary", "body"),
+    "events": ("id", "seq", "hash", "at_us", "event", "session_id", "agent_id", "agent_type", "prompt_id", "tool_name",
+               "tool_use_id", "decision", "rule", "reason", "hook", "duration_us", "path", "client_version", "project",
+               "cwd", "permission_mode", "machine", "canary", "sanitized", "body"),
     "journal_notes": ("seq", "hash", "kind", "at_us", "body"),
     "checkpoints": ("seq", "hash", "at_us", "size", "head", "key_id", "signature", "body"),
 }  # fmt: skip
@@ -28,7 +29,7 @@ OPINIONS = ("position", "at_us", "hook", "decision", "rule", "reason", "duration
 PROMPT = ("at_us", "session_id", "agent_id", "prompt_id", "text")
 """Those of `prompts`, after these."""
 _PLACES = {
-    "events": (0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 19, 20, 22, 23, 25),
+    "events": (0, 1, *range(3, 26)),
     "journal_notes": (1, 2, 3, 4, 5), "checkpoints": (1, 2, 3, 4, 5, 6, 7, 8),
 }  # fmt: skip
 """Where these are in the rows that stores.rows makes; a test compares."""

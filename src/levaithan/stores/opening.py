@@ -50,6 +50,9 @@ class Opening:
         return masked(self.url) if self.url else self.path
 
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
 @dataclass(slots=True, frozen=True)
 class Server:
     """A server's address: scheme as written, host, port (None = the protocol's own), path without its slash, query."""
@@ -61,6 +64,15 @@ class Server:
     user: str
     query: Mapping[str, str]
     password: str = field(default="", repr=False)
+
+    @property
+    def here(self) -> bool:
+        """Whether it is on this machine, where nobody listens in."""
+        return self.host in _LOOPBACK
+
+    def encrypted(self, secure: bool) -> bool | None:
+        """What is to be said of a connection that is `secure` or not: None for a plain one on this machine."""
+        return True if secure else None if self.here else False
 
 
 def parts(role: str, url: str, password: str = "") -> Server:

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from levaithan.stores import postgres_migrate, postgres_months, postgres_standing, server_versions
-from levaithan.stores.postgres_link import LOCAL
 from levaithan.stores.roles import LEDGER, Health
 from levaithan.stores.versions import HEAD
 
@@ -52,8 +51,7 @@ def _server(ledger: PostgresLedger, told: Health) -> None:
     told.latency_ms = (time.perf_counter() - began) * 1000
     told.skew_ms = clock / 1000 - (before + time.time_ns()) / 2e6
     told.server = f"PostgreSQL {server}"
-    # On this machine nobody listens in: there it says nothing.
-    told.encrypted = True if encrypted else None if ledger.opening.server.host in LOCAL else False
+    told.encrypted = ledger.opening.server.encrypted(bool(encrypted))
     server_versions.look(told, str(server), OLDEST)
 
 

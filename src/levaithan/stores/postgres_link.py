@@ -32,7 +32,6 @@ _PASSED = frozenset(
      "hostaddr", "krbsrvname"}
 )  # fmt: skip
 """What a URL may say behind its `?`: it is passed on to libpq. `options` and `host` would undo what is set here."""
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 for _name in ("psycopg", "psycopg.pool"):
     # What they warn of reaches the caller as an error; on stderr it would stand twice, and without the next step.
@@ -160,7 +159,7 @@ def parameters(opening: Opening) -> dict[str, Any]:
     if opening.ca_file:
         found["sslrootcert"] = opening.ca_file
     # A server on another machine is not believed without a certificate, unless the URL says how else.
-    found.setdefault("sslmode", "prefer" if server.host in LOCAL and not opening.ca_file else "verify-full")
+    found.setdefault("sslmode", "prefer" if server.here and not opening.ca_file else "verify-full")
     return found
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 SCHEMA = 1
-_HERE = ("127.0.0.1", "::1", "localhost")
 
 
 class RedisServer:
@@ -102,7 +101,7 @@ class RedisServer:
         health.dead_letters = self.dead_count()
         health.bytes = int(info.get("used_memory", 0))
         server = self.opening.server
-        health.encrypted = True if server.scheme == "rediss" else None if server.host in _HERE else False
+        health.encrypted = server.encrypted(server.scheme == "rediss")
         limit = int(info.get("maxmemory", 0))
         health.free_bytes = max(0, limit - health.bytes) if limit else None
         health.capabilities = ("stream", "groups", "minutes", "decisions", "halts")

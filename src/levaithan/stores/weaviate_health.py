@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 OLDEST = (1, 27)
 """The oldest that the client is written for; it does not look by itself (weaviate_link: skip_init_checks)."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def health(store: WeaviateMemory) -> Health:
@@ -23,8 +22,7 @@ def health(store: WeaviateMemory) -> Health:
     told = Health(MEMORY, True, store.opening.where, "none", 0, 0, 0, list(store.found))
     told.capabilities = (store.model.name,)
     server = store.link.server
-    if server.scheme == "https" or server.host not in _LOOPBACK:
-        told.encrypted = server.scheme == "https"
+    told.encrypted = server.encrypted(server.scheme == "https")
     try:
         store.ask(lambda client: client.get_meta())  # connects
         began = time.monotonic()

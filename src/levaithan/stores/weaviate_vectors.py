@@ -6,8 +6,8 @@ in a few dimensions only: points that are spread in all of 256 have no near neig
 all of them.
 
 Measured on Weaviate 1.35, two cores: 490 objects a second of one text, 1,580 of different ones, 1,760 of one text whose
-vectors are apart. Of 11,000 of two texts the server needs 1.05 ms each apart in eight dimensions, 1.62 in all, and only
-the latter grows with what is there.
+vectors are apart. Of 11,000 of two texts the server needs 1.05 ms each where they are apart in eight dimensions, 1.62
+where they are in all, and for the last 2,500 of them 1.2 and 2.1.
 """
 
 from __future__ import annotations
