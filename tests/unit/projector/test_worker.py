@@ -223,7 +223,7 @@ def test_where_events_flow_its_batches_are_small(place: Any, monkeypatch: pytest
         worker.pace.gentle = next(flowing, False)
         return next(rests, 0.0)
 
-    worker.pace.rest_s = rest_s  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(worker.pace, "rest_s", rest_s)
     apply = store.apply
 
     def counted(batch: Any, cursor: Any) -> Any:
