@@ -1,23 +1,29 @@
 """All servers at once behind one service on two cores: events at a steady rate, and how far each store falls behind.
 
-The servers are real ones of the benchmark's own; the memory stays embedded, for no registry carries a Weaviate server.
+The servers are real ones of the benchmark's own. Of Weaviate there may be none, for no registry carries it: the row
+says where the memory was, and what made its vectors. No two prompts are equal, so that each needs a vector of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.report import Row
 from tests.servers.catalogue import local
+from tests.servers.endpoint import ServerMissingError
 from tests.support import homes
 from tests.support.steady_load import Load
 from tests.support.store_flow import SESSION, equal_to_journal
 
+from levaithan.config import settings as settings_of
 from levaithan.hot import paths
 from levaithan.projector import status
+from levaithan.stores import embedding, registry
+from levaithan.stores.roles import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +31,29 @@ if TYPE_CHECKING:
 RATE = 1500
 LAG_S = 20.0
 """Seconds of events that a store may be behind at the highest and still count as bounded: it must fall again too."""
-_ROLES = {"postgres": "ledger", "elasticsearch": "search", "helix": "graph", "redis": "counters"}
+_ROLES = {
+    "postgres": "ledger", "elasticsearch": "search", "helix": "graph", "redis": "counters", "weaviate": "memory",
+}  # fmt: skip
 _PATIENCE_S = 300.0
 
 
 def measure(folder: str, seconds: float) -> list[Row]:
-    """One row: RATE events a second for `seconds`, then until every store is at the journal's end."""
-    with _servers() as settings:
-        root = homes.make_home(Path(folder) / "all", native=False, canary_interval_s=0, **settings)
-        service = homes.start_service(root)
-        try:
-            homes.sync(root)
-            return [_row(root, Path(folder), seconds)]
-        finally:
-            homes.stop_service(service)
+    """A row for each model of vectors: RATE events a second for `seconds`, then until every store is at the journal's
+    end."""
+    rows = []
+    for model in (embedding.HASHING, *([] if embedding.missing() else [embedding.MINILM])):
+        with _servers() as settings:
+            root = homes.make_home(
+                Path(folder) / f"all-{model}", native=False, canary_interval_s=0, memory_model=model, **settings
+            )
+            service = homes.start_service(root)
+            try:
+                homes.sync(root)
+                where = f"{'on Weaviate' if 'memory_url' in settings else 'embedded'} with vectors of {model}"
+                rows.append(_row(root, Path(folder), seconds, where))
+            finally:
+                homes.stop_service(service)
+    return rows
 
 
 @contextlib.contextmanager
@@ -46,17 +61,25 @@ def _servers() -> Iterator[dict[str, str]]:
     with contextlib.ExitStack() as stack:
         settings = {}
         for store, role in _ROLES.items():
-            server: Any = local(store)
+            try:
+                server: Any = local(store)
+            except ServerMissingError as error:
+                if store != "weaviate":
+                    raise
+                print(f"the memory stays embedded: {error}", file=sys.stderr)
+                continue
             server.start()
             stack.callback(server.stop)
             settings[f"{role}_url"] = server.url()
-            if store == "helix":
-                settings["graph_api_key"] = server.password
+            if store in ("helix", "weaviate"):
+                settings[f"{role}_api_key"] = server.password
+            if store == "weaviate":
+                settings["memory_url"] += f"?grpc_port={server.endpoint().more['grpc'].rpartition(':')[2]}"
         yield settings
 
 
-def _row(root: str, folder: Path, seconds: float) -> Row:
-    load = Load(paths.home_at(root).socket, RATE, SESSION, folder / "answers")
+def _row(root: str, folder: Path, seconds: float, where: str) -> Row:
+    load = Load(paths.home_at(root).socket, RATE, SESSION, folder / f"answers-{time.monotonic_ns()}", texts=True)
     looks: list[dict[str, int]] = []
     try:
         began = time.monotonic()
@@ -77,16 +100,24 @@ def _row(root: str, folder: Path, seconds: float) -> Row:
     rate = said["sent"] / took
     behind = ", ".join(f"{name} {lag / RATE:.1f} s" for name, lag in sorted(highest.items(), key=lambda one: -one[1]))
     return Row(
-        "all stores on servers at once, events a second on two cores with the lag bounded",
+        f"all stores on servers at once, events a second on two cores with the lag bounded; memory {where}",
         f"{RATE:,}/s",
         f"{rate:,.0f}/s",
         rate >= RATE * 0.99 and max(highest.values()) <= RATE * LAG_S,
         f"furthest behind: {behind}; all at the end and equal to the journal {caught_up:.1f} s after the last event; "
         f"answers p50 {waits[len(waits) // 2] / 1e6:.1f} ms, p99 {waits[len(waits) * 99 // 100] / 1e6:.0f} ms; "
-        f"N={said['sent']:,}; the memory embedded",
+        f"N={said['sent']:,}, {_texts(root):,} texts to remember among them, no two equal",
     )
 
 
 def _lags(root: str) -> dict[str, int]:
     stores = (status.read(paths.home_at(root)) or {}).get("stores") or {}
     return {name: one["lag_events"] for name, one in stores.items()}
+
+
+def _texts(root: str) -> int:
+    memory: Any = registry.open_store(MEMORY, settings_of.load(root, environ={}), paths.home_at(root))
+    try:
+        return sum(memory.kinds().values())
+    finally:
+        memory.close()

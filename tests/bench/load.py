@@ -8,24 +8,41 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import selectors
 import socket
 import sys
 import time
 
-_SESSION, _CALL = b"@SESSION@", b"@CALL@"
+_SESSION, _CALL, _TEXT = b"@SESSION@", b"@CALL@", b"@TEXT@"
 _PROMPTS_A_SESSION = 40
+_SPOKEN = ("prompt", "last_assistant_message")
+WORDS_A_TEXT = 30
+_WORDS = (
+    "please look at why the login test fails on main after we changed how sessions are stored and make it pass without "
+    "touching public names of the module then write down what you found in changelog migration database startup error"
+).split()
+"""Of which a text is drawn, so that no two are equal: what people ask is about the same things again and again."""
 _TOOL_USE = re.compile(rb"toolu_[A-Za-z0-9_]+")
 
 
-def templates(file: str) -> list[tuple[bytes, bytes]]:
-    """(event name, payload) of a recorded session, with marks where its ids were."""
+def text(chance: random.Random) -> str:
+    """WORDS_A_TEXT words."""
+    return " ".join(chance.choices(_WORDS, k=WORDS_A_TEXT))
+
+
+def templates(file: str, *, texts: bool = False) -> list[tuple[bytes, bytes]]:
+    """(event name, payload) of a recorded session, with marks where its ids were, and with `texts` where people and
+    models spoke too."""
     made = []
     with open(file, "rb") as lines:
         for line in lines:
             payload = json.loads(line)["payload"]
             payload["session_id"] = _SESSION.decode()
+            for name in _SPOKEN if texts else ():
+                if payload.get(name):
+                    payload[name] = _TEXT.decode()
             text = json.dumps(payload, separators=(",", ":")).encode()
             seen: dict[bytes, bytes] = {}
             for call in _TOOL_USE.findall(text):
@@ -48,6 +65,7 @@ class Frames:
         self._session = [(*begin, 0), *prompts, (*end, 0)]
         self._count = count
         self._run = os.urandom(4).hex()
+        self._chance = random.Random(20261128)
         self.made = 0
 
     def take(self, most: int) -> bytes:
@@ -59,6 +77,8 @@ class Frames:
             event, template, prompt = self._session[place]
             payload = template.replace(_SESSION, b"bench-%s-%d" % (self._run.encode(), turn))
             payload = payload.replace(_CALL, b"toolu_%s_%d_%d" % (self._run.encode(), turn, prompt))
+            if _TEXT in payload:
+                payload = payload.replace(_TEXT, text(self._chance).encode())
             now = time.time_ns()
             head = b"id=%012x%s%012x\nevent=%s\npath=native\nstarted_ns=%d\nproject=/bench\npid=1\n" % (
                 now // 1_000_000, self._run.encode(), number, event, now,

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.bench import report
+from tests.bench import load, report
 from tests.bench.report import Row
 from tests.servers import sharing
 from tests.servers.endpoint import ServerMissingError
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from levaithan.stores.weaviate_memory import WeaviateMemory
 
 LEAST_RATE = 300
-WORDS = 30
-_SENTENCE = (
-    "please look at why the login test fails on main after we changed how sessions are stored and make it pass without "
-    "touching public names of the module then write down what you found in changelog migration database startup error"
-)
-_WORDS = _SENTENCE.split()
 
 
 def measure(folder: str, texts: int) -> list[Row]:
@@ -84,7 +78,7 @@ def _weaviate(folder: str, model: embedding.Model) -> Iterator[WeaviateMemory | 
 def _journal(directory: str, texts: int) -> None:
     files, chance = JournalFiles(directory, JOURNAL), random.Random(20261127)
     for number in range(1, texts + 1):
-        text = " ".join(chance.choice(_WORDS) for _ in range(WORDS))
+        text = load.text(chance)
         files.add(event(number, "UserPromptSubmit", tool_name=None, tool_use_id=None, payload={"prompt": text}))
 
 
@@ -104,7 +98,7 @@ def _filled(store: Any, directory: str, texts: int) -> Row:
     if not store.shared:
         store.close()
     return Row(
-        f"prompts of {WORDS} words a second into the memory on {where}, vectors of {store.model.name}",
+        f"prompts of {load.WORDS_A_TEXT} words a second into the memory on {where}, vectors of {store.model.name}",
         f"{LEAST_RATE}/s",
         f"{texts / took:,.0f}/s",
         texts / took >= LEAST_RATE,

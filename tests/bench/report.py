@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.bench.figures import Figure
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "performance.md"
 _HEAD = ("what", "at least", "got", "met", "how measured")
@@ -41,22 +42,25 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def page(rows: Sequence[Row], machine: Sequence[str], sizes: str) -> str:
+def page(figures: Sequence[Figure]) -> str:
     """The whole of docs/reference/performance.md."""
+    runs = list(dict.fromkeys(one.run for one in figures))
+    cells = [(*one.row.cells()[:4], str(runs.index(one.run) + 1), one.row.how) for one in figures]
     lines = [
         "# Performance",
         "",
-        "Made by `levaithan bench --write`; the words are in `tests/bench/report.py`, the figures come from the run.",
+        "Made by `levaithan bench --write` of the figures in `performance.json`: a run of some parts (`--only`) replaces",
+        "theirs alone. The words are in `tests/bench/report.py`.",
         "",
-        "## What is promised, and what one run gave",
+        "## What is promised, and what the last run of each part gave",
         "",
-        "| " + " | ".join(_HEAD) + " |",
-        "|" + "---|" * len(_HEAD),
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row.cells()) + " |" for row in rows),
+        "| " + " | ".join((*_HEAD[:4], "run", _HEAD[4])) + " |",
+        "|" + "---|" * 6,
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells),
         "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} ({sizes}):",
+        "The runs:",
         "",
-        *(f"- {line}" for line in machine),
+        *(f"{number}. {one.day}: {'; '.join((*one.machine, one.sizes))}" for number, one in enumerate(runs, 1)),
         "",
         _METHOD,
     ]

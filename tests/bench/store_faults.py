@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.bench import machine
 from tests.bench.report import Row, table
 from tests.servers.endpoint import ServerMissingError
 from tests.support.faulted_stores import SERVERS
@@ -87,10 +88,17 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=100_000, help="events that flow past the faults of each store")
     parser.add_argument("--pause", type=float, default=60.0, help="seconds that the server is stopped")
     parser.add_argument("--only", action="append", choices=tuple(SERVERS), help="only this store")
+    parser.add_argument("--write", action="store_true", help="put them into docs/reference/performance.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        about = machine.describe(folder)
         rows = measure(os.path.realpath(folder), given.events, given.pause, given.only or tuple(SERVERS))
     print(table(rows))
+    if given.write:
+        from tests.bench import run  # noqa: PLC0415 - which imports this
+
+        sizes = f"{given.events:,} events past the faults of a server, which is stopped for {given.pause:g} s"
+        run.write({"faults": rows}, about, sizes, whole=not given.only)
     return 0 if all(row.met for row in rows) else 5
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
-from tests.bench import hooks, launching, load, report, throughput
+from tests.bench import figures, hooks, launching, load, report, throughput
 from tests.support import payloads
 
 PYTHON = sys.executable
@@ -53,6 +54,11 @@ def test_the_load_repeats_a_session_under_new_names() -> None:
     assert data.count(b"event=SessionStart\n") == 2_000 // (2 + 40 * (len(session) - 2)) + 1
     assert b"@SESSION@" not in data
     assert b"@CALL@" not in data
+    spoken = load.Frames(load.templates(str(payloads.DATA / "sessions" / "basic.jsonl"), texts=True), 2_000).take(2_000)
+    assert b"@TEXT@" not in spoken
+    said = re.findall(rb'"prompt":"([^"]*)"', spoken)
+    assert len(said) == len(set(said)) == data.count(b"event=UserPromptSubmit\n")
+    assert {len(text.split()) for text in said} == {load.WORDS_A_TEXT}
     ids = {line for line in data.split(b"\n") if b"id=" in line and len(line.rpartition(b"id=")[2]) == 32}
     assert len(ids) == 2_000
 
@@ -75,8 +81,31 @@ def test_the_table_says_what_was_missed() -> None:
     text = report.table(rows)
     assert "NO" in text
     assert text.count("yes") == 1
-    page = report.page(rows, ["a machine"], "small")
-    assert "| slow | 1x | 2x | NO | N=1 \\| why |" in page
+    page = report.page(
+        [figures.Figure("hooks", figures.Run("2026-01-01", ("a machine",), "small"), row) for row in rows]
+    )
+    assert "| slow | 1x | 2x | NO | 1 | N=1 \\| why |" in page
+    assert "1. 2026-01-01: a machine; small" in page
+
+
+def test_a_run_of_some_parts_leaves_the_others_figures(tmp_path: Path) -> None:
+    def row(what: str, got: str) -> report.Row:
+        return report.Row(what, "1x", got, True, "N=1")
+
+    file, order = tmp_path / "figures.json", ("a", "b")
+    before, after = (figures.Run(f"2026-01-0{day}", ("one machine",), "all") for day in (1, 2))
+    first = figures.merged([], {"b": [row("third", "1")], "a": [row("first", "1"), row("second", "1")]}, before, order)
+    figures.write(first, file)
+    assert figures.read(file) == first
+    assert [one.row.what for one in first] == ["first", "second", "third"]
+    whole = figures.merged(figures.read(file), {"a": [row("second", "2")]}, after, order)
+    assert [(one.row.what, one.row.got, one.run) for one in whole] == [("second", "2", after), ("third", "1", before)]
+    some = figures.merged(figures.read(file), {"a": [row("second", "2")]}, after, order, whole=False)
+    assert [(one.row.what, one.run.day[-1]) for one in some] == [("first", "1"), ("second", "2"), ("third", "1")]
+
+
+def test_the_page_is_made_of_the_figures() -> None:
+    assert report.PAGE.read_text(encoding="utf-8") == report.page(figures.read())
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
-"""Hook events at a steady rate, whatever the answers do: `python -I -S steady_load.py SOCKET RATE SESSION.jsonl OUT`.
+"""Hook events at a steady rate, whatever the answers do: `python -I -S steady_load.py SOCKET RATE SESSION.jsonl OUT`,
+with `texts` behind it where no two prompts and outcomes shall be equal (load.py).
 
 Sends real frames on a few connections, RATE a second by the clock and not by the answers (an open loop: a service that
 hangs shows in every event that is due meanwhile), and notes for each answer when its frame was sent and how long the
@@ -59,11 +60,11 @@ class Line:
 class Sender:
     """The loop. `broken`: answers that will never come."""
 
-    def __init__(self, path: str, rate: float, session: str, out: str) -> None:
+    def __init__(self, path: str, rate: float, session: str, out: str, *, texts: bool = False) -> None:
         from load import Frames, templates
 
         self.path, self.rate = path, rate
-        self.frames = Frames(templates(session), _MANY)
+        self.frames = Frames(templates(session, texts=texts), _MANY)
         self.out = open(out, "ab", buffering=0)  # noqa: SIM115 - for as long as the process lives
         self.lines: list[Line | None] = [None] * _CONNECTIONS
         self.selector = selectors.DefaultSelector()
@@ -145,11 +146,12 @@ class Sender:
 class Load:
     """The script as a process of its own, from `start` to `finish`; the answers so far at any time."""
 
-    def __init__(self, socket: str, rate: float, session: Path, out: Path) -> None:
+    def __init__(self, socket: str, rate: float, session: Path, out: Path, *, texts: bool = False) -> None:
         self.rate = rate
         self._out = out
         out.touch()
         command = [sys.executable, "-I", "-S", __file__, socket, str(rate), str(session), str(out)]
+        command += ["texts"] if texts else []
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def answered(self) -> int:
@@ -199,4 +201,5 @@ class Load:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(BENCH))
-    sys.stdout.write(json.dumps(Sender(sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]).run()))
+    path, rate, session, out, *texts = sys.argv[1:]
+    sys.stdout.write(json.dumps(Sender(path, float(rate), session, out, texts=bool(texts)).run()))
