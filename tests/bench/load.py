@@ -19,10 +19,11 @@ _SESSION, _CALL, _TEXT = b"@SESSION@", b"@CALL@", b"@TEXT@"
 _PROMPTS_A_SESSION = 40
 _SPOKEN = ("prompt", "last_assistant_message")
 WORDS_A_TEXT = 30
-_WORDS = (
+_SENTENCE = (
     "please look at why the login test fails on main after we changed how sessions are stored and make it pass without "
     "touching public names of the module then write down what you found in changelog migration database startup error"
-).split()
+)
+_WORDS = _SENTENCE.split()
 """Of which a text is drawn, so that no two are equal: what people ask is about the same things again and again."""
 _TOOL_USE = re.compile(rb"toolu_[A-Za-z0-9_]+")
 

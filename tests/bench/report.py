@@ -49,8 +49,8 @@ def page(figures: Sequence[Figure]) -> str:
     lines = [
         "# Performance",
         "",
-        "Made by `levaithan bench --write` of the figures in `performance.json`: a run of some parts (`--only`) replaces",
-        "theirs alone. The words are in `tests/bench/report.py`.",
+        "Made by `levaithan bench --write` of the figures in `performance.json`: a run of some parts (`--only`)",
+        "replaces theirs alone. The words are in `tests/bench/report.py`.",
         "",
         "## What is promised, and what the last run of each part gave",
         "",

@@ -95,7 +95,7 @@ def main() -> int:
         rows = measure(os.path.realpath(folder), given.events, given.pause, given.only or tuple(SERVERS))
     print(table(rows))
     if given.write:
-        from tests.bench import run  # noqa: PLC0415 - which imports this
+        from tests.bench import run  # which imports this
 
         sizes = f"{given.events:,} events past the faults of a server, which is stopped for {given.pause:g} s"
         run.write({"faults": rows}, about, sizes, whole=not given.only)
