@@ -32,7 +32,8 @@ RARE = "zanzibarite"
 RARE_EVERY = 300_000
 _VERSION = 1
 _BATCH = 5_000
-_JOURNAL = "b" * 32
+JOURNAL = "b" * 32
+SEED = 20261123
 _SEGMENT = "journal-00000000000000000001.log"
 _TOOLS = ("Bash", "Bash", "Bash", "Read", "Read", "Edit", "Write", "Grep")
 
@@ -61,11 +62,10 @@ def _fill(place: Path, events: int) -> None:
     for store in stores:
         store.migrate()
     done = 0
-    for batch in _batches(events, made):
-        last = batch[-1]
-        cursor = Cursor(_JOURNAL, _SEGMENT, last.offset + len(last.body), last.seq, last.hash)
+    step_us = DAYS * 86_400_000_000 // events
+    for batch in batches(events, int(made * 1e6) - events * step_us, step_us):
         for store in stores:
-            if store.apply(batch, cursor):
+            if store.apply(batch, cursor_after(batch)):
                 raise SystemExit(f"{store.name} took not all of a batch: the generator makes what it refuses")
         done += len(batch)
         if sys.stderr.isatty():
@@ -76,24 +76,34 @@ def _fill(place: Path, events: int) -> None:
     (place / "made").write_text(str(made), encoding="utf-8")
 
 
-def _batches(events: int, ends: float) -> Iterator[list[Delivery]]:
-    chance = random.Random(20261123)
-    words = ["".join(chance.choices("abcdefghijklmnoprstuvw", k=chance.randint(3, 9))) for _ in range(6000)]
-    step_us = DAYS * 86_400_000_000 // events
-    first_us = int(ends * 1e6) - events * step_us
+def cursor_after(batch: list[Delivery]) -> Cursor:
+    """The place behind `batch`."""
+    last = batch[-1]
+    return Cursor(JOURNAL, _SEGMENT, last.offset + len(last.body), last.seq, last.hash)
+
+
+def words(chance: random.Random) -> list[str]:
+    """What the texts are drawn of."""
+    return ["".join(chance.choices("abcdefghijklmnoprstuvw", k=chance.randint(3, 9))) for _ in range(6000)]
+
+
+def batches(events: int, first_us: int, step_us: int) -> Iterator[list[Delivery]]:
+    """Batches of `events` records, the first at `first_us`, a step between two."""
+    chance = random.Random(SEED)
+    known = words(chance)
     batch: list[Delivery] = []
     offset = 0
     for number in range(events):
-        record = _record(number, first_us + number * step_us, chance, words)
-        body = json.dumps(record, separators=(",", ":")).encode()
-        batch.append(Delivery(number + 1, f"{number + 1:064x}", _JOURNAL, _SEGMENT, offset, record, body))
+        made = record(number, first_us + number * step_us, chance, known)
+        body = json.dumps(made, separators=(",", ":")).encode()
+        batch.append(Delivery(number + 1, f"{number + 1:064x}", JOURNAL, _SEGMENT, offset, made, body))
         offset += len(body) + 66
         if len(batch) == _BATCH or number == events - 1:
             yield batch
             batch = []
 
 
-def _record(number: int, at_us: int, chance: random.Random, words: list[str]) -> dict[str, Any]:
+def record(number: int, at_us: int, chance: random.Random, words: list[str]) -> dict[str, Any]:
     """A record as the gate writes it: a call's PreToolUse and its PostToolUse in turn."""
     call, after = divmod(number, 2)
     tool = _TOOLS[call * 2654435761 % len(_TOOLS)]
@@ -110,7 +120,7 @@ def _record(number: int, at_us: int, chance: random.Random, words: list[str]) ->
     }  # fmt: skip
     if after:
         payload |= {"tool_response": {"stdout": text[::-1], "stderr": ""}, "duration_ms": number % 900}
-    record = {
+    made = {
         "seq": number + 1, "v": 1, "kind": "event", "id": f"{at_us // 1000:012x}{number:020x}",
         "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micro:06d}Z", "machine": "bench",
         "event": event, "session_id": session, "tool_name": tool, "tool_use_id": f"toolu_{call:024d}",
@@ -118,4 +128,4 @@ def _record(number: int, at_us: int, chance: random.Random, words: list[str]) ->
         "duration_ms": 0.9, "hooks": [{"hook": "halt_check", "ms": 0.1}, {"hook": "policy_check", "ms": 0.4}],
         "path": "native", "client_version": "2.1.330", "payload": payload,
     }  # fmt: skip
-    return record | ({"rule": "fs.delete-root", "reason": "a reason", "hook": "policy_check"} if denied else {})
+    return made | ({"rule": "fs.delete-root", "reason": "a reason", "hook": "policy_check"} if denied else {})

@@ -40,7 +40,7 @@ LEAST_RATE = 12_000
 MONTHS = 6
 JOURNAL = "b" * 32
 _QUERY_MS = 50
-_MEMORY = {"shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB", "work_mem": "16MB"}
+MEMORY = {"shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB", "work_mem": "16MB"}
 _DAY_US = 86_400_000_000
 _TOOLS = "(ARRAY['Bash','Bash','Bash','Read','Read','Edit','Write','Grep'])[1 + (n / 2) % 8]"
 _SPAN = "%(first)s::bigint + n::bigint * %(step)s"
@@ -65,7 +65,7 @@ _SESSIONS = (
 
 def measure(folder: str, events: int, questions: int, rounds: int) -> list[Row]:
     """The rows about the ledger on PostgreSQL."""
-    server = Postgres(durable=True, **_MEMORY)
+    server = Postgres(durable=True, **MEMORY)
     server.start()
     try:
         return [*_filling(server, folder, events), *asking(server, questions, rounds)]
@@ -110,12 +110,12 @@ def _filling(server: Postgres, folder: str, events: int) -> list[Row]:
 
 def _journal(directory: str, events: int) -> None:
     files, chance = JournalFiles(directory, JOURNAL), random.Random(20261127)
-    words = ["".join(chance.choices("abcdefghijklmnoprstuvw", k=chance.randint(3, 9))) for _ in range(6000)]
+    words = bigledger.words(chance)
     step_us = bigledger.DAYS * _DAY_US // events
     first_us = int(time.time() * 1e6) - events * step_us
     with open(files.path, "ab") as file:
         for number in range(events):
-            record = bigledger._record(number, first_us + number * step_us, chance, words)
+            record = bigledger.record(number, first_us + number * step_us, chance, words)
             files.seq += 1
             body = json.dumps({**record, "seq": files.seq}, separators=(",", ":")).encode()
             files.hash = hashlib.sha256(files.hash.encode() + b" " + body).hexdigest()
@@ -125,7 +125,7 @@ def _journal(directory: str, events: int) -> None:
 def asking(server: Postgres, events: int, rounds: int) -> list[Row]:
     """Fill a database with `events` over MONTHS months and ask each question `rounds` times."""
     ledger = postgres_place.ledger(postgres_place.database(server.url()), JOURNAL, timeout_s=60.0)
-    first, step = _fill(ledger, events)
+    first, step = fill(ledger, events)
     ends = first + events * step
     middle = events // 2 // 400 * 400
     ids = [_id(first + n * step, n) for n in range(7, events, max(1, events // 50))][:50]
@@ -184,8 +184,9 @@ def _id(at_us: int, number: int) -> str:
     return f"{at_us // 1000:012x}{number:020x}"
 
 
-def _fill(ledger: PostgresLedger, events: int) -> tuple[int, int]:
-    """(time of the first event, microseconds between two). The indices are made afterwards, as a restore does."""
+def fill(ledger: PostgresLedger, events: int) -> tuple[int, int]:
+    """`events` events over MONTHS months, with ids as those of bigledger: (time of the first event, microseconds between
+    two). The indices are made afterwards, as a restore does."""
     ledger.migrate()
     step = MONTHS * 30 * _DAY_US // events
     first = int(time.time() * 1e6) - (events + 1) * step
@@ -223,7 +224,7 @@ def main() -> int:
     parser.add_argument("--rate-events", type=int, default=0, help="also measure the filling, with so many")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
-    server = Postgres(durable=True, **_MEMORY)
+    server = Postgres(durable=True, **MEMORY)
     server.start()
     try:
         rows = []

@@ -31,6 +31,7 @@ from tests.bench import (
     search_elastic,
     sharing,
     store_faults,
+    text_search,
     throughput,
     watching,
 )
@@ -119,6 +120,10 @@ _PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
         lambda folder, sizes: ledger_postgres.measure(folder, sizes.projected, sizes.months, max(10, sizes.starts)),
     ),
     "elasticsearch": ("Elasticsearch", lambda folder, sizes: search_elastic.measure(folder, sizes.projected)),
+    "text": (
+        "full text over many events",
+        lambda folder, sizes: text_search.measure(folder, sizes.months, max(10, sizes.starts)),
+    ),
     "helix": ("HelixDB", lambda folder, sizes: graph_helix.measure(folder, sizes.graph, sizes.starts)),
     "evaluating": ("what the rules cost", lambda folder, sizes: evaluating.measure(folder, sizes.rounds * 3)),
     "scraping": ("hooks while metrics are scraped", lambda folder, sizes: scraping.measure(folder, sizes.turns)),

@@ -68,11 +68,11 @@ def measure(folder: str, events: int) -> list[Row]:
 
 def _journal(directory: str, events: int) -> None:
     files, chance = JournalFiles(directory, JOURNAL), random.Random(20261127)
-    words = ["".join(chance.choices("abcdefghijklmnoprstuvw", k=chance.randint(3, 9))) for _ in range(6000)]
+    words = bigledger.words(chance)
     first_us = int(time.time() * 1e6) - events * 1000
     with open(files.path, "ab") as file:
         for number in range(events):
-            record = bigledger._record(number, first_us + number * 1000, chance, words)
+            record = bigledger.record(number, first_us + number * 1000, chance, words)
             files.seq += 1
             body = json.dumps({**record, "seq": files.seq}, separators=(",", ":")).encode()
             files.hash = hashlib.sha256(files.hash.encode() + b" " + body).hexdigest()
