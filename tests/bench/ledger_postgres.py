@@ -185,7 +185,7 @@ def _id(at_us: int, number: int) -> str:
 
 
 def fill(ledger: PostgresLedger, events: int) -> tuple[int, int]:
-    """`events` events over MONTHS months, with ids as those of bigledger: (time of the first event, microseconds between
+    """`events` events over MONTHS months, with ids as of bigledger: (time of the first event, microseconds between
     two). The indices are made afterwards, as a restore does."""
     ledger.migrate()
     step = MONTHS * 30 * _DAY_US // events
