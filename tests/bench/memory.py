@@ -102,7 +102,7 @@ def _filled(store: Any, directory: str, texts: int) -> Row:
         f"{LEAST_RATE}/s",
         f"{texts / took:,.0f}/s",
         texts / took >= LEAST_RATE,
-        f"one thread, {texts / spent:,.0f} for each second of processor time; N={texts:,}, all there afterwards",
+        f"{texts / spent:,.0f} for each second of processor time; N={texts:,}, all there afterwards",
     )
 
 

