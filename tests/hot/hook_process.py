@@ -19,12 +19,12 @@ PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
 def make_home(root: Path, **conf: object) -> Path:
-    """A home as setup makes it, with hot.conf."""
+    """A home as setup makes it, with hot.conf, whose gate has the longest time there is: the machine may be busy."""
     shutil.copytree(ROOT / ".claude" / "context", root / "context")
     shutil.copytree(ROOT / ".claude" / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("state", "logs", "run"):
         (root / folder).mkdir(mode=0o700)
-    settings = {"python": PYTHON, "src": SOURCES, **conf}
+    settings = {"python": PYTHON, "src": SOURCES, "deadline_ms": 4000, **conf}
     (root / "state" / "hot.conf").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
     return root
 
