@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print("\n".join([*about, str(sizes), "", report.table(rows)]))
     if given.write:
-        write(measured, about, str(sizes))
+        write(measured, about, f"{', '.join(measured)} of {sizes}")
     return 0 if all(row.met for row in rows) else 5
 
 
