@@ -70,7 +70,8 @@ def _row(store: str, told: dict[str, Told]) -> Row:
     ratio, events = growth(told[worst]), sum(one.events for one in told.values())
     each = "; ".join(
         f"{name}: {one.quiet.second_ms:.1f} ms quiet, {one.hurt.second_ms:.1f} hurt for {one.hurt_s:.0f} s, "
-        f"{one.after.second_ms:.1f} catching up for {one.caught_up_s:.1f} s, lag {one.lag_highest:,} at most"
+        f"{one.after.second_ms:.1f} catching up for {one.caught_up_s:.1f} s, lag {one.lag_highest:,} at most, of all "
+        f"answers {one.quiet.p99_ms:.1f}, {one.hurt.p99_ms:.1f} and {one.after.p99_ms:.1f} ms"
         for name, one in told.items()
     )
     return Row(
