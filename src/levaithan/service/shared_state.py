@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 5.0
 _FRESH_US = 1_000_000
+_ENDING_S = 2.5
+"""Longer than _FRESH_US and a turn of the service."""
 _GHOST_US = 3_000_000
 """A lease of this machine that its book does not have is let go when it is so old: a call may be about to enter it."""
 _MOST = 1000
@@ -43,13 +45,14 @@ class SharedLeases:
         self._others = others
         self._say = say
         self._mine: dict[str, dict[str, Any]] = {}
+        self._over: list[tuple[float, dict[str, Any]]] = []
         self._seen: tuple[object, ...] = ()
         self._looked = 0.0
 
     def tell(self) -> None:
         """Say which are in force here, end those that no longer are. Raises StoreError, OSError, sqlite3.Error."""
         seen = _stamps(self._home.state + leases.FILE)
-        if seen == self._seen and not self._mine and time.monotonic() - self._looked < _LOOK_S:
+        if seen == self._seen and not (self._mine or self._over) and time.monotonic() - self._looked < _LOOK_S:
             return  # there are none, and nobody took one since
         self._seen, now = seen, time.time_ns() // 1000
         here = {one["path"]: one for one in leases.every(self._home, now)}
@@ -61,13 +64,19 @@ class SharedLeases:
         lost = self._others.announce(told) if told else []
         if lost:
             self._lose([here.pop(path) for path in lost if path in here])
-        over = [one for path, one in self._mine.items() if path not in here]
-        if over:
-            self._others.free(over, unless_us=_FRESH_US)
-        self._mine = here
+        self._end(here)
         if time.monotonic() - self._looked >= _LOOK_S:
             self._looked = time.monotonic()
             self._let_go(here)
+
+    def _end(self, here: dict[str, dict[str, Any]]) -> None:
+        """Let go of what is no longer in force, for a moment again and again: what was told just now stays at first."""
+        at = time.monotonic()
+        ended = [(at + _ENDING_S, one) for one in self._mine.values()]
+        self._over = [(until, one) for until, one in (*self._over, *ended) if until > at and one["path"] not in here]
+        if self._over:
+            self._others.free([one for _, one in self._over], unless_us=_FRESH_US)
+        self._mine = here
 
     def _lose(self, lost: list[dict[str, Any]]) -> None:
         """Another machine's session has these: both took them while they were out of reach of each other."""
