@@ -89,8 +89,8 @@ _METHOD = """\
   from parsed records to the server's answer to the last batch; a halt from before it is set in one home until it is in
   force in another, whose service shares nothing else with the first; the round trip as above, in two homes whose limits
   are the same, of which one asks Redis at each call.
-- While a server is hurt answers are timed at the service's socket, frame in to answer out. A stretch's figure is the p99
-  of its median second, and 2 ms where that is less: single seconds are the disk's, for a sync that meets the file
+- While a server is hurt answers are timed at the service's socket, frame in to answer out. A stretch's figure is the
+  p99 of its median second, and 2 ms where that is less: single seconds are the disk's, for a sync that meets the file
   system's own commit takes 8 to 50 ms with and without a store. The p99 of all answers of the quiet, the hurt and the
   catching up stands behind it.
 - What watching costs is CPU time of the process, not of the clock: the journal of so many events is read, checked and
