@@ -15,13 +15,16 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Helix(Server):
-    """One engine, which is its data's only writer. The password is an API key (`Authorization: Bearer`)."""
+    """One engine, which is its data's only writer. The password is an API key (`Authorization: Bearer`), or ""."""
 
     store = "helix"
     as_other_user = False
 
-    def __init__(self) -> None:
-        """Raises ServerMissingError where the engine's wheel is not installed."""
+    def __init__(self, *, keyless: bool = False, ahead_s: float = 0.0) -> None:
+        """keyless: it asks for no key, as HelixDB's own image does not. ahead_s: how far its clock is.
+
+        Raises ServerMissingError where the engine's wheel is not installed.
+        """
         try:
             version("helix-db-embedded")
         except PackageNotFoundError as error:
@@ -30,6 +33,8 @@ class Helix(Server):
                 "next: pip install helix-db-embedded, or set LEVAITHAN_TEST_HELIX_URL"
             ) from error
         super().__init__()
+        self.password = "" if keyless else self.password
+        self.ahead_s = ahead_s
 
     def prepare(self) -> None:
         """The engine makes its files itself."""
@@ -38,11 +43,12 @@ class Helix(Server):
         return [sys.executable, "-m", "tests.servers.helix_http", str(self.data), str(self.port)]
 
     def environ(self) -> dict[str, str]:
-        return {"HELIX_API_KEY": self.password, "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "src")])}
+        told = {"HELIX_API_KEY": self.password, "HELIX_AHEAD_S": str(self.ahead_s)}
+        return told | {"PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "src")])}
 
     def ask(self) -> str:
         counted = read_batch().var_as("nodes", g().n_with_label("none").count()).returning(["nodes"])
-        answer = Client(self.url(), api_key=self.password).query(counted.to_query_request())
+        answer = Client(self.url(), api_key=self.password or None).query(counted.to_query_request())
         assert "nodes" in answer, answer
         return version("helix-db-embedded")
 

@@ -1,8 +1,9 @@
 """HTTP in front of HelixDB's own engine: `python -m tests.servers.helix_http FOLDER PORT`, the key in HELIX_API_KEY.
 
-`POST /v2/query` hands its body to the engine as it is and gives its answer back as it is. The wheel `helix-db-embedded`
-has the engine and no server; the statuses of errors are ours (400 what was asked, 409 a conflict, 500 the rest), and so
-no adapter may lean on more than "not 200, and the body says why".
+An empty key: none is asked for, as HelixDB's own image does not. `POST /v2/query` hands its body to the engine as it is
+and gives its answer back as it is; `GET /readyz` says that it is ready. The wheel `helix-db-embedded` has the engine
+and no server; the statuses of errors are ours (400 what was asked, 409 a conflict, 500 the rest), and so no adapter may
+lean on more than "not 200, and the body says why". HELIX_AHEAD_S: how many seconds its `Date` is before the true time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
@@ -19,7 +21,7 @@ from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
 _ASKED_WRONGLY = (HelixError.InvalidRequest, HelixError.Planner)
 
 
-def serve(folder: str, port: int, key: str) -> None:
+def serve(folder: str, port: int, key: str, ahead_s: float = 0.0) -> None:
     """Answer until SIGTERM, then close the engine."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
@@ -38,7 +40,7 @@ def serve(folder: str, port: int, key: str) -> None:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.headers.get("Authorization") != f"Bearer {key}":
+            if key and self.headers.get("Authorization") != f"Bearer {key}":
                 return self.tell(401, b"unauthorized")
             if self.path != "/v2/query":
                 return self.tell(404, b"not found")
@@ -48,12 +50,18 @@ def serve(folder: str, port: int, key: str) -> None:
                 conflict = 409 if "transaction conflict" in str(error) else 500
                 return self.tell(400 if isinstance(error, _ASKED_WRONGLY) else conflict, str(error).encode())
 
+        def do_GET(self) -> None:
+            return self.tell(200, b'{"ready":true}') if self.path == "/readyz" else self.tell(404, b"not found")
+
         def tell(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json" if status == 200 else "text/plain; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((timestamp or time.time()) + ahead_s)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -68,4 +76,4 @@ def serve(folder: str, port: int, key: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), os.environ["HELIX_API_KEY"])
+    serve(sys.argv[1], int(sys.argv[2]), os.environ["HELIX_API_KEY"], float(os.environ.get("HELIX_AHEAD_S", "0")))

@@ -204,6 +204,10 @@ class FolderLink:
         """Bytes free on the disk of its folder."""
         return full_disk.free(self.folder)
 
+    def skew(self) -> tuple[float | None, float]:
+        """Its clock is this machine's."""
+        return 0.0, 0.0
+
     def close(self) -> None:
         """Let go; the next question begins anew."""
         with self._guard:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import TYPE_CHECKING
 
 import httpx
 
+from levaithan.stores import http_clock
 from levaithan.stores.helix_errors import RefusedError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class HttpLink:
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._client: httpx.Client | None = None
+        self._skew: tuple[float | None, float] = (None, 0.0)
 
     @property
     def server(self) -> str:
@@ -40,7 +43,9 @@ class HttpLink:
         """The answer to a question. Raises RefusedError, and what httpx raises."""
         if self._client is None:
             self._client = self._made()
+        before = time.time()
         answer = self._client.post(PATH, content=body)
+        self._skew = http_clock.skew(answer.headers.get("Date"), before, time.time())
         if answer.status_code != 200:
             raise RefusedError(answer.text, answer.status_code)
         return answer.content
@@ -48,7 +53,7 @@ class HttpLink:
     def _made(self) -> httpx.Client:
         server = self._opening.server
         headers = {"Content-Type": "application/json"}
-        key = self._opening.api_key or server.password
+        key = server.password or self._opening.api_key  # setup makes one of these; the URL's own goes before it
         if key:
             headers["Authorization"] = f"Bearer {key}"
         host = f"[{server.host}]" if ":" in server.host else server.host
@@ -73,6 +78,10 @@ class HttpLink:
 
     def free(self) -> None:
         """Nor what is free there."""
+
+    def skew(self) -> tuple[float | None, float]:
+        """By its last answer, see http_clock.skew: of the server, or of a proxy before it that sets the date itself."""
+        return self._skew
 
     def close(self) -> None:
         """Let go of the connections; the next question opens new ones."""

@@ -23,9 +23,8 @@ UNITS = {"m": 1 << 20, "g": 1 << 30}
 
 
 def test_the_stores_and_what_watches_them_are_there() -> None:
-    assert {"postgres", "redis", "elasticsearch", "weaviate", "helix", "prometheus", "alertmanager", "grafana"} < set(
-        SERVICES
-    )
+    stores = {"postgres", "redis", "elasticsearch", "weaviate", "helix", "helix-gate"}
+    assert stores | {"prometheus", "alertmanager", "grafana"} < set(SERVICES)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -37,7 +36,7 @@ def test_a_server_is_pinned_bounded_and_on_loopback_only(name: str) -> None:
     assert one["mem_limit"]
     check = one["healthcheck"]
     assert check == {"disable": True} if name == "helix" else check["test"][0] in ("CMD", "CMD-SHELL"), (
-        "the image of HelixDB has nothing to ask with"
+        "the image of HelixDB has nothing to ask with: its gate's asks it"
     )
     assert one["security_opt"] == ["no-new-privileges:true"]
     volumes = [volume.partition(":")[0] for volume in one.get("volumes", [])]
@@ -51,8 +50,32 @@ def test_weaviate_makes_no_collection_of_an_object_that_comes_too_late() -> None
 
 
 def test_a_laptop_of_16_gib_can_hold_it() -> None:
-    total = sum(int(one["mem_limit"][:-1]) * UNITS[one["mem_limit"][-1]] for one in SERVICES.values())
-    assert total <= 10 << 30
+    limits = {name: int(one["mem_limit"][:-1]) * UNITS[one["mem_limit"][-1]] for name, one in SERVICES.items()}
+    whole, service = sum(limits.values()) / (1 << 30), limits["service"] / (1 << 30)
+    assert whole <= 10
+    head = TEXT[: TEXT.index("name: levaithan")]
+    assert f"add up to {whole - service:.1f} GiB ({whole:.1f} with the service)" in head
+
+
+def test_helixdb_is_reached_through_its_gate_alone() -> None:
+    """What the gate does is tests/contract/test_helix_gate.py's, with a real nginx and these very words."""
+    helix, gate = SERVICES["helix"], SERVICES["helix-gate"]
+    network = FILE["networks"]["graph"]
+    assert (network["internal"], network["enable_ipv6"]) == (True, False)
+    (mode,) = network["driver_opts"].items()
+    assert mode == ("com.docker.network.bridge.gateway_mode_ipv4", "${HELIX_NETWORK:-isolated}"), "not the host"
+    there = {name for name, one in SERVICES.items() if "graph" in one.get("networks", [])}
+    assert there == {"objects", "helix", "helix-gate"}
+    assert helix["networks"] == SERVICES["objects"]["networks"] == ["graph"], "it is in no other network"
+    assert not {"ports", "expose", "network_mode"} & set(helix)
+    assert gate["networks"] == ["default", "graph"], "no port is published from a network without a way out"
+    assert gate["ports"] == ["127.0.0.1:7474:7474"]
+    assert (gate["user"], gate["read_only"], gate["cap_drop"]) == ("101:101", True, ["ALL"])
+    assert gate["tmpfs"] == ["/run/gate:mode=0700,uid=101,gid=101"]
+    assert gate["depends_on"] == {"helix": {"condition": "service_started"}}
+    config = (TOP / "deploy/helix/nginx.conf").read_text("utf-8")
+    assert set(re.findall(r"listen (\S+);", config)) == {"7474", "127.0.0.1:7475"}
+    assert set(re.findall(r"http://[\w.:]+", config)) == {"http://helix:8080"}
 
 
 def test_every_volume_and_mounted_folder_is_there() -> None:

@@ -91,6 +91,15 @@ def test_a_certificate_is_checked_against_the_named_authority(imitation: Any, tm
     graph.close()
 
 
+def test_the_url_s_own_key_goes_before_the_one_that_setup_makes(imitation: Any, tmp_path: Path) -> None:
+    """Else an update of docker-compose.yml, for which setup makes a key, would lock out who has one in the URL."""
+    url, seen = imitation(current)
+    graph = helix_place.graph(url.replace("//", "//x:of-the-url@"), tmp_path / "state", api_key="made-by-setup")
+    assert graph.current()
+    assert seen[0][1]["Authorization"] == "Bearer of-the-url"
+    graph.close()
+
+
 def test_connections_are_kept(imitation: Any, tmp_path: Path) -> None:
     url, seen = imitation(current)
     graph = helix_place.graph(url, tmp_path / "state")

@@ -71,10 +71,11 @@ class Health:
     """The state of a store in numbers and words; `rows` may be a close guess, `problems` is empty when all is well.
 
     server: the program and its version; latency_ms: one question there and back; skew_ms: how far its clock is before
-    ours; free_bytes: of its disk; encrypted: whether the connection is; capabilities: what this server can do beyond
-    the role (docs/how-to/stores.md names them). None and "" where the store cannot say. fix: what to do about the
-    first problem. excess: what this user may there that daily work does not need, each as "is a ..." or "may ...".
-    owner: to whom its tables belong, where the server has users; owner_excess: what that one may besides.
+    ours, skew_error_ms: by how much that may be off either way; free_bytes: of its disk; encrypted: whether the
+    connection is; capabilities: what this server can do beyond the role (docs/how-to/stores.md names them). None and ""
+    where the store cannot say. fix: what to do about the first problem. excess: what this user may there that daily
+    work does not need, each as "is a ..." or "may ...". owner: to whom its tables belong, where the server has users;
+    owner_excess: what that one may besides.
     """
 
     store: str
@@ -89,6 +90,7 @@ class Health:
     server: str = ""
     latency_ms: float | None = None
     skew_ms: float | None = None
+    skew_error_ms: float = 0.0
     free_bytes: int | None = None
     encrypted: bool | None = None
     capabilities: tuple[str, ...] = ()
