@@ -83,7 +83,7 @@ def on_elasticsearch(folder: Path) -> Used:
 def on_helix(folder: Path) -> Used:
     endpoint = fixtures.given("helix")
     settings = {"graph_url": helix_place.named(endpoint.url), "graph_api_key": endpoint.password}
-    return used(folder, "graph", "HelixDB", settings, {"graph_api_key": STRANGE})
+    return used(folder, "graph", "HelixDB", settings, {"graph_api_key": STRANGE}, tells_time=True)
 
 
 def on_weaviate_imitation(folder: Path) -> Used:
@@ -93,7 +93,7 @@ def on_weaviate_imitation(folder: Path) -> Used:
     server.start()
     _RUNNING.append(server.stop)
     settings = {"memory_url": server.url, "memory_api_key": server.key}
-    return used(folder, "memory", "Weaviate", settings, {"memory_api_key": STRANGE})
+    return used(folder, "memory", "Weaviate", settings, {"memory_api_key": STRANGE}, tells_time=True)
 
 
 _RUNNING: list[Callable[[], None]] = []
@@ -197,7 +197,10 @@ def test_a_version_that_is_too_old_is_said(place: Used, monkeypatch: pytest.Monk
 def test_a_clock_that_differs_is_said_where_the_server_tells_the_time(
     place: Used, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = {"ledger": "postgres_health", "counters": "redis_server", "search": "elastic_health"}.get(place.role)
+    module = {
+        "ledger": "postgres_health", "counters": "redis_server", "search": "elastic_health", "graph": "helix_link",
+        "memory": "weaviate_health",
+    }.get(place.role)  # fmt: skip
     assert bool(module) == place.tells_time
     assert not any("clock" in words for words in place.words("warn"))
     if not module:
@@ -236,6 +239,25 @@ def test_the_room_of_redis_is_its_memory_and_of_the_engine_here_its_folder_s(
     assert any("MiB left" in one for one in here.words("warn"))
 
 
+UNTOLD = {"ledger": ["space"], "counters": ["space"], "search": [], "graph": ["version", "space"], "memory": ["space"]}
+
+
+def test_what_a_server_does_not_tell_is_said_and_not_left_out(place: Used) -> None:
+    (one,) = [found for found in place.found() if found.message.startswith("version: ")]
+    parts = dict(part.split(": ") for part in one.message.split("; "))
+    untold = [what for what, said in parts.items() if said == "not told by the server"]
+    assert (one.status, list(parts), untold) == ("ok", ["version", "clock", "space"], UNTOLD[place.role]), one
+    row = one.as_row()
+    assert row["not_told"] == untold
+    assert [what for what, name in (("version", "version"), ("clock", "skew_ms"), ("space", "free_bytes"))
+            if row[name] is None] == untold  # fmt: skip
+    assert untold.count("version") or row["version"] in place.found()[0].data["server"]
+    about = place.role in ("graph", "memory")
+    assert abs(row["skew_ms"]) < row["skew_error_ms"] + 200, "it is this machine's clock"
+    assert (500 <= row["skew_error_ms"] < 1000) == about, "the date of an HTTP answer has no parts of a second"
+    assert ("give or take 0.5 s" in parts["clock"]) == about
+
+
 @pytest.mark.parametrize(
     ("told", "said"),
     [
@@ -245,6 +267,8 @@ def test_the_room_of_redis_is_its_memory_and_of_the_engine_here_its_folder_s(
         ({"skew_ms": -1500.0}, "its clock is 1.5 s behind"),
         ({"skew_ms": 2500.0}, "its clock is 2.5 s ahead of"),
         ({"skew_ms": 900.0}, None),
+        ({"skew_ms": 1400.0, "skew_error_ms": 510.0}, None),
+        ({"skew_ms": -1600.0, "skew_error_ms": 510.0}, "its clock is 1.6 s behind"),
         ({"free_bytes": 5 << 20}, "its disk has 5 MiB left"),
         ({"free_bytes": 2 << 30}, None),
     ],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LAG = 10_000
 _SKEW_MS = 1_000.0
 _ROOM = 1 << 30
+_UNTOLD = "not told by the server"
 
 
 def stores(asked: Asked) -> Iterator[Result]:
@@ -45,7 +46,9 @@ def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
         if health.ok:
             yield from _followed(name, store, home, health)
             yield from _schema(name, store, home, health)
-            yield from _server(name, health) if store.remote else ()
+            if store.remote:
+                yield from _server(name, health)
+                yield _figures(name, health)
         else:
             yield Result(
                 name, "fail", "; ".join(health.problems) or "it does not answer", health.fix or "levaithan doctor"
@@ -91,7 +94,7 @@ def _server(name: str, health: Health) -> Iterator[Result]:
     """What may go wrong later: a clock that differs, a disk that fills, words that travel in the clear."""
     for words in health.problems:
         yield Result(name, "warn", words, health.fix or "levaithan store status")
-    if health.skew_ms is not None and abs(health.skew_ms) > _SKEW_MS:
+    if health.skew_ms is not None and abs(health.skew_ms) - health.skew_error_ms > _SKEW_MS:
         way = "ahead of" if health.skew_ms > 0 else "behind"
         words = f"its clock is {abs(health.skew_ms) / 1000:.1f} s {way} this machine's"
         yield Result(name, "warn", words, "keep both clocks by NTP: events of several machines are merged by time")
@@ -109,6 +112,30 @@ def _server(name: str, health: Health) -> Iterator[Result]:
     if health.encrypted is False:
         words = "the connection is not encrypted, and the server is not on this machine"
         yield Result(name, "warn", words, f"use a TLS URL in LEVAITHAN_{name.upper()}_URL (docs/how-to/stores.md)")
+
+
+def _figures(name: str, health: Health) -> Result:
+    """Version, clock and space as the server tells them, and which of the three it does not."""
+    version = next((word for word in health.server.split() if word[0].isdigit()), None)
+    told = {"version": version, "clock": _clock(health), "space": _space(health)}
+    words = "; ".join(f"{what}: {said or _UNTOLD}" for what, said in told.items())
+    figures = {
+        "version": version, "skew_ms": health.skew_ms, "skew_error_ms": health.skew_error_ms,
+        "free_bytes": health.free_bytes, "not_told": [what for what, said in told.items() if not said],
+    }  # fmt: skip
+    return Result(name, "ok", words, data=figures)
+
+
+def _clock(health: Health) -> str:
+    if health.skew_ms is None:
+        return ""
+    way = "ahead of" if health.skew_ms > 0 else "behind"
+    about = f", give or take {health.skew_error_ms / 1000:.1f} s" if health.skew_error_ms else ""
+    return f"{abs(health.skew_ms) / 1000:.3f} s {way} this machine's{about}"
+
+
+def _space(health: Health) -> str:
+    return "" if health.free_bytes is None else f"{health.free_bytes / (1 << 30):.1f} GiB free"
 
 
 CHECKS = {"stores": stores}

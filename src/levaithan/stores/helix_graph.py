@@ -147,6 +147,7 @@ class HelixGraph(HelixStore):
             began = time.perf_counter()
             version = schema.version(self.calls, self.reads)
             told.latency_ms = (time.perf_counter() - began) * 1000
+            told.skew_ms, told.skew_error_ms = self.link.skew()
             told.schema = str(version or "none")
             schema.check(self.calls, version)
             if version == schema.VERSION:
