@@ -47,8 +47,7 @@ def serve(folder: str, port: int, key: str, ahead_s: float = 0.0) -> None:
             try:
                 return self.tell(200, asyncio.run_coroutine_threadsafe(asked(body), loop).result())
             except HelixError as error:
-                conflict = 409 if "transaction conflict" in str(error) else 500
-                return self.tell(400 if isinstance(error, _ASKED_WRONGLY) else conflict, str(error).encode())
+                return self.tell(_status(error), str(error).encode())
 
         def do_GET(self) -> None:
             return self.tell(200, b'{"ready":true}') if self.path == "/readyz" else self.tell(404, b"not found")
@@ -73,6 +72,11 @@ def serve(folder: str, port: int, key: str, ahead_s: float = 0.0) -> None:
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(0.05)
     asyncio.run_coroutine_threadsafe(engine.close(), loop).result()
+
+
+def _status(error: HelixError) -> int:
+    conflict = 409 if "transaction conflict" in str(error) else 500
+    return 400 if isinstance(error, _ASKED_WRONGLY) else conflict
 
 
 if __name__ == "__main__":
