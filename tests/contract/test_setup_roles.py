@@ -108,9 +108,11 @@ def test_who_may_not_make_roles_is_told_and_it_is_no_error(team: Team) -> None:
 def test_a_server_that_is_down_is_said_and_tried_again(team: Team) -> None:
     home = team.home("one")
     team.server.kill()
-    done, _ = apply(home)
+    done, (note,) = apply(home)
     assert "not yet" in done["stores"]
     assert "not yet" in done[setup_plan.ROLES]
+    assert note.startswith("no server answers for ledger. ")
+    assert "next: start it, then run setup again" in note
     assert "LEVAITHAN_LEDGER_WRITER_PASSWORD" not in given(home)
     team.server.restart()
     apply(home)

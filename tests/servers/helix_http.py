@@ -21,6 +21,26 @@ from helixdb_uniffi import HelixDb, HelixDbSource, HelixError
 _ASKED_WRONGLY = (HelixError.InvalidRequest, HelixError.Planner)
 
 
+class _Answers(BaseHTTPRequestHandler):
+    """Everything but the question."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        return self.tell(200, b'{"ready":true}') if self.path == "/readyz" else self.tell(404, b"not found")
+
+    def tell(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json" if status == 200 else "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 def serve(folder: str, port: int, key: str, ahead_s: float = 0.0) -> None:
     """Answer until SIGTERM, then close the engine."""
     loop = asyncio.new_event_loop()
@@ -34,10 +54,7 @@ def serve(folder: str, port: int, key: str, ahead_s: float = 0.0) -> None:
     async def asked(body: bytes) -> bytes:
         return bytes(await engine.query_json(body))
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+    class Handler(_Answers):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if key and self.headers.get("Authorization") != f"Bearer {key}":
@@ -49,21 +66,8 @@ def serve(folder: str, port: int, key: str, ahead_s: float = 0.0) -> None:
             except HelixError as error:
                 return self.tell(_status(error), str(error).encode())
 
-        def do_GET(self) -> None:
-            return self.tell(200, b'{"ready":true}') if self.path == "/readyz" else self.tell(404, b"not found")
-
-        def tell(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json" if status == 200 else "text/plain; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
         def date_time_string(self, timestamp: float | None = None) -> str:
             return super().date_time_string((timestamp or time.time()) + ahead_s)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     class Server(ThreadingHTTPServer):
         request_queue_size = 128  # five, the standard library's, resets the connections of a busy client

@@ -14,7 +14,7 @@ from levaithan.cli.state import STATE
 from levaithan.errors import InstallError, LevaithanError, UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from levaithan.hot.paths import Home
     from levaithan.install.setup_plan import Step
@@ -49,16 +49,25 @@ def setup(
             output.say(f"  - {row['what']}")
     if needed and not dry_run:
         _agreed(yes)
-        rows = _apply(needed, quiet=json)
+        try:
+            rows = _apply(needed, quiet=json)
+        except LevaithanError:
+            _note(asked.warnings)  # what a step before it had to say may be why
+            raise
     if json:
         output.out(output.envelope(rows, warnings=asked.warnings))
         output.flush()
-    for words in [] if json else asked.warnings:
-        output.say(f"note: {words}")
+    else:
+        _note(asked.warnings)
     if not needed:
         output.say("there is nothing to do: this home is set up")
     elif not dry_run:
         output.say(f"next: {_next(home, registered=bool(asked.projects or asked.user))}")
+
+
+def _note(warnings: Sequence[str]) -> None:
+    for words in warnings:
+        output.say(f"note: {words}")
 
 
 def _next(home: Home, *, registered: bool) -> str:
@@ -115,11 +124,18 @@ def _apply(steps: list[Step], *, quiet: bool) -> list[dict[str, Any]]:
 
 
 def _demo(home: Home) -> str:
-    """The main job once; its audit is data, so it goes to stdout (not with --json, where the rows are the steps)."""
+    """The main job once; its audit is data, so it goes to stdout (not with --json, where the rows are the steps). One
+    that could not be shown, for the ledger's server does not answer, is left to the next setup."""
     from levaithan.install import demo
     from levaithan.queries import audit as questions
     from levaithan.queries.asking import Filters
+    from levaithan.stores.roles import StoreDownError
 
+    try:
+        with reading.ledger(fresh=False) as ledger:
+            ledger.current()
+    except StoreDownError:
+        return "the main job in a scratch project: not yet, no server answers for the ledger; the next setup shows it"
     reading.ask_service(home, "sync", reading.SYNC_S)  # a service that is still making its stores answers slowly
     with Progress("running the main job", "events") as bar:
         done = demo.run(home, bar)

@@ -15,8 +15,8 @@ _HEAD = """\
 """
 
 _SERVERS = """
-# The five servers of docker-compose.yml: take the ## off after `docker compose up -d`, then run ./setup.sh again. It
-# installs their drivers and makes their schemas; the passwords are made by setup and stand in .env already.
+# The five servers of docker-compose.yml: take the ## off after `docker compose up -d --wait`, then run ./setup.sh
+# again. It installs their drivers and makes their schemas; the passwords are made by setup and stand in .env already.
 ## LEVAITHAN_LEDGER_URL=postgresql://levaithan@127.0.0.1:5432/levaithan
 ## LEVAITHAN_SEARCH_URL=http://elastic@127.0.0.1:9200
 ## LEVAITHAN_GRAPH_URL=http://127.0.0.1:7474

@@ -15,7 +15,7 @@ from levaithan.errors import LevaithanError
 from levaithan.install import home_files, store_passwords
 from levaithan.stores import ledger_login, registry
 from levaithan.stores.ledger_login import OWNER, READER, WRITER
-from levaithan.stores.roles import LEDGER
+from levaithan.stores.roles import LEDGER, StoreDownError
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -74,6 +74,8 @@ def make(home: Home) -> str:
     given = {role: known.get(role) or store_passwords.fresh() for role in _SETTINGS}
     try:
         done = make_roles(opening, given[WRITER], given[READER], given[OWNER], keep=True)
+    except StoreDownError:
+        return "PostgreSQL's roles: not yet, no server answers"
     except LevaithanError as problem:
         return f"PostgreSQL's roles: not yet ({problem.message} next: {problem.fix})"
     fresh = {

@@ -59,8 +59,9 @@ class Options:
 def plan(home: Home, options: Options) -> list[Step]:
     """The steps of a home, in order; those that are not needed are in it too. Raises UsageProblem for a wrong place.
 
-    What installing the hooks has to warn of is put into `options.warnings` when that step is applied; what keeps the
-    ledger's roles from being made, when it is asked whether they are needed.
+    What installing the hooks has to warn of, and which stores no server answers for, is put into `options.warnings`
+    when those steps are applied; what keeps the ledger's roles from being made, when it is asked whether they are
+    needed.
     """
     todo: list[tuple[str, str, Callable[[Home], object], Callable[[Home], str]]] = [
         ("folders", f"make the home {home.root}", home_folders.folders, home_folders.make_folders),
@@ -82,10 +83,10 @@ def plan(home: Home, options: Options) -> list[Step]:
         ("prices", "compile the table of prices for budgets", prices_missing, make_prices),
         ("conf", "compile the settings for the hooks", home_files.conf_differs, home_files.make_conf),
         ("key", "make the key that signs the journal's checkpoints", home_files.key_missing, home_files.make_key),
-        ("stores", "make the schemas in the stores' servers", store_schemas.missing, store_schemas.make),
     ]
     steps = [Step(name, words, partial(_truth, look, home), partial(make, home)) for name, words, look, make in todo]
-    return [*steps, _roles_step(home, options), *(_hooks_step(home, place, options) for place in places_of(options))]
+    steps += [_stores_step(home, options), _roles_step(home, options)]
+    return [*steps, *(_hooks_step(home, place, options) for place in places_of(options))]
 
 
 def prices_missing(home: Home) -> bool:
@@ -106,6 +107,16 @@ def places_of(options: Options) -> list[Place]:
     """Where the person wants the hooks. Raises UsageProblem for a folder that is not there."""
     found = [hooks.place_of(project, local=options.local) for project in options.projects]
     return [*found, hooks.place_of(None, user=True)] if options.user else found
+
+
+def _stores_step(home: Home, options: Options) -> Step:
+    def make() -> str:
+        said, silent = store_schemas.make(home)
+        if silent:
+            options.warnings.append(store_schemas.silence(home, silent))
+        return said
+
+    return Step("stores", "make the schemas in the stores' servers", partial(store_schemas.missing, home), make)
 
 
 def _roles_step(home: Home, options: Options) -> Step:

@@ -9,45 +9,61 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.config import settings
 from levaithan.errors import LevaithanError
+from levaithan.install import home_files, store_passwords
 from levaithan.projector.lock import lock_of
 from levaithan.stores import registry
+from levaithan.stores.roles import StoreDownError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from levaithan.hot.paths import Home
 
 _WAIT_S = 10.0
 
 
-def missing(home: Home) -> list[str]:
-    """The stores on servers whose schema is not there, or of another version, or cannot be asked."""
-    found = []
-    for name, store in _servers(home):
+def missing(home: Home) -> bool:
+    """Whether a store on a server has no schema, one of another version, or cannot be asked."""
+    for _, store in _servers(home):
         try:
             if not store.current():
-                found.append(name)
+                return True
         except LevaithanError:
-            found.append(name)
+            return True
         finally:
             store.close()
-    return found
+    return False
 
 
-def make(home: Home) -> str:
-    """Make them; what was done, and what could not be, in words. Raises NotConfigured for a URL that is none."""
-    said = []
+def make(home: Home) -> tuple[str, list[str]]:
+    """Make them. (What was done, and what could not be, in words; the stores whose server does not answer.) Raises
+    NotConfigured for a URL that is none."""
+    said, silent = [], []
     for name, store in _servers(home):
         try:
             with lock_of(home, store) as lock:
                 lock.take(_WAIT_S)
                 store.migrate()
             said.append(f"{name}: ready")
+        except StoreDownError:
+            silent.append(name)
         except LevaithanError as problem:
             said.append(f"{name}: not yet ({problem.message} next: {problem.fix})")
         finally:
             store.close()
-    return "; ".join(said)
+    if silent:
+        said.append(f"{', '.join(silent)}: not yet, no server answers")
+    return "; ".join(said), silent
+
+
+def silence(home: Home, silent: Sequence[str]) -> str:
+    """What a person should know of stores whose server does not answer, and what to do next."""
+    ours = home_files.env_path(home).with_name(store_passwords.COMPOSE).is_file()
+    start = "`docker compose up -d --wait`, then ./setup.sh again" if ours else "start it, then run setup again"
+    return (
+        f"no server answers for {', '.join(silent)}. Hooks work, and nothing is lost: records wait in the journal. "
+        f"next: {start}; where it should be running already, `levaithan store check` says what is wrong"
+    )
 
 
 def _servers(home: Home) -> Iterator[tuple[str, Any]]:

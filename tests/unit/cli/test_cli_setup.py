@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from levaithan.hot import paths
+from levaithan.install import demo
+
 
 @pytest.fixture
 def fresh(cli: Any, tmp_path: Path) -> Any:
@@ -36,6 +39,31 @@ def test_setting_up_shows_the_main_job_once_and_twice_is_no_change(fresh: Any, t
     other = fresh("setup", "--no-service", "--yes", "--project", str(tmp_path / "other")).stderr
     assert "next: start Claude Code there" in other and "hooks install --project DIR" not in other
     assert fresh.rows("hooks", "list", "--project", str(project)) != []
+
+
+def test_servers_that_are_not_up_yet_are_said_with_what_to_do(fresh: Any, tmp_path: Path) -> None:
+    """A team that sets the URLs first. Also where a later step fails; and the main job is left to the next setup."""
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    fresh.home.mkdir(0o700)
+    (fresh.home / "docker-compose.yml").touch()
+    env = fresh.home / ".env"
+    env.write_text(
+        "LEVAITHAN_LEDGER_URL=postgresql://x@127.0.0.1:1/x\nLEVAITHAN_GRAPH_URL=http://127.0.0.1:1\n"
+        "LEVAITHAN_STORE_TIMEOUT_MS=100\n"
+    )
+    broken = tmp_path / "project" / ".claude" / "settings.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    note = "note: no server answers for ledger, graph. "
+    said = fresh("setup", "--no-service", "--no-demo", "--yes", "--project", str(tmp_path / "project"), code=1).stderr
+    assert said.index(" passwords in ") < said.index("no server answers") < said.index(note) < said.index("error: ")
+    assert "next: `docker compose up -d --wait`, then ./setup.sh again" in said
+    assert "\nLEVAITHAN_GRAPH_API_KEY=" in env.read_text()
+    done = fresh("setup", "--no-service", "--yes")
+    assert note in done.stderr
+    assert "the next setup shows it" in done.stderr
+    assert done.stdout == ""
+    assert not demo.was_shown(paths.home_at(str(fresh.home)))
 
 
 def test_setup_as_json_is_one_document(fresh: Any) -> None:
