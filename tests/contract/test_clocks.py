@@ -15,6 +15,7 @@ from tests.support.ledger_records import JOURNAL, START_US, at, delivery, event
 from levaithan.errors import UsageProblem
 from levaithan.queries import audit, clocks
 from levaithan.queries.asking import Filters
+from levaithan.queries.clocks import Piece
 from levaithan.stores.roles import Cursor
 
 psycopg = fixtures.driver("postgres", "psycopg")
@@ -55,7 +56,8 @@ def ledger(url: str) -> Iterator[Any]:
 
 def measured(url: str, journal: str, skew_s: float) -> None:
     with psycopg.connect(url, autocommit=True) as link:
-        link.execute("UPDATE machines SET skew_us = %s WHERE journal = %s", (round(skew_s * SECOND), journal))
+        for table in ("machines", "clock_skews"):
+            link.execute(f"UPDATE {table} SET skew_us = %s WHERE journal = %s", (round(skew_s * SECOND), journal))
 
 
 def true_seconds(rows: list[dict[str, Any]]) -> list[int]:
@@ -125,6 +127,8 @@ def test_each_part_ends_after_a_page_by_the_index_of_time(ledger: Any, url: str)
             "unnest(ARRAY['j', 'k', 'l']) j",
             (START_US,),
         )
+        for table in ("machines", "clock_skews"):
+            link.execute(f"UPDATE {table} SET newest_us = %s", (START_US + 20_000 * SECOND,))
         link.execute("ANALYZE events")
     asked: list[tuple[str, Any]] = []
     rows = ledger.rows
@@ -145,13 +149,33 @@ def parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from parts(one)
 
 
-@pytest.mark.parametrize("cursor", ["m~1-a", "mx~1-a", f"m{'k' * 32}+1", "m" + "a+1," * 20 + "~1-a", "mx+1~x"])
+@pytest.mark.parametrize("cursor", [
+    "m~1-a", "mx~1-a", f"m{'k' * 32}+1", "m" + "a+1," * 20 + "~1-a", "mx+1~x", "m+1@5~1-a", "mx+1,+2@0~1-a",
+    "mx+1,+2@9,+3@9~1-a", "mx+1,y+1,x+2~1-a", "mx+1@5~1-a",
+    "mx+1," + ",".join(f"+{n}@{n}" for n in range(2, 60)) + "~1-a",
+])  # fmt: skip
 def test_what_was_never_a_cursor_is_refused(ledger: Any, cursor: str) -> None:
     with pytest.raises(UsageProblem, match="is not a cursor"):
         audit.list_events(ledger, Filters(), 5, cursor)
 
 
 def test_a_cursor_comes_back_as_it_was_packed() -> None:
-    known = {"k" * 32: -3_600_000_000, "l" * 32: 40_000_001}
-    assert clocks.unpack(clocks.pack("17-a~b", known)) == ("17-a~b", known)
-    assert clocks.unpack(clocks.pack("17-a~b", {})) == ("17-a~b", {})
+    known = [
+        Piece("k" * 32, -3_600_000_000, 0, 7), Piece("k" * 32, 0, 7, 90), Piece("k" * 32, 250_000, 90),
+        Piece("l" * 32, 40_000_001),
+    ]  # fmt: skip
+    packed = clocks.pack("17-a~b", known)
+    assert packed == f"m{'k' * 32}-3600000000,+0@7,+250000@90,{'l' * 32}+40000001~17-a~b"
+    assert clocks.unpack(packed) == ("17-a~b", known)
+    assert clocks.unpack(clocks.pack("17-a~b", [])) == ("17-a~b", [])
+
+
+def test_a_cursor_of_before_clocks_had_a_history_goes_on_with_the_skews_it_has(ledger: Any, url: str) -> None:
+    first = audit.list_events(ledger, Filters(), 30)
+    begun = f"m{'k' * 32}-3600000000,{'l' * 32}+40000000~"
+    assert first.next and first.next.startswith(begun)
+    assert clocks.unpack(f"{begun}17-a")[1] == [Piece("k" * 32, -3_600_000_000), Piece("l" * 32, 40_000_000)]
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute("INSERT INTO clock_skews SELECT journal, 40, 0, oldest_us, newest_us FROM clock_skews")
+    last = audit.list_events(ledger, Filters(), 100, begun + first.next.partition("~")[2])
+    assert true_seconds(first.rows + last.rows) == list(range(90, 0, -1))

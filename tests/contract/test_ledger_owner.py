@@ -197,7 +197,7 @@ def one_schema_older(team: Team, home: Home, version: str) -> None:
     tables = "events, sessions, agents, tool_calls, decisions, prompts, journal_notes, checkpoints, cursors, "
     password = owner_password(home)
     with psycopg.connect(team.url(OWNER), password=password, autocommit=True) as link:
-        link.execute(f"DROP TABLE {tables} dead_letters, machines, rollups, schema_version")
+        link.execute(f"DROP TABLE {tables} dead_letters, machines, clock_skews, rollups, schema_version")
         link.execute("DROP FUNCTION levaithan_make_month, levaithan_drop_month")
     postgres_place.older(team.url(OWNER).replace(OWNER, f"{OWNER}:{password}"), version)
 
@@ -221,7 +221,8 @@ def test_a_newer_schema_is_the_owners_whoever_asks_for_it(team: Team, who: str, 
     assert team.execute("SELECT version_num FROM schema_version") != [(version,)]
     assert catch_up(home, settings_of.load(home.root)).errors == {}, "the writer sees what is new"
     reader = as_role(team, READER, env["LEVAITHAN_LEDGER_READER_PASSWORD"])
-    assert reader.rows("SELECT count(*) > 0 FROM machines") == reader.rows("SELECT count(*) > 0 FROM rollups") == [(1,)]
+    for table in ("machines", "rollups", "clock_skews"):
+        assert reader.rows(f"SELECT count(*) > 0 FROM {table}") == [(1,)], table
     reader.close()
     assert apply(home) == ({}, [])
 

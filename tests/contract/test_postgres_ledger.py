@@ -454,6 +454,7 @@ def test_roles_have_the_rights_they_need_and_no_more(postgres_server: Any, url: 
     writer, reader = as_role(f"w_{mark}", "w pass"), as_role(f"r_{mark}", "r'pass")
     assert writer.apply([delivery(event(1)), delivery(event(2, at="2018-01-01T00:00:00.000000Z"))], cursor(3)) == []
     assert (count(reader), count(reader, "events_2018_01")) == (2, 1), "also in months made by the writer"
+    assert count(reader, "clock_skews") == 1
     writer.rewrite_begin()
     writer.apply([delivery(event(1))], cursor(2))
     writer.rewrite_end(2)

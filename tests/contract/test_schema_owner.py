@@ -143,7 +143,9 @@ def test_what_a_migration_makes_later_is_the_owners_and_the_others_may_use_it(
 
 def test_a_real_migration_runs_as_the_owner(installed: Installed) -> None:
     installed.make_roles()
-    installed.execute("DROP INDEX ix_journal_notes_kind", "UPDATE schema_version SET version_num = '0003'")
+    installed.execute(
+        "DROP INDEX ix_journal_notes_kind", "DROP TABLE clock_skews", "UPDATE schema_version SET version_num = '0003'"
+    )
     store = installed.ledger("chief", "chief pass")
     store.migrate()
     assert store.current()

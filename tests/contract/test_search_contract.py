@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.ledger_records import START_US, cursor, delivery, event
+from tests.support.ledger_records import JOURNAL, START_US, cursor, delivery, event
 
 from levaithan.stores.roles import SearchFilters, StoreBusyError
+from levaithan.stores.roles.search import Part
 
 SECOND = 1_000_000
 
@@ -66,6 +67,29 @@ def test_filters(index: Any) -> None:
     assert seqs(index.find("word", filters=SearchFilters(tool="Bash"))) == [4, 2, 1]
     assert seqs(index.find("word", filters=SearchFilters(event="PostToolUse", session="s1"))) == [4]
     assert index.find("word", filters=SearchFilters(session="s")) == [], "values are whole, not prefixes"
+
+
+def test_a_part_of_the_journals(index: Any) -> None:
+    other = "k" * 32
+    put(index, ["word"] * 4)
+    theirs = [delivery(event(n, id=f"o{n}", payload={"x": "word"}), journal=other) for n in range(5, 9)]
+    index.apply(theirs, cursor(9))
+
+    def found(part: Part) -> list[int]:
+        return sorted(seqs(index.find("word", filters=SearchFilters(part=part))))
+
+    assert found(Part(JOURNAL)) == [1, 2, 3, 4]
+    assert found(Part(other, 7)) == [6, 7, 8]
+    assert found(Part(other, 7, 9)) == [6, 7]
+    assert found(Part(other, 0, 7)) == [5]
+    assert found(Part("x" * 32)) == []
+    assert found(Part(but=(JOURNAL,))) == [5, 6, 7, 8]
+    assert found(Part(but=("x" * 32,))) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert found(Part(but=(JOURNAL, other))) == []
+    since = START_US + 3 * SECOND
+    hits = index.find("word", since_us=since, filters=SearchFilters(part=Part(JOURNAL), tool="Bash"))
+    assert seqs(hits) == [4, 3]
+    assert index.top("tool", "word", filters=SearchFilters(part=Part(other, 7))) == [("Bash", 3)]
 
 
 def test_a_window_of_time_is_half_open_even_when_the_clock_went_back(index: Any) -> None:

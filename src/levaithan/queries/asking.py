@@ -115,7 +115,8 @@ def keyset(cursor: str | None) -> tuple[int, str] | None:
     """The (at_us, id) that a page's cursor stands for. Raises UsageProblem for anything that was never one."""
     if cursor is None:
         return None
-    at_us, separator, one = cursor.partition("-")
+    sign = "-" if cursor.startswith("-") else ""  # before 1970, where a clock starts that has lost its battery
+    at_us, separator, one = cursor.removeprefix(sign).partition("-")
     if not separator or not at_us.isdigit() or not one:
         raise UsageProblem(f"{cursor!r} is not a cursor.", fix="pass the `next` of the page before, unchanged")
-    return int(at_us), one
+    return int(sign + at_us), one

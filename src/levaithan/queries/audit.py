@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
-from levaithan.queries import clocks, counts, signals
+from levaithan.queries import clocks, hits, signals
 from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, own, where
 from levaithan.stores import search_text
 
@@ -43,11 +44,11 @@ def _row(values: tuple[Any, ...]) -> dict[str, Any]:
 def list_events(ledger: Answers, filters: Filters, limit: int = 50, cursor: str | None = None) -> Page:
     """Events, newest first; of several machines by true time, as far as their clocks are known to differ (see clocks).
     `cursor` is the `next` of the page before. Raises StoreError, UsageProblem."""
-    cursor, skews = clocks.unpack(cursor) if cursor is not None else (None, clocks.skews(ledger))
+    cursor, known = clocks.unpack(cursor) if cursor is not None else (None, clocks.pieces(ledger))
     said, values = conditions(narrowed(ledger, filters))
     place = keyset(cursor)
-    if skews:
-        return _merged(ledger, said, values, skews, place, limit=limit)
+    if known:
+        return _merged(ledger, said, values, known, place, limit=limit)
     if place is not None:
         said.append("(e.at_us, e.id) < (:before_us, :before_id)")
         said.append("e.at_us <= :before_us")
@@ -62,17 +63,17 @@ def _merged(
     ledger: Answers,
     said: list[str],
     values: dict[str, object],
-    skews: dict[str, int],
+    known: list[clocks.Piece],
     place: tuple[int, str] | None,
     *,
     limit: int,
 ) -> Page:
     """A page of events in the order of corrected time; each row shows its machine's own."""
-    sql, more = clocks.merged(_COLUMNS, _FROM, said, skews, place)
+    sql, more = clocks.merged(_COLUMNS, _FROM, said, known, place)
     found = ledger.rows(sql, {**values, **more, "limit": limit + 1})
     last = found[limit - 1] if len(found) > limit else None
     rows = [_row(one) for one in found[:limit]]
-    return Page(rows, clocks.pack(f"{last[-1]}-{last[13]}", skews) if last else None)
+    return Page(rows, clocks.pack(f"{last[-1]}-{last[13]}", known) if last else None)
 
 
 def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page:
@@ -211,33 +212,30 @@ def _summary(events: list[dict[str, Any]]) -> dict[str, Any]:
 def search(
     ledger: Answers, index: Search, text: str, filters: Filters, *, limit: int = 50, cursor: str | None = None
 ) -> Page:
-    """Events that hold all words of `text`, newest first, each with a `snippet`. Raises StoreError, UsageProblem.
+    """Events that hold all words of `text`, newest first, each with a `snippet`; of several machines by true time, as
+    `list_events` has them and over all pages alike (see hits). Raises StoreError, UsageProblem.
 
     What the index has found and the ledger does not have (yet) is left out, over as many pages as it takes to fill
     this one, _MOST_PAGES at most: `next` goes on from there.
     """
-    before = int(cursor) if cursor and cursor.isdigit() else None
     terms = search_text.terms_of(text)
-    narrow = counts.narrow(filters)
-    page = Page()
+    found = hits.found(ledger, index, text, filters, limit=limit, cursor=cursor)
+    page, place = Page(), cursor
     for _ in range(_MOST_PAGES):
-        hits = index.find(
-            text, since_us=filters.since_us, until_us=filters.until_us, filters=narrow, limit=limit, before=before
-        )
-        rows = _rows_of(ledger, [hit.id for hit in hits], filters)
-        for hit in hits:
-            before = hit.position
+        some = list(islice(found, limit))
+        rows = _rows_of(ledger, [hit.id for _, hit in some], filters)
+        for place, hit in some:
             row = rows.get(hit.id)
             if row is not None:
                 body = row.pop("body")
                 row["snippet"] = hit.snippet or search_text.snippet(search_text.text_of(json.loads(body)), terms)
                 page.rows.append(row)
                 if len(page.rows) == limit:
-                    page.next = str(before)
+                    page.next = place
                     return page
-        if len(hits) < limit:
+        if len(some) < limit:
             return page
-    page.next = str(before)
+    page.next = place
     return page
 
 

@@ -1,80 +1,125 @@
 """Lists of several machines' events in the order of true time: each machine's clock corrected by its known skew.
 
-What is shown stays the machine's own time. Only clocks that differ by LEAST_US or more are corrected: where all agree,
-as NTP keeps them, a list is the same question by the same index as ever. Else it is one such question for each journal,
-merged.
-A page's cursor carries the skews that its list was begun with, so measuring them again moves no border between pages.
+What is shown stays the machine's own time. A clock that was set has several skews, each for a piece of its journal from
+one record's number to another's (see stores.clock_history). Only pieces whose clock differs by LEAST_US or more are
+corrected: where all agree, as NTP keeps them, a list is the same question by the same index as ever. Else it is one
+such question for each piece of the journals that have one of these, and one for all others, merged.
+A page's cursor carries the pieces that its list was begun with, so measuring anew moves no border between pages.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import UsageProblem
-from levaithan.queries.asking import Answers
+from levaithan.stores.clock_history import LEAST_US
+from levaithan.stores.roles import StoreUnsupportedError
 
-LEAST_US = 100_000
-"""Below this a skew is no more than what measuring it may be wrong by."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from levaithan.queries.asking import Answers
+
+__all__ = ["LEAST_US", "Piece", "merged", "pack", "pieces", "unpack"]
+
 _MOST = 16
-"""Journals that are corrected in one list, the widest skews first."""
+"""Pieces that are corrected in one list, the widest skews first."""
+_MOST_PACKED = 3 * _MOST
+"""Pieces in a cursor: beside those that are corrected, what lies before and between them."""
 _LONGEST = 4096
 _MARK = "m"
-"""What begins a cursor that has skews: one without begins with a digit."""
-_SKEW = re.compile(r"(\w{1,64})([+-]\d{1,18})", re.ASCII)
-_SQL = (
-    "SELECT m.journal, m.skew_us FROM machines m JOIN (SELECT journal, max(last_us) AS last_us FROM "
-    "machines GROUP BY journal) l ON l.journal = m.journal AND l.last_us = m.last_us ORDER BY m.journal"
-)
+"""What begins a cursor that has pieces: one without begins with a digit."""
+_PIECE = re.compile(r"(\w{0,64})([+-]\d{1,18})(?:@(\d{1,18}))?", re.ASCII)
+_SQL = "SELECT journal, from_seq, skew_us FROM clock_skews ORDER BY journal, from_seq"
 
 
-def skews(ledger: Answers) -> dict[str, int]:
-    """journal -> by how many microseconds its machine's clock is ahead, of those that are corrected; {} in a ledger of
-    one journal. Raises StoreError."""
+@dataclass(slots=True, frozen=True)
+class Piece:
+    """The records of `journal` from number `first` on and before `until` (None: to its end), whose machine's clock was
+    `skew_us` microseconds ahead."""
+
+    journal: str
+    skew_us: int
+    first: int = 0
+    until: int | None = None
+
+
+def pieces(ledger: Answers) -> list[Piece]:
+    """All pieces of the journals that have one that is corrected; [] where all clocks agree, and in an embedded ledger.
+    Raises StoreError."""
     if not getattr(ledger, "journal", ""):
-        return {}
-    found = {journal: skew for journal, skew in ledger.rows(_SQL) if skew is not None and abs(skew) >= LEAST_US}
-    return dict(sorted(found.items(), key=lambda one: -abs(one[1]))[:_MOST])
+        return []
+    try:
+        rows = ledger.rows(_SQL)
+    except StoreUnsupportedError:
+        if getattr(ledger, "current", lambda: True)():
+            raise
+        return []  # an older schema, which nobody may have brought up yet
+    found = _joined((journal, first, skew if abs(skew) >= LEAST_US else 0) for journal, first, skew in rows)
+    wide = sorted((one for one in found if one.skew_us), key=lambda one: (-abs(one.skew_us), one.journal, one.first))
+    kept, named = set(wide[:_MOST]), {one.journal for one in wide[:_MOST]}
+    chosen = [one for one in found if one.journal in named]
+    return _joined((one.journal, one.first, one.skew_us if one in kept else 0) for one in chosen)
 
 
-def pack(cursor: str, known: dict[str, int]) -> str:
-    """A page's cursor with the skews of its list in front; one of a list without any stays as it is."""
-    return f"{_MARK}{','.join(f'{journal}{skew:+d}' for journal, skew in known.items())}~{cursor}" if known else cursor
+def _joined(skews: Iterable[tuple[str, int, int]]) -> list[Piece]:
+    """(journal, first number, skew) in order as pieces, each up to the next, equal ones as one. A journal's first
+    begins with the journal."""
+    made: list[Piece] = []
+    for journal, of_journal in groupby(skews, key=lambda one: one[0]):
+        begins = [next(same) for _, same in groupby(of_journal, key=lambda one: one[2])]
+        ends = [*(first for _, first, _ in begins[1:]), None]
+        made += [
+            Piece(journal, skew, first if number else 0, until)
+            for number, ((_, first, skew), until) in enumerate(zip(begins, ends, strict=True))
+        ]
+    return made
 
 
-def unpack(cursor: str) -> tuple[str, dict[str, int]]:
+def pack(cursor: str, known: list[Piece]) -> str:
+    """A page's cursor with the pieces of its list in front; one of a list without any stays as it is. What follows
+    another piece of its journal does not say the journal again."""
+    if not known:
+        return cursor
+    said = [f"@{one.first}" if one.first else "" for one in known]
+    parts = [f"{'' if at else one.journal}{one.skew_us:+d}{at}" for one, at in zip(known, said, strict=True)]
+    return f"{_MARK}{','.join(parts)}~{cursor}"
+
+
+def unpack(cursor: str) -> tuple[str, list[Piece]]:
     """What `pack` was given. Raises UsageProblem for anything that was never a cursor."""
     if not cursor.startswith(_MARK):
-        return cursor, {}
+        return cursor, []
     packed, _, rest = cursor[:_LONGEST].partition("~")
-    found = [_SKEW.fullmatch(one) for one in packed.removeprefix(_MARK).split(",")]
-    if not rest or not all(found) or len(found) > _MOST:
+    found = [_PIECE.fullmatch(one) for one in packed.removeprefix(_MARK).split(",")]
+    skews: list[tuple[str, int, int]] = []
+    for one in found[:_MOST_PACKED]:
+        begins = bool(one and one[1] and not one[3])
+        follows = bool(one and not one[1] and one[3] and skews and int(one[3]) > skews[-1][1])
+        if one and (begins or follows):
+            skews.append((one[1] if begins else skews[-1][0], int(one[3] or 0), int(one[2])))
+    begun = [journal for journal, first, _ in skews if not first]
+    if not rest or len(skews) < len(found) or len(set(begun)) < len(begun):
         raise UsageProblem(f"{cursor[:100]!r} is not a cursor.", fix="pass the `next` of the page before, unchanged")
-    return rest, {one[1]: int(one[2]) for one in found if one}
+    return rest, _joined(skews)
 
 
 def merged(
-    columns: str, source: str, said: list[str], known: dict[str, int], place: tuple[int, str] | None
+    columns: str, source: str, said: list[str], known: list[Piece], place: tuple[int, str] | None
 ) -> tuple[str, dict[str, Any]]:
     """(SQL, values) of a list over `source` (its events called e), newest first, with the corrected time behind
     `columns`; `place` is the corrected time and the id of the row before. Each part ends after :limit rows."""
-    values: dict[str, Any] = {}
+    journals = sorted({one.journal for one in known})
+    names = {journal: f"j{number}" for number, journal in enumerate(journals)}
+    values: dict[str, Any] = {name: journal for journal, name in names.items()}
+    named = ", ".join(f":{name}" for name in names.values())
     parts = []
-    names = [f"j{number}" for number in range(len(known))]
-    values |= dict(zip(names, known, strict=True))
-    # A journal that ended long ago is not looked for among all that came since.
-    newest = "e.at_us <= (SELECT max(newest_us) FROM machines WHERE journal = :{0})"
-    others = f"e.journal NOT IN ({', '.join(f':{name}' for name in names)})"
-    for number, (condition, skew) in enumerate(
-        [
-            (others, 0),
-            *(
-                (f"e.journal = :{name} AND {newest.format(name)}", skew)
-                for name, skew in zip(names, known.values(), strict=True)
-            ),
-        ]
-    ):
-        own = [*said, condition]
+    for number, one in enumerate([None, *known]):
+        own = [*said, *(_others(named) if one is None else _within(one, names[one.journal], number, values))]
+        skew = 0 if one is None else one.skew_us
         if place is not None:
             values |= {f"b{number}": place[0] + skew, "before_id": place[1]}
             own += [f"(e.at_us, e.id) < (:b{number}, :before_id)", f"e.at_us <= :b{number}"]
@@ -84,3 +129,33 @@ def merged(
             "ORDER BY e.at_us DESC, e.id DESC LIMIT :limit)"
         )
     return f"{' UNION ALL '.join(parts)} ORDER BY true_us DESC, id DESC LIMIT :limit", values
+
+
+def _others(named: str) -> list[str]:
+    """The conditions for all other journals' events; where there is no other, none of all the events is looked at."""
+    there = " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE journal NOT IN ({named}))"  # noqa: S608 - own words
+        for table in ("machines", "cursors", "clock_skews")
+    )
+    return [f"e.journal NOT IN ({named})", f"({there})"]
+
+
+def _within(one: Piece, name: str, number: int, values: dict[str, Any]) -> list[str]:
+    """The conditions for a piece's events, and between which times they are: neither a journal that ended long ago nor
+    a piece that is over is looked for among all that came since or before."""
+    values[f"f{number}"] = one.first
+    rows = (
+        f"FROM clock_skews WHERE journal = :{name} AND from_seq >= coalesce((SELECT max(from_seq) FROM clock_skews "  # noqa: S608 - own words
+        f"WHERE journal = :{name} AND from_seq <= :f{number}), 0)"
+    )
+    said = [f"e.journal = :{name}"]
+    if one.until is not None:
+        values[f"u{number}"] = one.until
+        rows += f" AND from_seq < :u{number}"
+        said += [f"e.seq < :u{number}", f"e.at_us <= (SELECT max(newest_us) {rows})"]
+    else:
+        machine = f"(SELECT max(newest_us) FROM machines WHERE journal = :{name})"  # noqa: S608 - own words
+        said.append(f"e.at_us <= greatest({machine}, (SELECT max(newest_us) {rows}))")
+    if one.first:
+        said += [f"e.seq >= :f{number}", f"e.at_us >= (SELECT min(oldest_us) {rows})"]
+    return said

@@ -16,6 +16,8 @@ from levaithan.stores.search_words import words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from levaithan.stores.roles.search import Part
+
 NEWEST_FIRST = [{name: "desc"} for name in ORDER]
 _LONGEST_WORD = 255
 """Characters of one word in the index: the whitespace tokenizer splits longer ones."""
@@ -38,6 +40,8 @@ def query(
             asked.append({"term": {name: held(value)}})
     if wanted.canary is not None:
         asked.append({"term": {"canary": wanted.canary}})
+    if wanted.part is not None:
+        asked.append(_of_part(wanted.part))
     window = {name: value for name, value in (("gte", since_us), ("lt", until_us)) if value is not None}
     if window:
         asked.append({"range": {"at_us": window}})
@@ -62,6 +66,12 @@ def of_journal(journal: str, first: int | None = None, last: int | None = None) 
     if window:
         asked.append({"range": {"seq": window}})
     return {"bool": {"filter": asked}}
+
+
+def _of_part(part: Part) -> Query:
+    if part.but:
+        return {"bool": {"must_not": [{"terms": {"journal": list(part.but)}}]}}
+    return of_journal(part.journal, part.first or None, None if part.until is None else part.until - 1)
 
 
 def there(ids: list[str], window: Query | None = None) -> Query:

@@ -33,9 +33,12 @@ _OLD = {
     "tool_calls": "coalesce(end_us, pre_us) < %s", "decisions": "at_us >= 1420070400000000 AND at_us < %s",
     "prompts": "at_us >= 1420070400000000 AND at_us < %s",
     "sessions": "last_us < %s", "agents": "last_us < %s",
+    "clock_skews": "oldest_us >= 1420070400000000 AND newest_us < %s AND EXISTS (SELECT 1 FROM clock_skews l "
+    "WHERE l.journal = clock_skews.journal AND l.from_seq > clock_skews.from_seq)",
 }  # fmt: skip
-"""What is derived from events goes with them. Sums, checkpoints and notes of the journal stay, and so do opinions and
-prompts of before 2015, as their events do (levaithan_make_month has no month for them)."""
+"""What is derived from events goes with them, and how their clocks were, but for each journal's last. Sums,
+checkpoints and notes of the journal stay, and so do opinions and prompts of before 2015, as their events do
+(levaithan_make_month has no month for them)."""
 
 
 def month_of(at_us: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 TABLES = ("events", "sessions", "agents", "tool_calls", "decisions", "prompts", "journal_notes", "checkpoints",
-           "cursors", "dead_letters", "machines", "rollups")  # fmt: skip
+           "cursors", "dead_letters", "machines", "clock_skews", "rollups")  # fmt: skip
 TOO_MUCH = (
     ("is a superuser", "r.rolsuper"),
     ("may make roles", "r.rolcreaterole"),

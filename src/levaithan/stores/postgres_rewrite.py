@@ -137,7 +137,7 @@ def drop_journal(link: Connection[Any], journal: str) -> None:
         link.execute(_GONE, (journal,))
         for table in _BY_EVENT:
             link.execute(f"DELETE FROM {table} t USING gone g WHERE t.event_id = g.id")  # noqa: S608 - own names
-        for table in (*_OF, "cursors", "dead_letters", "machines", "rollups"):
+        for table in (*_OF, "cursors", "dead_letters", "machines", "clock_skews", "rollups"):
             link.execute(f"DELETE FROM {table} WHERE journal = %s", (journal,))  # noqa: S608 - own names
         link.execute(
             "DELETE FROM tool_calls t USING gone g WHERE t.tool_use_id = g.tool_use_id AND NOT EXISTS "

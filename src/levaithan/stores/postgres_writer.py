@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects import postgresql
 
 from levaithan import __version__
-from levaithan.stores import postgres_rewrite, rollups
+from levaithan.stores import postgres_clocks, postgres_rewrite, rollups
 from levaithan.stores import rows as to_rows
+from levaithan.stores.clock_history import Measured
 from levaithan.stores.dead import dead_letter_values
 from levaithan.stores.roles import LEDGER, Cursor, Delivery, Rejected, StoreBusyError
 from levaithan.stores.schema import TABLES, merge_sql
@@ -97,22 +98,25 @@ class PostgresWriter:
         until = time.monotonic() + _HELD_S
         while True:
             with self.link.transaction():
-                if self._hold(_journal(batch, cursor), cursor, left_at):
+                there = self._hold(_journal(batch, cursor), cursor, left_at)
+                if there is not None:
                     rejected = self._put(batch, made, rejected, rewriting)
                     self._set_aside(batch, rejected)
-                    self._seen(batch)
+                    self._seen(batch, made, None if rewriting or cursor is None else there)
                     self._move(_journal(batch, cursor), cursor)
                     return rejected
             if time.monotonic() > until:
                 raise StoreBusyError(store=LEDGER, reason="another service is projecting the same journal")
             time.sleep(random.uniform(0.005, 0.03))  # noqa: S311 - so that two do not meet again
 
-    def _hold(self, journal: str, cursor: Cursor | None, left_at: Cursor | None) -> bool:
-        """Lock the cursor's row, made where there is none. False when another writer has it."""
+    def _hold(self, journal: str, cursor: Cursor | None, left_at: Cursor | None) -> int | None:
+        """Lock the cursor's row, made where there is none; its record's number. None when another writer has it."""
         found = self.link.execute(_LOCK, (LEDGER, journal)).fetchone()
         if found is None:
-            return self.link.execute(_BEGIN, (LEDGER, journal)).rowcount == 1 and _fits(None, cursor, left_at)
-        return _fits(Cursor(*found), cursor, left_at)
+            made = self.link.execute(_BEGIN, (LEDGER, journal)).rowcount == 1
+            return 0 if made and _fits(None, cursor, left_at) else None
+        there = Cursor(*found)
+        return there.seq if _fits(there, cursor, left_at) else None
 
     def _put(
         self, batch: Sequence[Delivery], made: to_rows.Rows, rejected: list[Rejected], rewriting: bool
@@ -172,8 +176,9 @@ class PostgresWriter:
         for one in rejected:
             self.link.execute(_DEAD, dead_letter_values(LEDGER, one))
 
-    def _seen(self, batch: Sequence[Delivery]) -> None:
-        """Note when the machines of the batch were heard, and how far this machine's clock is from the database's."""
+    def _seen(self, batch: Sequence[Delivery], made: to_rows.Rows, there: int | None) -> None:
+        """Note when the machines of the batch were heard, and how far this machine's clock is from the database's, now
+        and by records. there: see clock_history.after."""
         newest: dict[tuple[str, str], str] = {}
         for one in batch:
             record = one.record or {}
@@ -181,11 +186,13 @@ class PostgresWriter:
             if isinstance(machine, str) and isinstance(at, str) and record.get("kind") == "event":
                 key = (machine[:200].replace("\0", ""), one.journal)
                 newest[key] = max(newest.get(key, ""), at)
-        if not newest:
+        if not newest and not made.events:
             return
         before = time.time_ns()
         row = self.link.execute(_CLOCK).fetchone()
-        ours, theirs = (before + time.time_ns()) // 2000, int(row[0]) if row else 0
+        behind = time.time_ns()
+        ours, theirs = (before + behind) // 2000, int(row[0]) if row else 0
+        postgres_clocks.note(self.link, made.events, Measured(ours, ours - theirs, (behind - before) // 2000), there)
         times = Times()
         for (machine, journal), at in sorted(newest.items()):
             try:

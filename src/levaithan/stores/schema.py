@@ -147,6 +147,12 @@ machines = Table(
     _big("last_us", nullable=False), _big("newest_us", nullable=False), _big("skew_us"), _text("version"),
 )  # fmt: skip
 
+clock_skews = Table(
+    "clock_skews", METADATA,
+    _text("journal", primary_key=True), _big("from_seq", primary_key=True, autoincrement=False),
+    _big("skew_us", nullable=False), _big("oldest_us", nullable=False), _big("newest_us", nullable=False),
+)  # fmt: skip
+
 rollups = Table(
     "rollups",
     METADATA,

@@ -256,6 +256,8 @@ class SqliteSearch(SqliteIndex):
         if wanted.canary is not None:
             asked.more += "AND docs.canary = :canary "
             asked.values["canary"] = int(wanted.canary)
+        if wanted.part is not None:
+            asked.only(wanted.part, SEQ_BITS)
         if since_us is not None or until_us is not None:
             asked.values |= {"since": since_us or 0, "until": until_us if until_us is not None else 1 << 62}
             span = "SELECT min(block), max(block) FROM spans WHERE high_us >= :since AND low_us < :until"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.stores.patterns import joined
 from levaithan.stores.roles import FIELDS, Pattern
-from levaithan.stores.roles.search import MOST_BUCKETS, MOST_TEMPLATES
+from levaithan.stores.roles.search import MOST_BUCKETS, MOST_TEMPLATES, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,19 @@ class Asked:
     def high(self) -> int:
         """The highest number that may be found."""
         return int(self.values["high"])
+
+    def only(self, part: Part, bits: int) -> None:
+        """Narrow it to a part of the journals. bits: of a document's number, below those of its journal's."""
+        if part.but:
+            names = {f"but{number}": one for number, one in enumerate(part.but)}
+            others = f"SELECT number FROM journals WHERE journal IN ({', '.join(f':{name}' for name in names)})"  # noqa: S608 - own words
+            self.more += f"AND docs.number >> {bits} NOT IN ({others}) "
+            self.values |= names
+            return
+        base = f"(SELECT number << {bits} FROM journals WHERE journal = :journal)"  # noqa: S608 - own words
+        self.more += f"AND docs.number >= {base} + :first AND docs.number < {base} + :behind "
+        behind = 1 << bits if part.until is None else min(part.until, 1 << bits)
+        self.values |= {"journal": part.journal, "first": part.first, "behind": behind}
 
     def sql(self, statement: str) -> str:
         """`statement` with the FROM and WHERE of this question in place of {asked}."""

@@ -93,7 +93,7 @@ def test_pages_neither_miss_nor_repeat_even_at_one_instant(ledger: Any) -> None:
     assert seen == list(range(35, 0, -1))
 
 
-@pytest.mark.parametrize("bad", ["x", "-", "12", "12-", "a-b"])
+@pytest.mark.parametrize("bad", ["x", "-", "12", "12-", "a-b", "-12", "--12-a"])
 def test_a_cursor_that_never_was_one_is_said(ledger: Any, bad: str) -> None:
     with pytest.raises(UsageProblem, match="cursor"):
         audit.list_events(ledger, Filters(), cursor=bad)

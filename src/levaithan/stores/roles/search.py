@@ -15,10 +15,22 @@ MOST_TEMPLATES = 2_000
 
 
 @dataclass(slots=True, frozen=True)
+class Part:
+    """Some of the records of all journals: those of one, from number `first` on and before `until` (None: to its end);
+    or, where `but` names some, those of all other journals."""
+
+    journal: str = ""
+    first: int = 0
+    until: int | None = None
+    but: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, frozen=True)
 class SearchFilters:
     """What a search may be narrowed to; None means any. Exact values, of which the first 512 characters count.
 
-    canary: False = without the events by which the guard tests itself, None = with them.
+    canary: False = without the events by which the guard tests itself, None = with them. part: in a search that
+    several journals share.
     """
 
     session: str | None = None
@@ -30,6 +42,7 @@ class SearchFilters:
     project: str | None = None
     machine: str | None = None
     canary: bool | None = None
+    part: Part | None = None
 
 
 @dataclass(slots=True, frozen=True)

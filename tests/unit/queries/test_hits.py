@@ -1,0 +1,133 @@
+"""What a search finds in the order of corrected time, page by page, against a plain sort."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levaithan.errors import UsageProblem
+from levaithan.queries import clocks, hits
+from levaithan.queries.asking import Filters
+from levaithan.stores.clock_history import LEAST_US
+from levaithan.stores.roles import Hit, SearchFilters
+
+JOURNALS = ("a", "b", "c")
+HISTORY = [("a", 0, 50 * LEAST_US), ("a", 4, 0), ("b", 0, 3), ("b", 2, -7 * LEAST_US), ("b", 5, 9 * LEAST_US)]
+
+
+class Index:
+    """A search over (journal, number, time) as machines share one: by time, those of one moment by number."""
+
+    shared = True
+
+    def __init__(self, events: list[tuple[str, int, int]]) -> None:
+        self.asked = 0
+        lanes = {journal: number for number, journal in enumerate(JOURNALS)}
+        order = sorted((at, lanes[journal], number, journal) for journal, number, at in events)
+        self.hits = [
+            (journal, Hit(name(journal, number), number, at, position))
+            for position, (at, _, number, journal) in enumerate(order)
+        ]
+
+    def find(
+        self, query: str, *, since_us: int | None, until_us: int | None, filters: SearchFilters, limit: int,
+        before: int | None,
+    ) -> list[Hit]:  # fmt: skip
+        self.asked += 1
+        part = filters.part
+        found = [
+            hit for journal, hit in reversed(self.hits)
+            if (before is None or hit.position < before)
+            and (since_us is None or hit.at_us >= since_us) and (until_us is None or hit.at_us < until_us)
+            and (part is None or (journal not in part.but if part.but else journal == part.journal
+                 and part.first <= hit.seq and (part.until is None or hit.seq < part.until)))
+        ]  # fmt: skip
+        return found[:limit]
+
+
+class Ledger:
+    """A ledger that knows what clocks did."""
+
+    journal = "a"
+
+    def __init__(self, history: list[tuple[str, int, int]]) -> None:
+        self.history = history
+
+    def rows(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
+        assert "clock_skews" in sql
+        return self.history
+
+
+def name(journal: str, number: int) -> str:
+    return f"{(number * 7 + ord(journal)) % 11}{journal}{number}"  # ids are in no order of time
+
+
+def skew_of(journal: str, number: int) -> int:
+    known = [skew for of, first, skew in HISTORY if of == journal and first <= number]
+    return known[-1] if known and abs(known[-1]) >= LEAST_US else 0
+
+
+def pages(ledger: Any, index: Any, limit: int, **filters: Any) -> list[str]:
+    """All ids, a page of `limit` after the other, each begun from the cursor of the last row before."""
+    ids: list[str] = []
+    cursor = None
+    while True:
+        found = hits.found(ledger, index, "word", Filters(**filters), limit=limit, cursor=cursor)
+        some = list(islice(found, limit))
+        ids += [hit.id for _, hit in some]
+        if len(some) < limit:
+            return ids
+        cursor = some[-1][0]
+
+
+events = st.lists(
+    st.tuples(st.sampled_from(JOURNALS), st.integers(1, 8), st.integers(10, 80).map(lambda n: n * LEAST_US)),
+    unique_by=lambda one: one[:2],
+    max_size=24,
+)
+
+
+@given(events, st.integers(1, 9), st.sampled_from([{}, {"since_us": 30 * LEAST_US, "until_us": 60 * LEAST_US}]))
+def test_pages_are_a_plain_sort_by_corrected_time(
+    some: list[tuple[str, int, int]], limit: int, window: dict[str, int]
+) -> None:
+    low, high = window.get("since_us", 0), window.get("until_us", 1 << 60)
+    wanted = [
+        one for _, one in sorted(
+            ((at - skew_of(of, number), name(of, number)) for of, number, at in some if low <= at < high),
+            reverse=True,
+        )
+    ]  # fmt: skip
+    assert pages(Ledger(HISTORY), Index(some), limit, **window) == wanted
+
+
+def test_where_clocks_agree_and_in_a_search_of_one_home_the_order_is_the_search_s_own() -> None:
+    some = [("a", 1, 10), ("a", 2, 30), ("b", 1, 20), ("b", 2, 20 + LEAST_US)]
+    index = Index(some)
+    assert pages(Ledger([("a", 0, LEAST_US - 1)]), index, 3) == [hit.id for _, hit in reversed(index.hits)]
+    assert index.asked == 2
+    index.shared = False
+    assert pages(Ledger(HISTORY), index, 3) == [hit.id for _, hit in reversed(index.hits)]
+
+
+def test_a_page_asks_for_each_piece_once_and_the_cursor_of_before_goes_on_as_it_was() -> None:
+    index = Index([("c", number, number * LEAST_US) for number in range(1, 9)])
+    ledger: Any = Ledger(HISTORY)
+    found = hits.found(ledger, index, "word", Filters(), limit=50, cursor=None)
+    (place, first), *_ = found
+    assert first.seq == 8
+    assert clocks.unpack(place)[1] == clocks.pieces(ledger)
+    assert index.asked == 1 + 5
+    (_, old), *_ = hits.found(ledger, index, "word", Filters(), limit=50, cursor="5")
+    assert old.position == 4, "a list that was begun by the search's own order stays in it"
+
+
+def test_what_was_never_a_cursor_is_refused() -> None:
+    ledger: Any = Ledger(HISTORY)
+    for cursor in ("ma~", "ma+1~x", "m~1-a"):
+        with pytest.raises(UsageProblem, match="is not a cursor"):
+            hits.found(ledger, Index([]), "word", Filters(), limit=5, cursor=cursor)
