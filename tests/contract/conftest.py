@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from tests.servers import fixtures
+from tests.support import lines
 from tests.support.ledger_records import JOURNAL
 
-from levaithan.stores import embedding
+from levaithan.stores import embedding, roles
 from levaithan.stores.sqlite_graph import SqliteGraph
 from levaithan.stores.sqlite_ledger import SqliteLedger
 from levaithan.stores.sqlite_memory import SqliteMemory
@@ -23,8 +24,9 @@ from levaithan.stores.sqlite_search import SqliteSearch
 class Place:
     """Where one adapter's store is in this test. `open` gives another object on the same store, each time.
 
-    `make_older` makes a store of the first schema there. `open_with` gives one whose vectors another model makes; `end`
-    is called when the test has ended.
+    `line` makes a way to it that can be hurt: an adapter that has none fails in test_lost_connection.py. `make_older`
+    makes a store of the first schema there. `open_with` gives one whose vectors another model makes; `end` is called
+    when the test has ended.
     """
 
     name: str
@@ -32,6 +34,12 @@ class Place:
     make_older: Callable[[], None] | None = None
     open_with: Callable[[Any], Any] | None = None
     end: Callable[[], None] | None = None
+    line: Callable[[], lines.Line] | None = None
+
+
+def in_file(path: str, open: Callable[[], Any], **more: Any) -> Place:
+    """The Place of a store in an SQLite file."""
+    return Place("sqlite", open, line=lambda: lines.FileLine(path, open), **more)
 
 
 def sqlite_ledger(folder: Path) -> Place:
@@ -49,7 +57,7 @@ def sqlite_ledger(folder: Path) -> Place:
             command.upgrade(migrate.config_for(link), "0001")
         engine.dispose()
 
-    return Place("sqlite", lambda: SqliteLedger(path, 1 << 20), older)
+    return in_file(path, lambda: SqliteLedger(path, 1 << 20), make_older=older)
 
 
 def postgres_ledger(_folder: Path) -> Place:
@@ -61,7 +69,7 @@ def postgres_ledger(_folder: Path) -> Place:
 
 def sqlite_search(folder: Path) -> Place:
     path = str(folder / "search.sqlite3")
-    return Place("sqlite", lambda: SqliteSearch(path, 1 << 20))
+    return in_file(path, lambda: SqliteSearch(path, 1 << 20))
 
 
 def elasticsearch_search(folder: Path) -> Place:
@@ -73,7 +81,7 @@ def elasticsearch_search(folder: Path) -> Place:
 
 def sqlite_graph(folder: Path) -> Place:
     path = str(folder / "graph.sqlite3")
-    return Place("sqlite", lambda: SqliteGraph(path, 1 << 20))
+    return in_file(path, lambda: SqliteGraph(path, 1 << 20))
 
 
 def redis_counters(folder: Path) -> Place:
@@ -83,8 +91,16 @@ def redis_counters(folder: Path) -> Place:
     from levaithan.stores.redis_counters import RedisCounters
 
     url = f"{shared('redis').url}?prefix={secrets.token_hex(6)}"
-    opening = Opening("counters", "", str(folder), url, journal=JOURNAL)
-    return Place("redis", lambda: RedisCounters(opening))
+
+    def counters(url: str, **more: Any) -> RedisCounters:
+        return RedisCounters(Opening("counters", "", str(folder), url, journal=JOURNAL, **more))
+
+    def line() -> lines.Line:
+        return lines.ServerLine(
+            [lines.address_of(url, 6379)], lambda at: counters(lines.by(at[0], url), timeout_s=lines.LIMIT_S)
+        )
+
+    return Place("redis", lambda: counters(url), line=line)
 
 
 def helix_engine(folder: Path) -> Place:
@@ -103,8 +119,8 @@ def helix_server(folder: Path) -> Place:
 
 def sqlite_memory(folder: Path) -> Place:
     path = str(folder / "memory.sqlite3")
-    return Place(
-        "sqlite",
+    return in_file(
+        path,
         lambda: SqliteMemory(path, 1 << 20, embedding.model("hashing")),
         open_with=lambda model: SqliteMemory(path, 1 << 20, model),
     )
@@ -114,14 +130,14 @@ def weaviate_imitation(folder: Path) -> Place:
     from tests.support import weaviate_place
 
     place, end = weaviate_place.imitation(folder)
-    return Place("weaviate", place.open, open_with=place.open_with, end=end)
+    return Place("weaviate", place.open, open_with=place.open_with, end=end, line=place.line)
 
 
 def weaviate_real(folder: Path) -> Place:
     from tests.support import weaviate_place
 
     place = weaviate_place.real(folder)
-    return Place("weaviate", place.open, open_with=place.open_with, end=place.forget)
+    return Place("weaviate", place.open, open_with=place.open_with, end=place.forget, line=place.line)
 
 
 LEDGERS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_ledger, "postgres": postgres_ledger}
@@ -133,6 +149,15 @@ GRAPHS: dict[str, Callable[[Path], Place]] = {
 MEMORIES: dict[str, Callable[[Path], Place]] = {
     "sqlite": sqlite_memory, "weaviate imitation": weaviate_imitation, "weaviate": weaviate_real,
 }  # fmt: skip
+EVERY: dict[tuple[str, str], Callable[[Path], Place]] = {
+    (role, name): make
+    for role, adapters in (
+        (roles.LEDGER, LEDGERS), (roles.GRAPH, GRAPHS), (roles.MEMORY, MEMORIES), (roles.SEARCH, SEARCHES),
+        (roles.COUNTERS, COUNTERS),
+    )
+    for name, make in adapters.items()
+}  # fmt: skip
+"""(role, adapter) -> its place, for what every store must do."""
 
 
 def offered(make: Callable[[Path], Place], name: str, folder: Path) -> Place:
@@ -189,3 +214,11 @@ def counters_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[P
 @pytest.fixture(params=MEMORIES)
 def memory_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from _given(MEMORIES[request.param], request.param, tmp_path)
+
+
+@pytest.fixture(params=EVERY, ids=lambda one: f"{one[0]} {one[1]}")
+def every_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Place]]:
+    """(role, place), of every adapter of every role."""
+    role, name = request.param
+    for place in _given(EVERY[role, name], name, tmp_path):
+        yield role, place

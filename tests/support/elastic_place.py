@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tests.servers import sharing
+from tests.support import lines
 from tests.support.ledger_records import JOURNAL
 
 from levaithan.stores.opening import Opening
@@ -42,4 +44,11 @@ def search(endpoint: Endpoint, folder: Path, stream: str, **more: Any) -> Elasti
 def place(make: Any, folder: Path) -> Any:
     """The Place of the contract suite. Raises ConnectionError where there is no server."""
     endpoint, stream = sharing.shared("elasticsearch"), name()
-    return make("elasticsearch", lambda: search(endpoint, folder, stream))
+
+    def line() -> lines.Line:
+        def by_it(at: list[Any]) -> ElasticSearch:
+            return search(replace(endpoint, url=lines.by(at[0], endpoint.url)), folder, stream, timeout_s=20.0)
+
+        return lines.ServerLine([lines.address_of(endpoint.url, 9200)], by_it)
+
+    return make("elasticsearch", lambda: search(endpoint, folder, stream), line=line)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tests.servers import sharing
+from tests.support import lines
 from tests.support.ledger_records import JOURNAL
 
 from levaithan.stores.opening import Opening
@@ -73,4 +74,10 @@ def older(url: str, version: str = "0001") -> None:
 def place(make: Any) -> Any:
     """The Place of the contract suite. Raises ConnectionError where there is no server."""
     url = database(sharing.shared("postgres").url)
-    return make("postgres", lambda: ledger(url), lambda: older(url))
+
+    def line() -> lines.Line:
+        return lines.ServerLine(
+            [lines.address_of(url, 5432)], lambda at: ledger(lines.by(at[0], url), timeout_s=lines.LIMIT_S)
+        )
+
+    return make("postgres", lambda: ledger(url), lambda: older(url), line=line)

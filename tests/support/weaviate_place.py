@@ -4,13 +4,14 @@ prefix that nobody else has."""
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from tests.servers import sharing
+from tests.support import lines
 from tests.support.ledger_records import JOURNAL
 
-from levaithan.stores import embedding
+from levaithan.stores import embedding, weaviate_link
 from levaithan.stores.opening import Opening
 from levaithan.stores.weaviate_memory import WeaviateMemory
 
@@ -32,6 +33,17 @@ class WeaviatePlace:
 
     def open_with(self, model: embedding.Model) -> WeaviateMemory:
         return WeaviateMemory(self.opening, model)
+
+    def line(self) -> lines.Line:
+        """A way that can be hurt, for both of its ports."""
+        server, port = self.opening.server, weaviate_link.grpc_port(self.opening)
+        grpc = server.query.get("grpc_host", server.host), port
+
+        def by_it(at: list[Any]) -> WeaviateMemory:
+            url = lines.by(at[0], self.opening.url.replace(f"grpc_port={port}", f"grpc_port={at[1][1]}"))
+            return WeaviatePlace(replace(self.opening, url=url, timeout_s=lines.LIMIT_S)).open()
+
+        return lines.ServerLine([lines.address_of(self.opening.url, 8080), grpc], by_it)
 
     def forget(self) -> None:
         store = self.open()

@@ -57,6 +57,14 @@ def translate(store: str, path: str, error: BaseException) -> StoreError | None:
     return None
 
 
+def is_open(link: sqlite3.Connection) -> bool:
+    """Whether the connection was not closed by somebody. It is not used for that."""
+    try:
+        return link.total_changes >= 0
+    except sqlite3.ProgrammingError:
+        return False
+
+
 class SqliteFile:
     """One store's file. `path` is the name it is known by; `found` collects what was met, in words."""
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from levaithan.stores.dead import dead_letter_values
 from levaithan.stores.roles import Cursor, Delivery, Rejected, StoreDamagedError
-from levaithan.stores.sqlite_file import translate
+from levaithan.stores.sqlite_file import is_open, translate
 from levaithan.stores.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _COMMON = (
     "CREATE TABLE cursors (store TEXT PRIMARY KEY, journal TEXT NOT NULL, segment TEXT NOT NULL, "
@@ -85,7 +86,7 @@ class SqliteIndex(SqliteStore):
             link.close()
 
     def _write_link(self) -> sqlite3.Connection:
-        if self._link is not None and self.file.identity() != self._link_of:
+        if self._link is not None and (self.file.identity() != self._link_of or not is_open(self._link)):
             self._link.close()
             self._link = None
         if self._link is None:
@@ -104,27 +105,33 @@ class SqliteIndex(SqliteStore):
         return self._apply(batch, None)
 
     def _apply(self, batch: Sequence[Delivery], cursor: Cursor | None) -> list[Rejected]:
+        with self.one_step() as link:
+            rejected = self.put(link, batch)
+            self._set_aside(link, batch, rejected)
+            if cursor is not None:
+                link.execute(
+                    "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (self.name, cursor.journal, cursor.segment, cursor.offset, cursor.seq, cursor.hash,
+                     time.time_ns() // 1000),
+                )  # fmt: skip
+        return rejected
+
+    @contextmanager
+    def one_step(self) -> Iterator[sqlite3.Connection]:
+        """The writing connection in a transaction, which is undone where it fails. Raises StoreError."""
         try:
             link = self._write_link()
-            link.execute("BEGIN IMMEDIATE")
             try:
-                rejected = self.put(link, batch)
-                self._set_aside(link, batch, rejected)
-                if cursor is not None:
-                    link.execute(
-                        "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (self.name, cursor.journal, cursor.segment, cursor.offset, cursor.seq, cursor.hash,
-                         time.time_ns() // 1000),
-                    )  # fmt: skip
+                link.execute("BEGIN IMMEDIATE")
+                yield link
                 link.execute("COMMIT")
             except BaseException:
+                self._link_of = None  # opened anew: what an adapter remembers of it went with the transaction
                 if link.in_transaction:
                     link.execute("ROLLBACK")
-                self._link_of = None  # opened anew: what an adapter remembers of it went with the transaction
                 raise
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise translate(self.name, self.file.path, error) or self.file.wrap(error) from error
-        return rejected
 
     def _set_aside(self, link: sqlite3.Connection, batch: Sequence[Delivery], rejected: list[Rejected]) -> None:
         refused = {(one.delivery.segment, one.delivery.offset) for one in rejected}

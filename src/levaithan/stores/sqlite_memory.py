@@ -14,7 +14,6 @@ from levaithan.stores import embedding, memory_facts, memory_ranking, search_fie
 from levaithan.stores import sqlite_memory_sql as sql
 from levaithan.stores.roles import MEMORY, Delivery, Health, Rejected
 from levaithan.stores.roles.memory import MOST, MemoryFilters, Remembered
-from levaithan.stores.sqlite_file import translate
 from levaithan.stores.sqlite_index import SqliteIndex
 
 if TYPE_CHECKING:
@@ -103,18 +102,9 @@ class SqliteMemory(SqliteIndex):
 
     def forget(self, session: str) -> int:
         """See roles.Memory."""
-        try:
-            link = self._write_link()
-            link.execute("BEGIN IMMEDIATE")
-            try:
-                removed = _remove(link, session, _ALL)
-                link.execute("INSERT INTO words (words) VALUES ('optimize')")
-                link.execute("COMMIT")
-            except BaseException:
-                link.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise translate(self.name, self.file.path, error) or self.file.wrap(error) from error
+        with self.one_step() as link:
+            removed = _remove(link, session, _ALL)
+            link.execute("INSERT INTO words (words) VALUES ('optimize')")
         return removed
 
     # -- questions --

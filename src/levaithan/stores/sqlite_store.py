@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from levaithan.stores import slow
 from levaithan.stores.roles import Cursor, DeadLetter, Health, StoreDamagedError
-from levaithan.stores.sqlite_file import SqliteFile, remove
+from levaithan.stores.sqlite_file import SqliteFile, is_open, remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class SqliteStore:
     def _read_link(self) -> sqlite3.Connection | None:
         """The reading connection to the present generation; None when there is no file."""
         present = self.file.identity()
-        if self._reader is not None and present != self._read_of:
+        if self._reader is not None and (present != self._read_of or not is_open(self._reader)):
             self._reader.close()
             self._reader = None
         if present is None:
