@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.servers import fixtures
-from tests.support import elastic_place, helix_place, homes, postgres_place
+from tests.support import elastic_place, helix_place, homes, postgres_place, weaviate_place
 from tests.support.ledger_records import JournalFiles
 
 from levaithan.config import settings as settings_of
@@ -96,10 +96,17 @@ def on_weaviate_imitation(folder: Path) -> Used:
     return used(folder, "memory", "Weaviate", settings, {"memory_api_key": STRANGE}, tells_time=True)
 
 
+def on_weaviate(folder: Path) -> Used:
+    endpoint = fixtures.given("weaviate")
+    url = f"{weaviate_place.of(endpoint, folder).opening.url}"
+    settings = {"memory_url": url, "memory_api_key": endpoint.password}
+    return used(folder, "memory", "Weaviate", settings, {"memory_api_key": STRANGE}, tells_time=True)
+
+
 _RUNNING: list[Callable[[], None]] = []
 SERVERS: dict[str, Callable[[Path], Used]] = {
     "postgres": on_postgres, "redis": on_redis, "elasticsearch": on_elasticsearch, "helix": on_helix,
-    "weaviate imitation": on_weaviate_imitation,
+    "weaviate": on_weaviate, "weaviate imitation": on_weaviate_imitation,
 }  # fmt: skip
 
 
@@ -237,6 +244,24 @@ def test_the_room_of_redis_is_its_memory_and_of_the_engine_here_its_folder_s(
     assert not any("MiB left" in one for one in here.words("warn"))
     monkeypatch.setattr(checks_stores, "_ROOM", 1 << 62)
     assert any("MiB left" in one for one in here.words("warn"))
+
+
+@pytest.mark.parametrize("server", [on_weaviate, on_weaviate_imitation])
+def test_a_weaviate_that_takes_no_writes_is_said(server: Callable[[Path], Used], tmp_path: Path) -> None:
+    """As when its disk is nearly full, of which it tells no figure."""
+    place = server(tmp_path)
+    assert [one.status for one in place.found()] == ["ok", "ok"]
+    store: Any = registry.open_store("memory", settings_of.load(place.home.root, environ={}), place.home)
+    name = min(store.names.every)
+    store.ask(lambda client: client.collections.use(name).config.update_shards("READONLY"))
+    (one,) = place.found()
+    assert (one.status, "1 of its 6 collections take no writes" in one.message) == ("fail", True), one
+    assert "free disk space on the server and restart it" in one.remedy
+    store.ask(lambda client: client.collections.use(name).config.update_shards("READY"))
+    assert [one.status for one in place.found()] == ["ok", "ok"]
+    store.close()
+    while _RUNNING:
+        _RUNNING.pop()()
 
 
 UNTOLD = {"ledger": ["space"], "counters": ["space"], "search": [], "graph": ["version", "space"], "memory": ["space"]}

@@ -88,6 +88,8 @@ class Imitation:
     room: int | None = None
     forgets: bool = False
     dies: bool = False
+    closed: set[str] = field(default_factory=set)
+    """The classes that were set to take no writes; they are asked for it, and take them all the same."""
     hang_s: float = 0.0
     ports: tuple[int, int] = (0, 0)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -179,6 +181,11 @@ def _rest(server: Imitation, method: str, path: str, body: bytes) -> tuple[int, 
         return 422, {"error": [{"message": FULL_SCHEMA}]}
     if parts == ["schema"]:
         return 200, server.make(json.loads(body)) if method == "POST" else {"classes": [*server.classes.values()]}
+    if parts[0] == "schema" and parts[2:3] == ["shards"] and parts[1] in server.classes:
+        if method == "PUT":
+            server.closed = {*server.closed - {parts[1]}, *([parts[1]] if b"READONLY" in body else [])}
+        status = "READONLY" if server.full or parts[1] in server.closed else "READY"
+        return 200, {"status": status} if method == "PUT" else [{"name": "s", "status": status, "vectorQueueSize": 0}]
     if parts[0] == "schema":
         if method == "DELETE":
             server.classes.pop(parts[1], None)

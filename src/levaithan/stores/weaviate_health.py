@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from levaithan.stores import http_clock, server_versions
 from levaithan.stores import weaviate_schema as schema
 from levaithan.stores.roles import MEMORY, Health
+from levaithan.stores.weaviate_errors import DISK_FIX
 from levaithan.stores.weaviate_link import REST_PORT, REST_TLS_PORT
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 OLDEST = (1, 27)
 """The oldest that the client is written for; it does not look by itself (weaviate_link: skip_init_checks)."""
 
+_CLOSED = "READONLY"
 _READY = "/v1/.well-known/ready"
 
 
@@ -42,11 +44,26 @@ def health(store: WeaviateMemory) -> Health:
         if store.current():
             told.schema = schema.VERSION
             told.rows = sum(store.kinds().values())
+            _look_for_room(store, told)
     except Exception as error:
         told.ok = False
         told.problems.insert(0, str(error))
         told.fix = getattr(error, "fix", "")
     return told
+
+
+def _look_for_room(store: WeaviateMemory, told: Health) -> None:
+    """Weaviate tells no free bytes; but where its disk is nearly full it takes no more writes, and says so."""
+    names = sorted(store.names.every)
+    parts = store.ask(lambda client: [(name, client.collections.use(name).config.get_shards()) for name in names])
+    closed = [name for name, shards in parts if any(one.status == _CLOSED for one in shards)]
+    if closed:
+        told.ok = False
+        told.problems.append(
+            f"{len(closed)} of its {len(names)} collections take no writes ({_CLOSED}): its disk was nearly full, or "
+            "somebody set it"
+        )
+        told.fix = DISK_FIX
 
 
 def _skew(opening: Opening) -> tuple[float | None, float]:
