@@ -1,6 +1,7 @@
 """A team's home, its five stores on servers at once, answers what a laptop's home answers from the same journal.
 
-Four servers are real ones; the memory is on a real Weaviate where there is one, else on the imitation of it.
+Four servers are real ones. The memory is on a real Weaviate where there is one, else on the imitation of it: the tests'
+names say which.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> str:
     return root
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module", params=["weaviate", "weaviate imitation"])
+def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The settings of the five servers, on names and databases that are this module's alone."""
     with ExitStack() as ends:
-        yield _servers(tmp_path_factory.mktemp("servers"), ends.callback)
+        yield _servers(request.param, tmp_path_factory.mktemp("servers"), ends.callback)
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +88,10 @@ def _set_up(folder: Path, settings: dict[str, str]) -> str:
     return root
 
 
-def _servers(folder: Path, at_end: Callable[..., object]) -> dict[str, str]:
+def _servers(weaviate: str, folder: Path, at_end: Callable[..., object]) -> dict[str, str]:
+    memory = _memory(weaviate, folder, at_end)
     search, graph, counters = (fixtures.given(one) for one in ("elasticsearch", "helix", "redis"))
     ledger: Any = _own_postgres(at_end)
-    memory = _memory(folder, at_end)
     stream = elastic_place.opening(search, folder, elastic_place.name())
     return {
         "ledger_url": f"postgresql://postgres@127.0.0.1:{ledger.port}/levaithan", "ledger_password": ledger.password,
@@ -115,13 +116,16 @@ def _own_postgres(at_end: Callable[..., object]) -> Any:
     return server
 
 
-def _memory(folder: Path, at_end: Callable[..., object]) -> Any:
+def _memory(weaviate: str, folder: Path, at_end: Callable[..., object]) -> Any:
+    if weaviate == "weaviate":
+        return weaviate_place.of(fixtures.given(weaviate), folder).opening
     try:
-        place = weaviate_place.of(sharing.shared("weaviate"), folder)
+        sharing.shared("weaviate")
     except ServerMissingError:
         place, stop = weaviate_place.imitation(folder)
         at_end(stop)
-    return place.opening
+        return place.opening
+    pytest.skip("a real Weaviate is here: the same tests ran on it")
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -66,7 +66,7 @@ class Imitation:
         self.server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(params=["imitation"])
 def imitation() -> Iterator[Imitation]:
     made = Imitation()
     yield made

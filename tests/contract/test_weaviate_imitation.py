@@ -34,7 +34,7 @@ KEY = "imitated-key-of-this-test"
 OTHER = "k" * 32
 
 
-@pytest.fixture
+@pytest.fixture(params=["imitation"])
 def server() -> Iterator[Imitation]:
     made = Imitation(key=KEY)
     made.start()

@@ -32,7 +32,7 @@ WHOLE = {2, 3, 4, 5}
 Open = Callable[[], WeaviateMemory]
 
 
-@pytest.fixture
+@pytest.fixture(params=["imitation"])
 def server() -> Iterator[Imitation]:
     made = Imitation(key=KEY)
     made.start()
