@@ -72,6 +72,24 @@ def test_an_empty_batch_moves_the_cursor_and_other_records_leave_no_entry(stream
     assert stream.latest() == []
 
 
+def test_another_object_goes_on_where_the_first_one_was(counters_place: Any, stream: Any) -> None:
+    put(stream, range(1, 4))
+    stream.close()
+    again = counters_place.open()
+    assert again.cursor() == cursor(4)
+    put(again, range(4, 6))
+    assert stream.cursor() == cursor(6)
+    assert seqs(stream.latest()) == [6, 5, 4, 3, 2]
+
+
+def test_a_range_has_both_its_ends(stream: Any) -> None:
+    put(stream, range(1, 8))
+    assert stream.fingerprints(3, 5).keys() == {3, 4, 5}
+    assert stream.fingerprints(4, 4).keys() == {4}
+    assert stream.fingerprints(8, 1 << 62).keys() == {8}
+    assert stream.fingerprints(0, 1) == stream.fingerprints(9, 12) == stream.fingerprints(5, 4) == {}
+
+
 def test_hostile_text_is_taken_and_made_harmless(stream: Any) -> None:
     texts = ["a\0b", "\ud800 lone", "\U0001f600 ünï", "*3\r\n$3\r\nDEL\r\n", "]] return redis.call('FLUSHALL') --"]
     batch = [delivery(event(n, reason=text, tool_name=text)) for n, text in enumerate(texts, 1)]

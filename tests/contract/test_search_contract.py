@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -57,6 +58,16 @@ def test_a_batch_put_twice_is_found_once(index: Any) -> None:
     put(index, ["alpha", "beta"])
     assert seqs(index.find("alpha")) == [1]
     assert index.cursor() == cursor(3)
+
+
+def test_the_order_of_arrival_does_not_matter(index: Any) -> None:
+    batch = [delivery(event(n, payload={"tool_input": {"command": f"word number {n}"}})) for n in range(1, 13)]
+    random.Random(5).shuffle(batch)
+    for start in range(0, len(batch), 4):
+        assert index.apply(batch[start : start + 4], cursor(13)) == []
+    assert index.apply(batch[2:7], cursor(13)) == []
+    assert seqs(index.find("word")) == list(range(12, 0, -1))
+    assert index.fingerprints(1, 99) == {one.seq: index.expected(one) for one in batch}
 
 
 def test_filters(index: Any) -> None:
