@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.contract.test_compare_contract import a_home, fill, rebuilt
 from tests.contract.test_graph_contract import call, put, story
-from tests.support import helix_place
+from tests.support import forged, helix_place
 from tests.support.ledger_records import JOURNAL, at, cursor, delivery
 
 from levaithan.errors import NotConfigured
+from levaithan.projector.compare import compare
 from levaithan.stores import graph_facts
 from levaithan.stores.helix_errors import UNPLANNED, RefusedError
 from levaithan.stores.roles import (
@@ -28,7 +30,7 @@ from levaithan.stores.roles import (
     StoreTimeoutError,
     StoreUnsupportedError,
 )
-from levaithan.stores.roles.graph import FILE, SESSION, Node
+from levaithan.stores.roles.graph import AGENT, FILE, SESSION, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,6 +176,25 @@ def test_what_was_forged_shows_and_a_rewrite_mends_it_and_leaves_the_other_journ
     assert graph.kinds() == kinds
 
 
+def test_what_another_machine_says_of_a_node_is_no_difference_and_all_that_an_edge_holds_is_compared(
+    graph: HelixGraph, tmp_path: Path
+) -> None:
+    home = a_home(tmp_path, story())
+    fill(graph, home)
+    beside(graph, OTHER).apply(of_other(story()), other_cursor(12))
+    assert graph.properties(SESSION, ["s1"])["s1"]["machine"] == "m2"
+    done = compare(home, graph)
+    assert done.equal, done
+    forged.node_property(graph, Node(AGENT, "s1/sub"), "session", "s3")
+    assert compare(home, graph).folds_differ == ["nodes Agent s1/sub"], "its key says otherwise"
+    for name, value in (("machine", "m3"), ("event", "f" * 32), ("key", "k")):
+        forged.edge_property(graph, "LEASED", 12, name, value)
+        assert compare(home, graph).altered == [12], name
+        rebuilt(graph, home)
+        done = compare(home, graph)
+        assert done.equal, done
+
+
 def test_one_journal_leaves_and_what_the_other_says_stays(graph: HelixGraph) -> None:
     other = beside(graph, OTHER)
     put(graph, [*story(), call(12, "Write", "alone", file_path="/p/mine.py")])
@@ -250,8 +271,10 @@ def test_writers_that_clash_in_the_server_lose_nothing(alone: HelixGraph) -> Non
         twin.close()
     assert any("conflict" in words for words in clashed), "nothing clashed: the test tests nothing"
     assert alone.cursor() == cursor(121)
-    assert alone.fingerprints(1, 999) == twin.fingerprints(1, 999)
-    assert len(alone.fingerprints(1, 999)) == 120
+    records = [call(n + k, "Write", f"s{k}", file_path=f"/p/{n}.py") for n in range(1, 120, 4) for k in range(4)]
+    assert true(alone, [delivery(one) for one in records])
+    assert true(twin, of_other(records))
+    assert len(alone.fingerprints(1, 999)) == len(twin.fingerprints(1, 999)) == 120
     assert alone.kinds()["File"] == 30
 
 

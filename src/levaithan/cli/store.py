@@ -89,6 +89,7 @@ def _unwell(rows: Sequence[dict[str, Any]]) -> LevaithanError | None:
 _CHECK = "levaithan store check"
 _LAG = ("store", "state", "lag", "dead_letters")
 _KINDS = ("missing", "altered", "extra")
+_FOLDS = {"ledger": "sessions, agents, calls or sums that differ", "graph": "nodes that differ"}
 _COMPARED = (
     "store", "equal", "journal", "stored", "missing_count", "altered_count", "extra_count", "folds_differ_count",
     "waiting", "behind",
@@ -198,7 +199,7 @@ def compare(roles: Roles = None, json: options.Json = False, format: options.For
 def _untrue(row: dict[str, Any]) -> FindingsFound:
     name = row["store"]
     counts = {kind: row[f"{kind}_count"] for kind in _KINDS}
-    counts["sessions, agents or calls that differ"] = row["folds_differ_count"]
+    counts[_FOLDS.get(name, _FOLDS["ledger"])] = row["folds_differ_count"]
     words = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     return FindingsFound(
         f"The {name} store is not what the journal says: {words}.",

@@ -1,8 +1,9 @@
 """Holds the journal against a store, record by record: what is missing there, altered, or of no record at all.
 
 The journal is read whole and the store is asked for windows of it; what is compared is made from what is stored now
-(roles.Projected.fingerprints), so that a row that somebody changed shows. A ledger's sessions, agents and tool calls
-are held against the journal's folds. Writes nothing to the store.
+(roles.Projected.fingerprints), so that a row that somebody changed shows. A ledger's sessions, agents, tool calls and
+sums, and a graph's nodes, are each made of many records: they are held against what the journal makes anew
+(projector.folds, projector.nodes). Writes nothing to the store.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from levaithan.journal.identity import beginning, journal_id
 from levaithan.projector import feed as feeds
 from levaithan.projector import segments
 from levaithan.projector.again import name_of
-from levaithan.stores.roles import LEDGER
+from levaithan.projector.scratch import Window
+from levaithan.stores.roles import GRAPH, LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +36,10 @@ class Compared:
     missing, altered, extra: numbers of records (seq), the first few; *_count: how many in all; waiting: dead letters;
     behind: records after the cursor; pruned: records that only the store has, for the journal let them go.
 
-    folds: sessions, agents and tool calls that the ledger should hold; folds_differ_count: those that it lacks or holds
-    otherwise; folds_differ: the first few, such as `sessions s-1`.
+    folds: sessions, agents, tool calls and hourly sums that the ledger should hold, nodes that the graph should;
+    folds_differ_count: those that it lacks, holds otherwise, or holds though no record makes them; folds_differ: the
+    first few, such as `sessions s-1`, `rollups 2026-11-28T10//p/Bash/PreToolUse/allow` (hour, project, tool, event,
+    decision), `machines m-1` or `nodes Session s-1`.
     """
 
     store: str
@@ -88,6 +92,8 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
     ahead: list[Delivery] = []
     with ExitStack() as ends:
         folds = _folds(store, ends)
+        if store.name == GRAPH:
+            store = folds.watch(store)
         while last > seen:
             read, at = feed.batch(at, _BATCH_BYTES)
             if not read:
@@ -97,29 +103,33 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
                 taken = _window(done, store, batch, dead, seen + 1)
                 seen = batch[-1].seq
                 if folds is not None:
-                    folds.put(taken, store.max_field)
+                    folds.put(batch, taken, store.max_field)
             progress(total - segments.bytes_left(home.journal, at), total)
         if last:
             _beyond(done, store, last, ahead, feed, at)
         if folds is not None and last:
-            _folded(done, store, folds, (journal_id(home.journal), first, last))
+            _folded(done, store, folds, Window(home.journal, journal_id(home.journal), first, last))
     done.pruned = len(store.fingerprints(1, first - 1)) if first > 1 else 0
     return done
 
 
 def _folds(store: Any, ends: ExitStack) -> Any:
-    """What the journal makes of a ledger's folds; None for a store that has none."""
-    if store.name != LEDGER:
-        return None
-    from levaithan.projector.folds import Folds  # noqa: PLC0415 - loads SQLAlchemy
+    """What the journal makes of a ledger's folds, or of a graph's nodes; None for a store that has neither."""
+    if store.name == LEDGER:
+        from levaithan.projector.folds import Folds  # noqa: PLC0415 - loads SQLAlchemy
 
-    return ends.enter_context(Folds())
+        return ends.enter_context(Folds())
+    if store.name == GRAPH:
+        from levaithan.projector.nodes import Nodes  # noqa: PLC0415 - loads what makes a graph's facts
+
+        return ends.enter_context(Nodes())
+    return None
 
 
-def _folded(done: Compared, store: Any, folds: Any, window: tuple[str, int, int]) -> None:
-    """The sessions, agents and tool calls, each made of the records before."""
+def _folded(done: Compared, store: Any, folds: Any, window: Window) -> None:
+    """What is made of many records, each made of the records before."""
     done.folds = folds.count()
-    for table, key in folds.differing(store, *window):
+    for table, key in folds.differing(store, window):
         done.folds_differ_count += 1
         if len(done.folds_differ) < _SHOWN:
             done.folds_differ.append(f"{table} {key}")

@@ -1,26 +1,27 @@
-"""The sessions, agents and tool calls that a journal makes, held against those of a ledger.
+"""The sessions, agents, tool calls and sums that a journal makes, held against those of a ledger.
 
 Each is a fold of many records, and has no fingerprint of its own. The journal is folded anew, by the rules that the
 ledger itself goes by (stores.rows, stores.schema), into a file that is gone afterwards, and then compared by key. Not
 compared is a session that has records outside of the window: another machine's, those that were pruned, or newer ones.
+What is particular about sums is in projector.sums.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.schema import CreateTable
 
+from levaithan.projector.scratch import Scratch
+from levaithan.projector.sums import Sums
 from levaithan.stores import rows as to_rows
 from levaithan.stores.schema import TABLES, upsert_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from levaithan.projector.scratch import Window
     from levaithan.stores.roles import Delivery
 
 FOLDED = {"sessions": 1, "agents": 2, "tool_calls": 1}
@@ -32,56 +33,53 @@ _ELSEWHERE = (
 )
 
 
-class Folds:
+class Folds(Scratch):
     """The folds of one journal, as far as it was `put`; a context manager, which removes the file."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="levaithan-folds-")
-        self._file = sqlite3.connect(f"{self._folder.name}/folds.sqlite3", isolation_level=None)
+        super().__init__()
         dialect = dialects.dialect()
-        self._file.execute("PRAGMA journal_mode = OFF")
-        self._file.execute("PRAGMA synchronous = OFF")
         for name in FOLDED:
-            self._file.execute(str(CreateTable(TABLES[name]).compile(dialect=dialect)))
+            self.file.execute(str(CreateTable(TABLES[name]).compile(dialect=dialect)))
         self._sql = {name: upsert_sql(name, dialect) for name in FOLDED}
+        self._sums = Sums(self.file)
 
-    def __enter__(self) -> Folds:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        with contextlib.suppress(OSError):
-            self._folder.cleanup()
-
-    def put(self, batch: Sequence[Delivery], max_field: int) -> None:
-        """Fold the records of `batch`; what a ledger would not take is left out."""
-        made, _ = to_rows.build(batch, max_field)
-        self._file.execute("BEGIN")
+    def put(self, read: Sequence[Delivery], taken: Sequence[Delivery], max_field: int) -> None:
+        """Fold the records of `taken`, which are those of `read` that the ledger should have; what a ledger would not
+        take is left out."""
+        made, _ = to_rows.build(taken, max_field)
+        self.file.execute("BEGIN")
         for name, some in (("sessions", made.sessions), ("agents", made.agents), ("tool_calls", made.calls)):
-            self._file.executemany(self._sql[name], list(some.values()))
-        self._file.execute("COMMIT")
+            self.file.executemany(self._sql[name], list(some.values()))
+        self._sums.put(read, taken, made)
+        self.file.execute("COMMIT")
 
-    def differing(self, ledger: Any, journal: str, first: int, last: int) -> Iterator[tuple[str, str]]:
-        """(table, key) of each fold of the records `first` to `last` that the ledger lacks or holds otherwise; of those
-        alone whose session is all of this window."""
+    def differing(self, ledger: Any, window: Window) -> Iterator[tuple[str, str]]:
+        """(table, key) of each fold of the records of `window` that the ledger lacks or holds otherwise; of sessions,
+        agents and calls those alone whose session is all of this window."""
+        yield from self._of_sessions(ledger, window)
+        yield from self._sums.differing(ledger, window)
+
+    def _of_sessions(self, ledger: Any, window: Window) -> Iterator[tuple[str, str]]:
         for name, keys in FOLDED.items():
             names = [one.name for one in TABLES[name].columns]
             session = names.index("session_id")
             for page in self._pages(name, names, keys):
                 there = _there(ledger, name, names, keys, page)
                 wrong = [row for row in page if there.get(row[:keys]) != row]
-                elsewhere = _elsewhere(ledger, {row[session] for row in wrong}, journal, first, last)
+                elsewhere = _elsewhere(ledger, {row[session] for row in wrong}, window)
                 for row in wrong:
                     if row[session] is not None and row[session] not in elsewhere:
                         yield name, "/".join(row[:keys])
 
     def count(self) -> int:
         """How many there are."""
-        return sum(int(self._file.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in FOLDED)  # noqa: S608 - own words
+        of_sessions = sum(int(self.file.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in FOLDED)  # noqa: S608 - own words
+        return of_sessions + self._sums.count()
 
     def _pages(self, name: str, names: list[str], keys: int) -> Iterator[list[tuple[Any, ...]]]:
         wanted, order = ", ".join(f'"{one}"' for one in names), ", ".join(names[:keys])
-        asked = self._file.execute(f"SELECT {wanted} FROM {name} ORDER BY {order}")  # noqa: S608 - own words
+        asked = self.file.execute(f"SELECT {wanted} FROM {name} ORDER BY {order}")  # noqa: S608 - own words
         while page := asked.fetchmany(_PAGE):
             yield page
 
@@ -96,13 +94,14 @@ def _there(
     return {tuple(row[:keys]): tuple(row) for row in ledger.rows(asked, values)}
 
 
-def _elsewhere(ledger: Any, sessions: set[Any], journal: str, first: int, last: int) -> set[Any]:
+def _elsewhere(ledger: Any, sessions: set[Any], window: Window) -> set[Any]:
     """Those of `sessions` with a record that is not of this window."""
     wanted, values = _listed(sorted(one for one in sessions if one is not None))
     if not values:
         return set()
     asked = _ELSEWHERE.format(wanted=wanted)
-    return {row[0] for row in ledger.rows(asked, {**values, "journal": journal, "first": first, "last": last})}
+    values |= {"journal": window.journal, "first": window.first, "last": window.last}
+    return {row[0] for row in ledger.rows(asked, values)}
 
 
 def _listed(some: list[Any]) -> tuple[str, dict[str, object]]:

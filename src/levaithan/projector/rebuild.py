@@ -18,7 +18,7 @@ from levaithan.projector.follower import Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
 from levaithan.projector.loop import followers, written_with
 from levaithan.stores.registry import open_ledger
-from levaithan.stores.roles import LEDGER, ROLES, StoreDamagedError
+from levaithan.stores.roles import GRAPH, LEDGER, ROLES, StoreDamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +104,10 @@ def _rewrite(home: Home, store: Any, _ledger: Any, progress: Callable[[str, int,
         follower = Follower(store, Feed(home.journal))
         _to_the_end(home, follower, progress)
         store.rewrite_end(follower.position.seq if follower.position else 0)
+        if store.name == GRAPH:
+            from levaithan.projector import nodes  # noqa: PLC0415 - loads what makes a graph's facts
+
+            nodes.mend(home.journal, store)
         dead = store.dead_count()
     except StoreError as error:
         raise RebuildFailedError(store=store.name, reason=str(error)) from error

@@ -35,7 +35,7 @@ from levaithan.stores.search_fields import clean
 from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAIN = "main"
 """The agent of a session that is no subagent."""
@@ -50,6 +50,12 @@ _DEEDS = {"write": WROTE, "delete": WROTE, "move": WROTE}
 _MOST_FILES = 64
 _REFUSED = ("deny", "halt")
 
+PROPERTIES: dict[str, tuple[str, ...]] = {
+    SESSION: ("project", "machine"), AGENT: ("agent_type",), TASK: ("subject",), FILE: (), TOOL: (),
+    DECISION: ("rule", "reason", "tool"), INCIDENT: ("title", "severity"),
+}  # fmt: skip
+"""The properties that records may say of a node, by its kind."""
+
 Edge = tuple[str, Node, Node]
 """(kind, from, to)"""
 
@@ -62,10 +68,12 @@ class Facts:
     edges: list[Edge] = field(default_factory=list)
     props: dict[Node, dict[str, str]] = field(default_factory=dict)
 
-    def fingerprint(self) -> str:
-        """A hash of the edges, whatever their order."""
-        lines = sorted(f"{kind}\0{one.kind}\0{one.key}\0{two.kind}\0{two.key}" for kind, one, two in set(self.edges))
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+def fingerprint(edges: Iterable[tuple[Edge, str]]) -> str:
+    """A hash of edges, whatever their order; each with its mark: what else is stored of it, its time above all. One
+    that is there twice is not the same as one."""
+    lines = sorted(f"{kind}\0{one.kind}\0{one.key}\0{two.kind}\0{two.key}\0{mark}" for (kind, one, two), mark in edges)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def of_record(record: dict[str, Any], times: Times) -> Facts | None:

@@ -14,11 +14,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from levaithan.errors import NotConfigured
 from levaithan.stores import helix_schema as schema
-from levaithan.stores.graph_facts import Facts, read
+from levaithan.stores.helix_prints import HelixPrints
 from levaithan.stores.helix_reads import SESSIONS, TOUCHES
-from levaithan.stores.helix_store import HelixStore
 from levaithan.stores.helix_walk import Walk
-from levaithan.stores.helix_writes import place
 from levaithan.stores.roles import GRAPH, Health
 from levaithan.stores.roles.graph import (
     EDGES,
@@ -36,14 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from levaithan.stores.opening import Opening
-    from levaithan.stores.roles import Delivery
 
 CAPABILITIES = ("in place", "machines")
 _CANDIDATES = 200
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 
 
-class HelixGraph(HelixStore):
+class HelixGraph(HelixPrints):
     """The Graph role on HelixDB."""
 
     def touched(self, path: str, limit: int = 100) -> list[Touch]:
@@ -109,31 +106,6 @@ class HelixGraph(HelixStore):
     def known(self, node: Node) -> bool:
         """See roles.Graph."""
         return Walk(self.calls, self.reads).begins_at(node)
-
-    # -- the journal against it --
-
-    def expected(self, delivery: Delivery) -> str | None:
-        """See roles.Projected."""
-        facts, _ = read([delivery], self.max_field)
-        return facts[0][1].fingerprint() if facts else None
-
-    def fingerprints(self, first: int, last: int) -> dict[int, str]:
-        """See roles.Projected."""
-        low, high = place(self.journal, max(0, first)), place(self.journal, max(0, last))
-        told, made = self.calls.ask(self.reads.edges, low=low, high=high), dict[int, Facts]()
-        for kind in EDGES:
-            targets = {one["id"]: one for one in told[f"to_{kind}"]}
-            for one in told[f"from_{kind}"]:
-                seq = int(str(one["place"]).rpartition("/")[2])
-                edge = (kind, self._end(one), self._end(targets[one["id"]]))
-                made.setdefault(seq, Facts(0)).edges.append(edge)
-        return {seq: facts.fingerprint() for seq, facts in made.items()}
-
-    def _end(self, row: dict[str, Any]) -> Node:
-        return Node(self._kind(row["kind"]), str(row["key"]))
-
-    def _kind(self, label: Any) -> str:
-        return str(label).removeprefix(self.reads.prefix)
 
     # -- how it is --
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from helixdb import BindingProjection, Expr, NodeRef, Order, Predicate, SourcePredicate, g, read_batch, sub
 
-from levaithan.stores.helix_query import NUMBERS, TEXT, Query, by_key
+from levaithan.stores.helix_query import NUMBER, NUMBERS, TEXT, Query, by_key
 from levaithan.stores.helix_writes import CURSOR, PLACE, SCHEMA
 from levaithan.stores.roles.graph import AGENT, DECISION, DENIED, EDGES, FILE, LEASED, READ, SPREADS, WROTE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 TOUCHES = (READ, WROTE, DENIED, LEASED)
 MOST_EDGES = 100_000
@@ -21,6 +21,10 @@ MOST_NODES = 100_000
 """Neighbours over one kind of edge that a question goes on with."""
 SESSIONS = 20
 """Sessions that one question for their files names: an index is used for a short list only."""
+NODES = 20_000
+"""Nodes of a kind that are listed at once. HelixDB looks at all of them each time: 20 microseconds a node."""
+AT_ONCE = 50
+"""Nodes that one question looks up by their keys."""
 MOST_FILES = 5_000
 """Files of a session that it is compared by."""
 
@@ -142,15 +146,55 @@ class Reads:
 
     @cached_property
     def edges(self) -> Query:
-        """`from_<kind>` and `to_<kind>`: both ends of every edge between the places `low` and `high`."""
+        """`from_<kind>` and `to_<kind>`: both ends of every edge between the places `low` and `high`; with the first
+        what is stored of the edge."""
         asked, names = read_batch(), []
         for kind in EDGES:
             within = SourcePredicate.between("place", Expr.param("low"), Expr.param("high"))
             edges = g().e_with_label_where(self.prefix + kind, within).bind("edge")
-            asked = asked.var_as(f"from_{kind}", edges.in_n().bind("end").project_bindings(_END))
+            asked = asked.var_as(f"from_{kind}", edges.in_n().bind("end").project_bindings([*_END, *_STORED]))
             asked = asked.var_as(f"to_{kind}", edges.out_n().bind("end").project_bindings(_END))
             names += [f"from_{kind}", f"to_{kind}"]
         return Query(asked.returning(names), {"low": TEXT, "high": TEXT})
+
+    def nodes(self, kind: str) -> Query:
+        """`nodes`: $id and key of at most NODES nodes of `kind`, those after the number `after`."""
+        after = Predicate.gt_param("$id", "after")
+        found = g().n_with_label(self.prefix + kind).where(after).order_by("$id", Order.ASC).limit(NODES)
+        asked = read_batch().var_as("nodes", found.value_map(["$id", "key"])).returning(["nodes"])
+        return Query(asked, {"after": NUMBER})
+
+    def properties(self, kind: str) -> Query:
+        """`n0`, `n1`, ...: all that is stored of the node of `kind` with the key `k0`, `k1`, ... (AT_ONCE of them)."""
+        return self._of_each(f"properties {kind}", {"n": lambda key: by_key(self.prefix + kind, key).value_map()})
+
+    def loose(self, kind: str) -> Query:
+        """`n0`, ...: the node of `kind` with the key `k0`, ..., and `e0`, ...: one of its edges."""
+
+        def node(key: str) -> Any:
+            return by_key(self.prefix + kind, key)
+
+        return self._of_each(
+            f"loose {kind}", {"n": lambda key: node(key).id(), "e": lambda key: node(key).both_e().limit(1).id()}
+        )
+
+    def elsewhere(self, kind: str) -> Query:
+        """`e0`, ...: an edge of the node of `kind` with the key `k0`, ... that is not of the places `low` to `high`."""
+        outside = Predicate.or_([Predicate.lt_param("place", "low"), Predicate.gt_param("place", "high")])
+        asked = {"e": lambda key: by_key(self.prefix + kind, key).both_e().where(outside).limit(1).id()}
+        return self._of_each(f"elsewhere {kind}", asked, low=TEXT, high=TEXT)
+
+    def _of_each(self, name: str, asked: Mapping[str, Callable[[str], Any]], **types: Any) -> Query:
+        """The same questions for each of AT_ONCE keys: one that names all in a list would be answered by a scan."""
+        if name not in self._known:
+            batch, names = read_batch(), []
+            for number in range(AT_ONCE):
+                for letter, make in asked.items():
+                    batch = batch.var_as(f"{letter}{number}", make(f"k{number}"))
+                    names.append(f"{letter}{number}")
+            keys = {f"k{number}": TEXT for number in range(AT_ONCE)}
+            self._known[name] = Query(batch.returning(names), keys | types)
+        return self._known[name]
 
 
 def _of(name: str, source: str, alias: str) -> BindingProjection:
@@ -162,9 +206,10 @@ _TOUCH = [
     _of("edge", "machine", "machine"),
 ]  # fmt: skip
 _STEP = [_of("near", "$id", "near"), _of("far", "$id", "far"), _of("far", "$label", "kind"), _of("far", "key", "key")]
-_END = [
-    _of("edge", "$id", "id"), _of("edge", "place", "place"), _of("end", "$label", "kind"), _of("end", "key", "key"),
-]  # fmt: skip
+_END = [_of("edge", "$id", "id"), _of("end", "$label", "kind"), _of("end", "key", "key")]
+STORED = ("place", "journal", "seq", "machine", "event", "at_us")
+"""What is stored of an edge beside its own key."""
+_STORED = [_of("edge", "key", "edge_key"), *(_of("edge", name, name) for name in STORED)]
 _FILE_OF_SESSION = [_of("agent", "session", "session"), _of("file", "$id", "file")]
 
 

@@ -241,6 +241,24 @@ class Writes:
         )
         return Query(write_batch().for_each_param("rows", each).returning([]), {"rows": ROWS})
 
+    def mended(self, kind: str, names: Sequence[str]) -> Query:
+        """Drop the node of `kind` with the `key` when no edge touches it, else its properties `names`; an agent gets
+        its `session`."""
+        touched = BatchCondition.var_not_empty("left")
+        made = (
+            write_batch()
+            .var_as("node", by_key(self.prefix + kind))
+            .var_as("left", g().n("node").both_e().limit(1))
+            .var_as_if("gone", BatchCondition.var_empty("left"), g().n("node").drop())
+        )
+        kept = _set(g().n("node"), {"session": "session"}) if kind == AGENT else g().n("node")
+        for name in names:
+            if kind != AGENT or name != "session":
+                kept = kept.remove_property(name)
+        if kind == AGENT or names:
+            made = made.var_as_if("mended", touched, kept)
+        return Query(made.returning([]), {"key": TEXT, "session": TEXT})
+
     @cached_property
     def forget(self) -> Query:
         """Drop a journal's place."""

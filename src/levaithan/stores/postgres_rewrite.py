@@ -23,6 +23,15 @@ _OF: dict[str, tuple[str, ...]] = {
     "events": ("id", "at_us"), "journal_notes": ("journal", "seq"), "checkpoints": ("journal", "seq"),
 }  # fmt: skip
 _BY_EVENT: dict[str, tuple[str, ...]] = {"decisions": ("event_id", "position"), "prompts": ("event_id",)}
+_HEARD = (
+    "UPDATE machines m SET newest_us = e.newest_us FROM (SELECT left(machine, 200) AS machine, max(at_us) AS newest_us "
+    "FROM events WHERE journal = %s GROUP BY 1) e WHERE m.journal = %s AND m.machine = e.machine "
+    "AND m.newest_us > e.newest_us"
+)
+_UNHEARD = (
+    "DELETE FROM machines m WHERE m.journal = %s AND (SELECT first FROM rewritten_span) <= 1 AND NOT EXISTS "
+    "(SELECT 1 FROM events e WHERE e.journal = m.journal AND left(e.machine, 200) = m.machine)"
+)
 _GONE = "CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT id, session_id, tool_use_id FROM events WHERE journal = %s"
 
 
@@ -87,10 +96,13 @@ def begin(link: Connection[Any], journal: str) -> None:
 
 
 def end(link: Connection[Any], journal: str, last: int) -> None:
-    """Remove what claims to be of `journal` behind its record `last`, and count the journal's events again."""
+    """Remove what claims to be of `journal` behind its record `last`, and count the journal's events again. A machine
+    was last heard when its newest event says so; one that no event names goes, unless records were pruned."""
     with patient(link), link.transaction():
         for table in _OF:
             link.execute(f"DELETE FROM {table} WHERE journal = %s AND (seq > %s OR seq < 1)", (journal, last))  # noqa: S608 - own words
+        link.execute(_HEARD, (journal, journal))
+        link.execute(_UNHEARD, (journal,))
         recount(link, journal)
 
 

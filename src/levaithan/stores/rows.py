@@ -97,7 +97,7 @@ def _event(rows: Rows, delivery: Delivery, record: dict[str, Any], times: Times)
         known = rows.sessions.get(session)
         if (
             known is not None and known[2] <= at_us and known[10] == project and known[11] == version
-            and name not in _TELLS_OF_SESSION
+            and known[12] == machine and known[13] == canary and name not in _TELLS_OF_SESSION
         ):  # fmt: skip
             known[2] = at_us
         else:

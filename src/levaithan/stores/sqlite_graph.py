@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import sqlite_graph_sql as sql
-from levaithan.stores.graph_facts import Facts, read
+from levaithan.stores.graph_facts import Edge, Facts, fingerprint, read
 from levaithan.stores.roles import GRAPH, Delivery, Rejected
 from levaithan.stores.roles.graph import DENIED, EDGES, Node, Reached, Similar, Step, Touch, search_blast, search_path
 from levaithan.stores.sqlite_index import SqliteIndex
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from levaithan.stores.opening import Opening
 
@@ -32,6 +32,7 @@ _SCHEMA = (
 )
 _CANDIDATES = 200
 _CHUNK = 400
+_PAGE = 1000
 
 
 class SqliteGraph(SqliteIndex):
@@ -131,18 +132,70 @@ class SqliteGraph(SqliteIndex):
 
     def expected(self, delivery: Delivery) -> str | None:
         """See roles.Projected."""
-        facts, _ = read([delivery], self.max_field)
-        return facts[0][1].fingerprint() if facts else None
+        found, _ = read([delivery], self.max_field)
+        return self.printed(delivery, found[0][1]) if found else None
+
+    def printed(self, _delivery: Delivery, facts: Facts) -> str:
+        """See roles.Graph. An edge's mark is its time."""
+        return fingerprint((edge, str(facts.at_us)) for edge in dict.fromkeys(facts.edges))
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""
         if not self.current():
             return {}
-        made: dict[int, Facts] = {}
-        for seq, kind, *ends in self.rows(sql.EDGES_OF, {"first": first, "last": last}):
-            edge = (EDGES[kind], Node(*ends[:2]), Node(*ends[2:]))
-            made.setdefault(seq, Facts(0)).edges.append(edge)
-        return {seq: facts.fingerprint() for seq, facts in made.items()}
+        made: dict[int, list[tuple[Edge, str]]] = {}
+        for seq, kind, at_us, *ends in self.rows(sql.EDGES_OF, {"first": first, "last": last}):
+            edge = (sql.named(kind), Node(*ends[:2]), Node(*ends[2:]))
+            made.setdefault(seq, []).append((edge, str(at_us)))
+        return {seq: fingerprint(edges) for seq, edges in made.items()}
+
+    def nodes(self) -> Iterator[list[Node]]:
+        """See roles.Graph."""
+        after = -(1 << 63)
+        while page := self.rows(sql.NODES, {"after": after, "limit": _PAGE}) if self.current() else ():
+            after = page[-1][0]
+            yield [Node(kind, key) for _, kind, key in page]
+
+    def properties(self, kind: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See roles.Graph."""
+        found: dict[str, dict[str, str]] = {}
+        for some in _chunks(keys):
+            values = {"kind": kind} | {f"k{number}": key for number, key in enumerate(some)}
+            found.update({key: _texts(props) for key, props in self.rows(sql.properties(len(some)), values)})
+        return found
+
+    def loose(self, nodes: Sequence[Node]) -> set[Node]:
+        """See roles.Graph."""
+        return self._those(nodes, sql.LOOSE, {})
+
+    def elsewhere(self, nodes: Sequence[Node], first: int, last: int) -> set[Node]:
+        """See roles.Graph."""
+        return self._those(nodes, sql.ELSEWHERE, {"first": first, "last": last})
+
+    def _those(self, nodes: Sequence[Node], condition: str, values: Mapping[str, object]) -> set[Node]:
+        """Those of `nodes` that meet `condition` (see sqlite_graph_sql.those)."""
+        found = set()
+        for some in _chunks(nodes):
+            given = dict(values)
+            for number, node in enumerate(some):
+                given[f"k{number}"], given[f"v{number}"] = node.kind, node.key
+            found |= {Node(*row) for row in self.rows(sql.those(len(some), condition), given)}
+        return found
+
+
+def _chunks(some: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (some[start : start + _CHUNK] for start in range(0, len(some), _CHUNK))
+
+
+def _texts(props: Any) -> dict[str, str]:
+    """A node's properties as they are stored; what is no such thing has the name "", which none has."""
+    try:
+        made = json.loads(props or "{}")
+    except (TypeError, ValueError):
+        made = None
+    if not isinstance(made, dict):
+        return {"": str(props)}
+    return {name: text if isinstance(text, str) else json.dumps(text) for name, text in made.items()}
 
 
 def _put(link: sqlite3.Connection, found: list[tuple[int, Facts]]) -> None:

@@ -45,10 +45,41 @@ SIZE = (
 )
 
 EDGES_OF = (
-    "SELECT e.seq, e.kind, s.kind, s.key, t.kind, t.key FROM edges e JOIN nodes s ON s.number = e.source "
+    "SELECT e.seq, e.kind, e.at_us, s.kind, s.key, t.kind, t.key FROM edges e JOIN nodes s ON s.number = e.source "
     "JOIN nodes t ON t.number = e.target WHERE e.seq BETWEEN :first AND :last"
 )
+NODES = "SELECT number, kind, key FROM nodes WHERE number > :after ORDER BY number LIMIT :limit"
+LOOSE = (
+    "NOT EXISTS (SELECT 1 FROM edges e WHERE e.source = n.number) "
+    "AND NOT EXISTS (SELECT 1 FROM edges e WHERE e.target = n.number)"
+)
+"""Of a node `n`: no edge touches it."""
+ELSEWHERE = (
+    "(EXISTS (SELECT 1 FROM edges e WHERE e.source = n.number AND e.seq NOT BETWEEN :first AND :last) "
+    "OR EXISTS (SELECT 1 FROM edges e WHERE e.target = n.number AND e.seq NOT BETWEEN :first AND :last))"
+)
+"""Of a node `n`: an edge of another record touches it."""
 NUMBER_OF = "SELECT number FROM nodes WHERE kind = ? AND key = ?"
+
+
+def named(kind: object) -> str:
+    """The kind of edge that is stored as this number; a number that stands for none, as it is."""
+    return EDGES[kind] if isinstance(kind, int) and 0 <= kind < len(EDGES) else str(kind)
+
+
+def properties(count: int) -> str:
+    """(key, properties) of `count` nodes of the kind :kind given as :k0, :k1, ..."""
+    wanted = ", ".join(f":k{number}" for number in range(count))
+    return f"SELECT key, props FROM nodes WHERE kind = :kind AND key IN ({wanted})"
+
+
+def those(count: int, condition: str) -> str:
+    """(kind, key) of those of `count` nodes given as :k0, :v0, :k1, ... that meet `condition`, which is on `n`."""
+    wanted = ", ".join(f"(:k{number}, :v{number})" for number in range(count))
+    return (
+        f"SELECT n.kind, n.key FROM (VALUES {wanted}) w "
+        f"JOIN nodes n ON n.kind = w.column1 AND n.key = w.column2 WHERE {condition}"
+    )
 
 
 def machines(count: int) -> str:

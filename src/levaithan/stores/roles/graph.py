@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from levaithan.stores.roles.projected import Projected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from levaithan.stores.graph_facts import Facts
+    from levaithan.stores.roles.projected import Delivery
 
 AGENT, SESSION, TASK, FILE, TOOL, DECISION, INCIDENT = (
     "Agent", "Session", "Task", "File", "Tool", "Decision", "Incident",
@@ -99,6 +102,24 @@ class Graph(Projected, Protocol):
 
     def known(self, node: Node) -> bool:
         """Whether the graph has `node`."""
+
+    # The journal against it, beside `fingerprints`
+
+    def printed(self, delivery: Delivery, facts: Facts) -> str:
+        """What `expected` says of a record whose facts have been read."""
+
+    def nodes(self) -> Iterator[list[Node]]:
+        """All nodes, some at a time, in no order."""
+
+    def properties(self, kind: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        """key -> the properties that are stored, of those nodes of `kind` that there are. Beside those that records say
+        (graph_facts.PROPERTIES) there are only such as nobody put there."""
+
+    def loose(self, nodes: Sequence[Node]) -> set[Node]:
+        """Those of `nodes` that no edge touches, whoever's. No record makes such a node."""
+
+    def elsewhere(self, nodes: Sequence[Node], first: int, last: int) -> set[Node]:
+        """Those of `nodes` that an edge touches which is not of the records `first` to `last` of `journal`."""
 
 
 def search_path(neighbours: Neighbours, source: Node, target: Node, most: int) -> list[Step] | None:

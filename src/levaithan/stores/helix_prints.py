@@ -1,0 +1,130 @@
+"""The journal against the graph on HelixDB: what is stored of a record's edges and of nodes, and what should be.
+
+Imports helixdb through its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from levaithan.stores import helix_reads
+from levaithan.stores.graph_facts import Edge, fingerprint, read
+from levaithan.stores.helix_reads import AT_ONCE, STORED
+from levaithan.stores.helix_store import HelixStore
+from levaithan.stores.helix_writes import place, rows_of
+from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from levaithan.stores.graph_facts import Facts
+    from levaithan.stores.helix_query import Query
+    from levaithan.stores.roles import Delivery
+
+_DIGITS = 20
+"""Of a record's number in its place."""
+
+
+class HelixPrints(HelixStore):
+    """The part of roles.Graph that holds the journal against it."""
+
+    def expected(self, delivery: Delivery) -> str | None:
+        """See roles.Projected."""
+        found, _ = read([delivery], self.max_field)
+        return self.printed(delivery, found[0][1]) if found else None
+
+    def printed(self, delivery: Delivery, facts: Facts) -> str:
+        """See roles.Graph. An edge's mark is all that is stored of it."""
+        edges: list[tuple[Edge, str]] = []
+        for (kind, source, target), rows in rows_of([(delivery, facts)]).edges.items():
+            for row in rows:
+                edge = (kind, Node(source, row["from"]), Node(target, row["to"]))
+                edges.append((edge, _mark(row, row["key"])))
+        return fingerprint(edges)
+
+    def fingerprints(self, first: int, last: int) -> dict[int, str]:
+        """See roles.Projected."""
+        low, high = place(self.journal, max(0, first)), place(self.journal, max(0, last))
+        told, made = self.calls.ask(self.reads.edges, low=low, high=high), dict[int, list[tuple[Edge, str]]]()
+        for kind in EDGES:
+            targets = {one["id"]: one for one in told[f"to_{kind}"]}
+            for one in told[f"from_{kind}"]:
+                number = str(one["place"]).rpartition("/")[2][:_DIGITS]
+                edge = (kind, self._end(one), self._end(targets[one["id"]]))
+                seq = int(number) if number.isdecimal() else first  # a forged one, in the place of some record
+                made.setdefault(seq, []).append((edge, _mark(one, one.get("edge_key"))))
+        return {seq: fingerprint(edges) for seq, edges in made.items()}
+
+    def nodes(self) -> Iterator[list[Node]]:
+        """See roles.Graph."""
+        for kind in KINDS:
+            asked, after, full = self.reads.nodes(kind), -1, True
+            while full:
+                page = self.calls.ask(asked, after=after)["nodes"]
+                full = len(page) == helix_reads.NODES
+                if page:
+                    after = int(page[-1]["$id"])
+                    yield [Node(kind, str(one.get("key"))) for one in page]
+
+    def properties(self, kind: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See roles.Graph. An agent's session is one only where it is not that of its key."""
+        found = {}
+        for key, told in self._each(self.reads.properties(kind), keys):
+            if told["n"]:
+                found[key] = _said(kind, key, told["n"][0])
+        return found
+
+    def loose(self, nodes: Sequence[Node]) -> set[Node]:
+        """See roles.Graph."""
+        found = set()
+        for kind in dict.fromkeys(node.kind for node in nodes):
+            keys = [node.key for node in nodes if node.kind == kind]
+            told = self._each(self.reads.loose(kind), keys)
+            found |= {Node(kind, key) for key, one in told if one["n"] and not one["e"]}
+        return found
+
+    def elsewhere(self, nodes: Sequence[Node], first: int, last: int) -> set[Node]:
+        """See roles.Graph."""
+        found, low, high = set(), place(self.journal, first), place(self.journal, last)
+        for kind in dict.fromkeys(node.kind for node in nodes):
+            keys = [node.key for node in nodes if node.kind == kind]
+            told = self._each(self.reads.elsewhere(kind), keys, low=low, high=high)
+            found |= {Node(kind, key) for key, one in told if one["e"]}
+        return found
+
+    def mend(self, node: Node, names: Sequence[str]) -> None:
+        """Take the properties `names` away from `node`, and the node itself when no edge touches it; an agent's session
+        is made that of its key."""
+        body = self.writes.mended(node.kind, tuple(names)).body(key=node.key, session=node.key.partition("/")[0])
+        self.calls.write(body)
+
+    def _each(self, asked: Query, keys: Sequence[str], **values: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(key, what is answered by the letters of the question) of each of `keys`."""
+        for start in range(0, len(keys), AT_ONCE):
+            some = keys[start : start + AT_ONCE]
+            given = {f"k{number}": some[number] if number < len(some) else "" for number in range(AT_ONCE)}
+            told = self.calls.ask(asked, **given, **values)
+            letters = {name[0] for name in told}
+            for number, key in enumerate(some):
+                yield key, {letter: told[f"{letter}{number}"] for letter in letters}
+
+    def _end(self, row: dict[str, Any]) -> Node:
+        return Node(self._kind(row["kind"]), str(row["key"]))
+
+    def _kind(self, label: Any) -> str:
+        return str(label).removeprefix(self.reads.prefix)
+
+
+def _mark(row: dict[str, Any], key: Any) -> str:
+    return "\0".join((str(key), *(str(row.get(name)) for name in STORED)))
+
+
+def _said(kind: str, key: str, stored: dict[str, Any]) -> dict[str, str]:
+    """The properties of a node but for its key, its label and its number."""
+    given = {name: str(value) for name, value in stored.items() if value is not None}
+    made = {name: text for name, text in given.items() if name != "key" and not name.startswith("$")}
+    if kind == AGENT:
+        session = made.pop("session", "")
+        if session != key.partition("/")[0]:
+            made["session"] = session
+    return made
