@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support import elastic_place
-from tests.support.ledger_records import JOURNAL, cursor, delivery, event
+from tests.servers import fixtures
+from tests.support import elastic_place, postgres_place
+from tests.support.ledger_records import JOURNAL, at, cursor, delivery, event
 
 from levaithan.errors import NotConfigured
+from levaithan.queries import audit
+from levaithan.queries.asking import Filters
 from levaithan.stores import registry
 from levaithan.stores.roles import (
     SchemaTooNewError,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from tests.servers.endpoint import Endpoint
 
+psycopg = fixtures.driver("postgres", "psycopg")
 OTHER = "k" * 32
 
 
@@ -357,3 +361,33 @@ def test_what_cannot_be_opened_says_what_to_do(tmp_path: Path, elasticsearch_ser
     for refused in (other.beside, lambda: other.take_over(other), lambda: other.move_aside("x")):
         with pytest.raises(StoreUnsupportedError, match="cannot"):
             refused()
+
+
+def test_a_search_of_several_machines_is_in_order_of_true_time_over_all_its_pages(
+    make: Any, postgres_server: Endpoint
+) -> None:
+    """One machine is ahead by 40 s until it is set right; each records an event a second in turn."""
+    url, indices = postgres_place.made(), {journal: make(journal=journal) for journal in (JOURNAL, OTHER)}
+    ledgers = {journal: postgres_place.ledger(url, journal) for journal in (JOURNAL, OTHER)}
+    for journal, seconds in ((JOURNAL, range(1, 100, 2)), (OTHER, range(2, 100, 2))):
+        made = []
+        for second in seconds:
+            ahead = 40 if journal == OTHER and second < 60 else 0
+            over = {"id": f"{journal[0]}{second:031x}", "at": at(second + ahead), "payload": {"x": "word"}}
+            made.append(delivery(event(second, **over), journal=journal))
+        place = replace(cursor(100), journal=journal)
+        assert ledgers[journal].apply(made, place) == indices[journal].apply(made, place) == []
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute("UPDATE clock_skews SET skew_us = 40000000 WHERE journal = %s", (OTHER,))
+        link.execute("INSERT INTO clock_skews SELECT journal, 61, 0, newest_us - 40000000, newest_us FROM clock_skews "
+                     "WHERE journal = %s", (OTHER,))  # fmt: skip
+    for limit in (7, 40, 500):
+        found: list[int] = []
+        page = audit.search(ledgers[JOURNAL], indices[JOURNAL], "word", Filters(), limit=limit)
+        found += [int(row["id"][1:], 16) for row in page.rows]
+        while page.next:
+            page = audit.search(ledgers[JOURNAL], indices[JOURNAL], "word", Filters(), limit=limit, cursor=page.next)
+            found += [int(row["id"][1:], 16) for row in page.rows]
+        assert found == list(range(99, 0, -1)), limit
+    for one in ledgers.values():
+        one.close()

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import NotFound
-from levaithan.queries import clocks, hits, signals
+from levaithan.queries import clocks, hits, merging, signals
 from levaithan.queries.asking import Answers, Filters, Page, conditions, iso, keyset, milliseconds, narrowed, own, where
 from levaithan.stores import search_text
 
@@ -48,7 +48,10 @@ def list_events(ledger: Answers, filters: Filters, limit: int = 50, cursor: str 
     said, values = conditions(narrowed(ledger, filters))
     place = keyset(cursor)
     if known:
-        return _merged(ledger, said, values, known, place, limit=limit)
+        merged = merging.page(ledger, merging.Asked(_COLUMNS, _FROM, said, values, limit), known, place)
+        shown = [_row(row) for _, _, row in merged[:limit]]
+        at_us, one, _ = merged[limit - 1] if len(merged) > limit else (None, None, None)
+        return Page(shown, clocks.pack(f"{at_us}-{one}", known) if one else None)
     if place is not None:
         said.append("(e.at_us, e.id) < (:before_us, :before_id)")
         said.append("e.at_us <= :before_us")
@@ -57,23 +60,6 @@ def list_events(ledger: Answers, filters: Filters, limit: int = 50, cursor: str 
     found = ledger.rows(sql, {**values, "limit": limit + 1})
     last = found[limit - 1] if len(found) > limit else None
     return Page([_row(one) for one in found[:limit]], f"{last[0]}-{last[13]}" if last else None)
-
-
-def _merged(
-    ledger: Answers,
-    said: list[str],
-    values: dict[str, object],
-    known: list[clocks.Piece],
-    place: tuple[int, str] | None,
-    *,
-    limit: int,
-) -> Page:
-    """A page of events in the order of corrected time; each row shows its machine's own."""
-    sql, more = clocks.merged(_COLUMNS, _FROM, said, known, place)
-    found = ledger.rows(sql, {**values, **more, "limit": limit + 1})
-    last = found[limit - 1] if len(found) > limit else None
-    rows = [_row(one) for one in found[:limit]]
-    return Page(rows, clocks.pack(f"{last[-1]}-{last[13]}", known) if last else None)
 
 
 def after(ledger: Answers, filters: Filters, seq: int, limit: int = 200) -> Page:

@@ -2,8 +2,8 @@
 
 What is shown stays the machine's own time. A clock that was set has several skews, each for a piece of its journal from
 one record's number to another's (see stores.clock_history). Only pieces whose clock differs by LEAST_US or more are
-corrected: where all agree, as NTP keeps them, a list is the same question by the same index as ever. Else it is one
-such question for each piece of the journals that have one of these, and one for all others, merged.
+corrected: where all agree, as NTP keeps them, a list is the same question by the same index as ever. Else the pieces'
+events are merged (merging; hits for a search).
 A page's cursor carries the pieces that its list was begun with, so measuring anew moves no border between pages.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from levaithan.errors import UsageProblem
 from levaithan.stores.clock_history import LEAST_US
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from levaithan.queries.asking import Answers
 
-__all__ = ["LEAST_US", "Piece", "merged", "pack", "pieces", "unpack"]
+__all__ = ["LEAST_US", "Piece", "pack", "pieces", "unpack"]
 
 _MOST = 16
 """Pieces that are corrected in one list, the widest skews first."""
@@ -105,57 +105,3 @@ def unpack(cursor: str) -> tuple[str, list[Piece]]:
     if not rest or len(skews) < len(found) or len(set(begun)) < len(begun):
         raise UsageProblem(f"{cursor[:100]!r} is not a cursor.", fix="pass the `next` of the page before, unchanged")
     return rest, _joined(skews)
-
-
-def merged(
-    columns: str, source: str, said: list[str], known: list[Piece], place: tuple[int, str] | None
-) -> tuple[str, dict[str, Any]]:
-    """(SQL, values) of a list over `source` (its events called e), newest first, with the corrected time behind
-    `columns`; `place` is the corrected time and the id of the row before. Each part ends after :limit rows."""
-    journals = sorted({one.journal for one in known})
-    names = {journal: f"j{number}" for number, journal in enumerate(journals)}
-    values: dict[str, Any] = {name: journal for journal, name in names.items()}
-    named = ", ".join(f":{name}" for name in names.values())
-    parts = []
-    for number, one in enumerate([None, *known]):
-        own = [*said, *(_others(named) if one is None else _within(one, names[one.journal], number, values))]
-        skew = 0 if one is None else one.skew_us
-        if place is not None:
-            values |= {f"b{number}": place[0] + skew, "before_id": place[1]}
-            own += [f"(e.at_us, e.id) < (:b{number}, :before_id)", f"e.at_us <= :b{number}"]
-        values[f"s{number}"] = skew
-        parts.append(
-            f"(SELECT {columns}, e.at_us - :s{number} AS true_us {source} WHERE {' AND '.join(own)} "
-            "ORDER BY e.at_us DESC, e.id DESC LIMIT :limit)"
-        )
-    return f"{' UNION ALL '.join(parts)} ORDER BY true_us DESC, id DESC LIMIT :limit", values
-
-
-def _others(named: str) -> list[str]:
-    """The conditions for all other journals' events; where there is no other, none of all the events is looked at."""
-    there = " OR ".join(
-        f"EXISTS (SELECT 1 FROM {table} WHERE journal NOT IN ({named}))"  # noqa: S608 - own words
-        for table in ("machines", "cursors", "clock_skews")
-    )
-    return [f"e.journal NOT IN ({named})", f"({there})"]
-
-
-def _within(one: Piece, name: str, number: int, values: dict[str, Any]) -> list[str]:
-    """The conditions for a piece's events, and between which times they are: neither a journal that ended long ago nor
-    a piece that is over is looked for among all that came since or before."""
-    values[f"f{number}"] = one.first
-    rows = (
-        f"FROM clock_skews WHERE journal = :{name} AND from_seq >= coalesce((SELECT max(from_seq) FROM clock_skews "  # noqa: S608 - own words
-        f"WHERE journal = :{name} AND from_seq <= :f{number}), 0)"
-    )
-    said = [f"e.journal = :{name}"]
-    if one.until is not None:
-        values[f"u{number}"] = one.until
-        rows += f" AND from_seq < :u{number}"
-        said += [f"e.seq < :u{number}", f"e.at_us <= (SELECT max(newest_us) {rows})"]
-    else:
-        machine = f"(SELECT max(newest_us) FROM machines WHERE journal = :{name})"  # noqa: S608 - own words
-        said.append(f"e.at_us <= greatest({machine}, (SELECT max(newest_us) {rows}))")
-    if one.first:
-        said += [f"e.seq >= :f{number}", f"e.at_us >= (SELECT min(oldest_us) {rows})"]
-    return said

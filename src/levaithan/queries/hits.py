@@ -1,8 +1,8 @@
 """What a search finds, hit by hit, newest first, and the cursor that goes on after each.
 
 In a search that machines share, where clocks are known to differ (clocks), the order is that of corrected time, over
-all pages: each piece of a journal is asked for by itself, and so is the rest, and their hits are merged. Else it is the
-search's own order.
+all pages: the rest and each piece of a journal are asked for by themselves, a piece that is over when its turn may have
+come, and their hits are merged. Else it is the search's own order.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from levaithan.queries import clocks, counts
+from levaithan.queries import clocks, counts, merging
 from levaithan.queries.asking import keyset
 from levaithan.stores.roles.search import Part
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from levaithan.queries.asking import Answers, Filters
     from levaithan.stores.roles import Hit, Search, SearchFilters
 
-_Timed = tuple[int, str, "Hit"]
-"""Corrected time, id, hit."""
+_Timed = tuple[int, str, "Hit | None"]
+"""Corrected time, id, hit; None for what stands before all hits of a part that nothing was asked of yet."""
+_BEFORE_ALL = "\U0010ffff"
 
 
 def found(
@@ -36,7 +37,8 @@ def found(
     if not known:
         before = int(rest) if rest and rest.isdigit() else None
         return ((str(hit.position), hit) for hit in asked.hits(counts.narrow(filters), filters.until_us, before))
-    return ((clocks.pack(f"{at}-{one}", known), hit) for at, one, hit in asked.merged(known, keyset(rest)))
+    timed = asked.merged(known, merging.Known(ledger), keyset(rest))
+    return ((clocks.pack(f"{at}-{one}", known), hit) for at, one, hit in timed if hit is not None)
 
 
 class _Asked:
@@ -60,15 +62,27 @@ class _Asked:
                 return
             before = some[-1].position
 
-    def merged(self, known: list[clocks.Piece], place: tuple[int, str] | None) -> Iterator[_Timed]:
+    def merged(
+        self, known: list[clocks.Piece], there: merging.Known, place: tuple[int, str] | None
+    ) -> Iterator[_Timed]:
         """The hits in the order of corrected time, those after `place` (corrected time and id of a hit)."""
         others = Part(but=tuple(sorted({one.journal for one in known})))
-        pieces = [(others, 0), *((Part(one.journal, one.first, one.until), one.skew_us) for one in known)]
-        parts = [self._of(part, skew, place) for part, skew in pieces]
+        parts = [self._of(others, 0, None, place)]
+        for one in known:
+            span = there.span(one)
+            if one.until is None or self._may_hold(span, one.skew_us, place):
+                high = None if one.until is None or span.high_us is None else span.high_us - one.skew_us
+                parts.append(self._of(Part(one.journal, one.first, one.until), one.skew_us, high, place))
         return heapq.merge(*parts, key=lambda one: one[:2], reverse=True)
 
-    def _of(self, part: Part, skew_us: int, place: tuple[int, str] | None) -> Iterator[_Timed]:
-        """A part's hits by corrected time; those of one moment, which the search has in an order of its own, by id."""
+    def _may_hold(self, span: merging.Span, skew_us: int, place: tuple[int, str] | None) -> bool:
+        return merging.may_hold(span, skew_us, self.filters.since_us, self.filters.until_us, place)
+
+    def _of(self, part: Part, skew_us: int, top_us: int | None, place: tuple[int, str] | None) -> Iterator[_Timed]:
+        """A part's hits by corrected time, of which the greatest is top_us; those of one moment, which the search has
+        in an order of its own, by id."""
+        if top_us is not None:
+            yield top_us, _BEFORE_ALL, None
         until = self.filters.until_us
         if place is not None:
             until = min(until if until is not None else 1 << 62, place[0] + skew_us + 1)

@@ -54,12 +54,20 @@ class Ledger:
 
     journal = "a"
 
-    def __init__(self, history: list[tuple[str, int, int]]) -> None:
-        self.history = history
+    def __init__(self, history: list[tuple[str, int, int]], events: list[tuple[str, int, int]]) -> None:
+        self.history, self.events = history, events
 
     def rows(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
         assert "clock_skews" in sql
-        return self.history
+        if "UNION" not in sql:
+            return self.history
+        found: list[tuple[Any, ...]] = [("c", None, None, None)]
+        for journal, first, _ in self.history:
+            behind = [one for of, one, _ in self.history if of == journal and one > first]
+            times = [at for of, number, at in self.events
+                     if of == journal and first <= number < min(behind, default=1 << 60)]  # fmt: skip
+            found.append((journal, first, min(times, default=0), max(times, default=0)))
+        return found
 
 
 def name(journal: str, number: int) -> str:
@@ -102,32 +110,42 @@ def test_pages_are_a_plain_sort_by_corrected_time(
             reverse=True,
         )
     ]  # fmt: skip
-    assert pages(Ledger(HISTORY), Index(some), limit, **window) == wanted
+    assert pages(Ledger(HISTORY, some), Index(some), limit, **window) == wanted
 
 
 def test_where_clocks_agree_and_in_a_search_of_one_home_the_order_is_the_search_s_own() -> None:
     some = [("a", 1, 10), ("a", 2, 30), ("b", 1, 20), ("b", 2, 20 + LEAST_US)]
     index = Index(some)
-    assert pages(Ledger([("a", 0, LEAST_US - 1)]), index, 3) == [hit.id for _, hit in reversed(index.hits)]
+    assert pages(Ledger([("a", 0, LEAST_US - 1)], some), index, 3) == [hit.id for _, hit in reversed(index.hits)]
     assert index.asked == 2
     index.shared = False
-    assert pages(Ledger(HISTORY), index, 3) == [hit.id for _, hit in reversed(index.hits)]
+    assert pages(Ledger(HISTORY, some), index, 3) == [hit.id for _, hit in reversed(index.hits)]
 
 
-def test_a_page_asks_for_each_piece_once_and_the_cursor_of_before_goes_on_as_it_was() -> None:
-    index = Index([("c", number, number * LEAST_US) for number in range(1, 9)])
-    ledger: Any = Ledger(HISTORY)
+def test_a_piece_that_is_over_is_asked_for_when_its_turn_may_have_come() -> None:
+    late = [("c", number, (100 + number) * LEAST_US) for number in range(1, 9)]
+    some = [*late, ("a", 1, 60 * LEAST_US), ("a", 9, 120 * LEAST_US), ("b", 3, 20 * LEAST_US), ("b", 7, 115 * LEAST_US)]
+    index, ledger = Index(some), Ledger(HISTORY, some)
     found = hits.found(ledger, index, "word", Filters(), limit=50, cursor=None)
-    (place, first), *_ = found
-    assert first.seq == 8
-    assert clocks.unpack(place)[1] == clocks.pieces(ledger)
-    assert index.asked == 1 + 5
-    (_, old), *_ = hits.found(ledger, index, "word", Filters(), limit=50, cursor="5")
-    assert old.position == 4, "a list that was begun by the search's own order stays in it"
+    first = [next(found) for _ in range(10)]
+    assert [hit.seq for _, hit in first] == [9, *range(8, 5, -1), 7, *range(5, 0, -1)]
+    assert index.asked == 3, "the others, and the two pieces that go on"
+    assert [hit.seq for _, hit in found] == [3, 1]
+    assert index.asked == 6
+    assert clocks.unpack(first[0][0])[1] == clocks.pieces(ledger)
+    index.asked = 0
+    (_, hit), *_ = hits.found(ledger, index, "word", Filters(since_us=110 * LEAST_US), limit=50, cursor=None)
+    assert (hit.seq, index.asked) == (9, 3)
+
+
+def test_the_cursor_of_before_goes_on_in_the_search_s_own_order() -> None:
+    some = [("c", number, number * LEAST_US) for number in range(1, 9)]
+    (_, old), *_ = hits.found(Ledger(HISTORY, some), Index(some), "word", Filters(), limit=50, cursor="5")
+    assert old.position == 4
 
 
 def test_what_was_never_a_cursor_is_refused() -> None:
-    ledger: Any = Ledger(HISTORY)
+    ledger: Any = Ledger(HISTORY, [])
     for cursor in ("ma~", "ma+1~x", "m~1-a"):
         with pytest.raises(UsageProblem, match="is not a cursor"):
             hits.found(ledger, Index([]), "word", Filters(), limit=5, cursor=cursor)
