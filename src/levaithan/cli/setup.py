@@ -49,11 +49,7 @@ def setup(
             output.say(f"  - {row['what']}")
     if needed and not dry_run:
         _agreed(yes)
-        try:
-            rows = _apply(needed, quiet=json)
-        except LevaithanError:
-            _note(asked.warnings)  # what a step before it had to say may be why
-            raise
+        rows = _apply(needed, asked.warnings, quiet=json)
     if json:
         output.out(output.envelope(rows, warnings=asked.warnings))
         output.flush()
@@ -109,13 +105,18 @@ def _agreed(yes: bool) -> None:
     typer.confirm("Do it?", default=True, err=True, abort=True)
 
 
-def _apply(steps: list[Step], *, quiet: bool) -> list[dict[str, Any]]:
-    """Do the steps in order; the first that fails ends it, what was done stays (running it again goes on there)."""
+def _apply(steps: list[Step], warnings: Sequence[str], *, quiet: bool) -> list[dict[str, Any]]:
+    """Do the steps in order; the first that fails ends it, what was done stays (running it again goes on there). What
+    the steps before it warned of is said then, for it may be why."""
     rows = []
     for step in steps:
         try:
             said = step.apply()
+        except LevaithanError:
+            _note(warnings)
+            raise
         except OSError as problem:
+            _note(warnings)
             raise InstallError(path=str(problem.filename or step.describe), reason=str(problem.strerror)) from None
         rows.append({"step": step.id, "state": "done", "what": said})
         if not quiet:
