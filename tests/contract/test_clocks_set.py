@@ -148,7 +148,7 @@ def test_a_clock_that_jumps_back_repeats_its_times_and_no_event_is_shown_twice_o
 
 def test_what_waited_through_an_outage_is_in_order_where_the_clock_was_set_back_meanwhile(pair: Any) -> None:
     steady, other = pair
-    steady.live(range(1, 1000, 2))
+    steady.live(range(1, 1000, 2), 50)
     other.ahead_s = 300
     other.live(range(2, 100, 2))
     other.record(*range(100, 500, 2))
@@ -161,7 +161,7 @@ def test_what_waited_through_an_outage_is_in_order_where_the_clock_was_set_back_
 
 def test_what_waited_while_a_clock_was_set_ahead_keeps_the_skew_known_before_but_for_the_last_minute(pair: Any) -> None:
     steady, other = pair
-    steady.live(range(1, 1000, 2))
+    steady.live(range(1, 1000, 2), 50)
     other.ahead_s = -300
     other.live(range(2, 100, 2))
     other.record(*range(100, 500, 2))
