@@ -1,6 +1,6 @@
 """The real Weaviate whose disk is full in the midst of a batch: what it has of it afterwards is half there, and yet
-every memory is found once it was put again. tests/contract/test_weaviate_imitation_half.py has it object by object, on an
-imitation."""
+every memory is found once it was put again. tests/contract/test_weaviate_imitation_half.py has it object by object, on
+an imitation."""
 
 from __future__ import annotations
 
