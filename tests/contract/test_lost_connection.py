@@ -160,11 +160,13 @@ def followed(every_place: tuple[str, Place], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(edge, "OPEN_S", 0.05)
     role, place = every_place
     assert place.line is not None, "its place says no way to it that can be hurt"
+    patient = place.open()  # a schema may take longer than these ways wait
+    patient.migrate()
+    patient.close()
     line = place.line()
     store = line.open()
     with stamina.set_testing(True, attempts=edge.ATTEMPTS):
         try:
-            store.migrate()
             made = Followed(role, line, store)
             made.asked(store.cursor, None)
             made.put()
