@@ -15,7 +15,7 @@ from tests.servers.elasticsearch import cache_folder
 from tests.servers.endpoint import Endpoint, ServerMissingError
 from tests.servers.process import Server, free_port
 
-VERSION = "1.35.2"
+VERSION = "1.39.3"
 """What `tests/servers/install --weaviate` builds."""
 
 

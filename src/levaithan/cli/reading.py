@@ -51,8 +51,11 @@ def opened(name: str, *, fresh: bool = True, optional: bool = False) -> Iterator
     settings = lean.load(STATE.home_argument)
     store: Any = registry.open_store(name, settings, home)
     if store is None and not optional:
-        fix = f"set LEVAITHAN_{name.upper()}=on (or LEVAITHAN_{name.upper()}_URL), then `levaithan restart`"
-        raise NotConfigured(f"The {name} is switched off.", fix=fix)
+        chosen = f"LEVAITHAN_{name.upper()}"
+        if name not in registry.FILES:  # it is on a server or nowhere
+            fix = f"set {chosen}_URL, then `levaithan restart`"
+            raise NotConfigured(f"No store of {name} is in use: there is one on a server only.", fix=fix)
+        raise NotConfigured(f"The {name} is switched off.", fix=f"set {chosen}=on, then `levaithan restart`")
     try:
         if fresh and store is not None:
             catch_up(home, store)

@@ -11,7 +11,7 @@ import typer
 from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
-from levaithan.errors import FindingsFound, LevaithanError, Unhealthy, UsageProblem
+from levaithan.errors import FindingsFound, LevaithanError, StoreError, Unhealthy, UsageProblem
 from levaithan.stores import registry
 
 if TYPE_CHECKING:
@@ -187,21 +187,32 @@ def compare(roles: Roles = None, json: options.Json = False, format: options.For
     """Hold every record of the journal against each store; exit 5 when something is missing, altered or too much."""
     from levaithan.projector import compare as comparing
 
-    fmt, rows = output.pick(format, json), []
+    fmt, rows, failed = output.pick(format, json), [], list[StoreError]()
     for name in chosen(roles):
-        with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
-            done = comparing.compare(STATE.home(), store, bar)
+        try:
+            with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
+                done = comparing.compare(STATE.home(), store, bar)
+        except StoreError as error:  # one that is down is no reason to say nothing of the others
+            failed.append(error)
+            continue
         rows.append({**asdict(done), "equal": done.equal})
     wrong = [row for row in rows if not row["equal"]]
-    output.emit(rows, _COMPARED, fmt, problem=_untrue(wrong[0]) if wrong else None)
+    if failed and not rows:
+        raise failed[0]
+    for one in failed if wrong else failed[1:]:
+        output.say(f"not compared: {one}")
+    output.emit(rows, _COMPARED, fmt, problem=_untrue(wrong) if wrong else failed[0] if failed else None)
 
 
-def _untrue(row: dict[str, Any]) -> FindingsFound:
-    name = row["store"]
+def _untrue(wrong: Sequence[dict[str, Any]]) -> FindingsFound:
+    """Which stores are not what the journal says, and by how much."""
+    said = [f"The {row['store']} store is not what the journal says: {_counts(row)}." for row in wrong]
+    names = " ".join(row["store"] for row in wrong)
+    fix = f"levaithan journal verify proves the journal; then levaithan store rebuild {names}"
+    return FindingsFound(" ".join(said), fix=fix)
+
+
+def _counts(row: dict[str, Any]) -> str:
     counts = {kind: row[f"{kind}_count"] for kind in _KINDS}
-    counts[_FOLDS.get(name, _FOLDS["ledger"])] = row["folds_differ_count"]
-    words = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    return FindingsFound(
-        f"The {name} store is not what the journal says: {words}.",
-        fix=f"levaithan journal verify proves the journal; then levaithan store rebuild {name}",
-    )
+    counts[_FOLDS.get(row["store"], _FOLDS["ledger"])] = row["folds_differ_count"]
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)

@@ -37,10 +37,14 @@ class RebuildBusyError(StoreError):
 
 
 class RebuildFailedError(StoreError):
-    """The {store} store could not be rebuilt: {reason}. The old one is untouched."""
+    """The {store} store could not be rebuilt: {reason}. {left}"""
 
     code = "rebuild_failed"
-    fix = "see that the disk has room for a second copy of the store, then run `levaithan journal rebuild` again"
+    fix = "{remedy}; then run `levaithan store rebuild {store}` again"
+
+
+BESIDE = "The old one is untouched."
+IN_PLACE = "Records that were not put again stay as they were."
 
 
 @dataclass(slots=True, frozen=True)
@@ -102,7 +106,7 @@ def _rewrite(home: Home, store: Any, _ledger: Any, progress: Callable[[str, int,
         store.migrate()
         store.rewrite_begin()
         follower = Follower(store, Feed(home.journal))
-        _to_the_end(home, follower, progress)
+        _to_the_end(home, follower, progress, IN_PLACE)
         store.rewrite_end(follower.position.seq if follower.position else 0)
         if store.name == GRAPH:
             from levaithan.projector import nodes  # noqa: PLC0415 - loads what makes a graph's facts
@@ -110,16 +114,25 @@ def _rewrite(home: Home, store: Any, _ledger: Any, progress: Callable[[str, int,
             nodes.mend(home.journal, store)
         dead = store.dead_count()
     except StoreError as error:
-        raise RebuildFailedError(store=store.name, reason=str(error)) from error
+        if isinstance(error, RebuildFailedError):
+            raise
+        raise _failed(store.name, str(error), error.fix, IN_PLACE) from error
     finally:
         store.close()
     return Rebuilt(store.name, follower.delivered, dead, time.monotonic() - began)
 
 
-def _to_the_end(home: Home, follower: Follower, progress: Callable[[str, int, int], None] | None) -> None:
+def _failed(store: str, reason: str, remedy: str, left: str) -> RebuildFailedError:
+    """Why it failed, in the words of what made it fail, and that one's remedy."""
+    return RebuildFailedError(store=store, reason=reason.rstrip("."), remedy=remedy, left=left)
+
+
+def _to_the_end(
+    home: Home, follower: Follower, progress: Callable[[str, int, int], None] | None, left: str = BESIDE
+) -> None:
     while follower.step() or follower.error:
         if follower.error:
-            raise RebuildFailedError(store=follower.store.name, reason=follower.error["message"])
+            raise _failed(follower.store.name, follower.error["message"], follower.error["fix"], left)
         if progress:
             total = segments.bytes_left(home.journal, None)
             progress(follower.store.name, total - segments.bytes_left(home.journal, follower.position), total)

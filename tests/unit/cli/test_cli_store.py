@@ -62,6 +62,36 @@ def test_compare_finds_an_altered_row_and_rebuild_puts_it_right(cli: Any) -> Non
     assert all(row["equal"] for row in cli.rows("store", "compare"))
 
 
+def test_compare_names_every_store_that_differs_and_goes_on_past_one_that_is_down(cli: Any) -> None:
+    journals.write(cli.home, [journals.event(number) for number in range(1, 6)])
+    cli("store", "compare")
+    with sqlite3.connect(cli.home / "state/ledger.sqlite3") as link:
+        link.execute("DELETE FROM events WHERE seq = 3")
+    with sqlite3.connect(cli.home / "state/graph.sqlite3") as link:
+        link.execute("UPDATE edges SET at_us = at_us + 1 WHERE seq = 4")
+    done = cli("store", "compare", code=5)
+    assert "The ledger store is not" in done.stderr and "The graph store is not" in done.stderr
+    assert "then levaithan store rebuild ledger graph" in done.stderr
+    (cli.home / ".env").write_text("LEVAITHAN_MEMORY_URL=http://127.0.0.1:1\nLEVAITHAN_STORE_TIMEOUT_MS=500\n")
+    done = cli("store", "compare", code=5)
+    assert (
+        "not compared: The memory store" in done.stderr and "then levaithan store rebuild ledger graph" in done.stderr
+    )
+    cli("store", "rebuild", "ledger", "graph")
+    told = json.loads(cli("store", "compare", "--json", code=1).stdout)
+    assert [row["store"] for row in told["rows"] if row["equal"]] == ["ledger", "search", "graph"]
+    assert "memory" in told["error"]["message"]
+
+
+def test_a_remedy_is_one_that_helps(cli: Any) -> None:
+    journals.write(cli.home, [journals.event(1)])
+    assert "set LEVAITHAN_COUNTERS_URL, then" in cli("store", "compare", "counters", code=4).stderr
+    (cli.home / ".env").write_text("LEVAITHAN_GRAPH_URL=http://127.0.0.1:1\nLEVAITHAN_STORE_TIMEOUT_MS=500\n")
+    said = cli("store", "rebuild", "graph", code=1).stderr
+    assert "then run `levaithan store rebuild graph` again" in said
+    assert "room for" not in said and "untouched" not in said and ".." not in said
+
+
 def test_what_is_no_store_is_a_usage_problem(cli: Any) -> None:
     journals.write(cli.home, [])
     for command in ("status", "check", "migrate", "rebuild", "lag", "compare"):
