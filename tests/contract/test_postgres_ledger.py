@@ -132,6 +132,15 @@ def test_retention_drops_whole_months_and_what_came_from_them(url: str) -> None:
     assert "s2" not in {row[0] for row in ledger.rows("SELECT session_id FROM sessions")}
     assert ledger.rows("SELECT sum(events) FROM rollups") == [(5,)], "sums stay"
     assert "past the retention" in ledger.found[-1]
+    ledger.months.forget()
+    ledger.rewrite_begin()
+    for n, record in [*enumerate(records, 1), (9, event(9))]:
+        ledger.apply([delivery(record)], cursor(n + 1))
+    ledger.rewrite_end(10)
+    assert ledger.rows("SELECT sum(events) FROM rollups") == [(5,)], "what comes back for a rewrite is not summed twice"
+    ledger.apply([delivery(event(10))], cursor(11))
+    assert "s2" not in {row[0] for row in ledger.rows("SELECT session_id FROM events")}
+    assert ledger.rows("SELECT sum(events) FROM rollups") == [(6,)]
     ledger.close()
 
 

@@ -158,7 +158,8 @@ class PostgresLedger(InPlace):
             rejected = writer.apply(batch, cursor, left_at, rewriting=self._rewriting)
             if cursor is not None:
                 self._left_at, self._unsure = cursor, False
-            self.months.keep_house(writer.link)
+            if not self._rewriting:  # what a rewrite puts is counted at its end, so nothing goes before that
+                self.months.keep_house(writer.link)
         except BaseException:
             if writer.link.closed or writer.link.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 self._let_go()
