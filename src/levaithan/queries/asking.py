@@ -5,6 +5,7 @@ The SQL here is the part that SQLite and Postgres have in common, with `:name` p
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -111,12 +112,15 @@ def where(said: list[str]) -> str:
     return "WHERE " + " AND ".join(said) if said else ""
 
 
+_MICROSECONDS = re.compile(r"[0-9]{1,18}")
+
+
 def keyset(cursor: str | None) -> tuple[int, str] | None:
     """The (at_us, id) that a page's cursor stands for. Raises UsageProblem for anything that was never one."""
     if cursor is None:
         return None
     sign = "-" if cursor.startswith("-") else ""  # before 1970, where a clock starts that has lost its battery
     at_us, separator, one = cursor.removeprefix(sign).partition("-")
-    if not separator or not at_us.isdigit() or not one:
+    if not separator or not _MICROSECONDS.fullmatch(at_us) or not one:
         raise UsageProblem(f"{cursor!r} is not a cursor.", fix="pass the `next` of the page before, unchanged")
     return int(sign + at_us), one

@@ -35,7 +35,7 @@ def found(
     rest, known = clocks.unpack(cursor) if cursor else (None, clocks.pieces(ledger) if index.shared else [])
     asked = _Asked(index, text, filters, limit)
     if not known:
-        before = int(rest) if rest and rest.isdigit() else None
+        before = int(rest) if rest and rest.isdecimal() else None
         return ((str(hit.position), hit) for hit in asked.hits(counts.narrow(filters), filters.until_us, before))
     timed = asked.merged(known, merging.Known(ledger), keyset(rest))
     return ((clocks.pack(f"{at}-{one}", known), hit) for at, one, hit in timed if hit is not None)

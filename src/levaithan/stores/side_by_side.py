@@ -43,8 +43,12 @@ def side_by_side(work: Callable[[Given], Made], given: Sequence[Given], at_once:
     threads = [threading.Thread(target=pieces, name=f"side-{number}", daemon=True) for number in range(at_once)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException as error:  # an interrupt: no other piece is begun
+        failed.append(error)
+        raise
     if failed:
         raise failed[0]
     return [made[number] for number in range(len(given))]

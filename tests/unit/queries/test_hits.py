@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from levaithan.errors import UsageProblem
 from levaithan.queries import clocks, hits
-from levaithan.queries.asking import Filters
+from levaithan.queries.asking import Filters, keyset
 from levaithan.stores.clock_history import LEAST_US
 from levaithan.stores.roles import Hit, SearchFilters
 
@@ -149,3 +149,13 @@ def test_what_was_never_a_cursor_is_refused() -> None:
     for cursor in ("ma~", "ma+1~x", "m~1-a"):
         with pytest.raises(UsageProblem, match="is not a cursor"):
             hits.found(ledger, Index([]), "word", Filters(), limit=5, cursor=cursor)
+
+
+@pytest.mark.parametrize("cursor", ["²-a", "1" * 19 + "-a", "-" + "9" * 5_000 + "-a", "1-", "--1-a"])
+def test_a_place_that_is_no_number_is_refused_in_words(cursor: str) -> None:
+    with pytest.raises(UsageProblem, match="is not a cursor"):
+        keyset(cursor)
+
+
+def test_a_place_before_1970_is_one() -> None:
+    assert keyset("-5-a") == (-5, "a")

@@ -53,3 +53,28 @@ def test_a_failure_is_raised_and_nothing_is_begun_after_it() -> None:
     with pytest.raises(ValueError, match="the third"):
         side_by_side(work, range(10_000), 2)
     assert len(asked) < 10_000
+
+
+def test_an_interrupt_of_who_waits_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+    join = threading.Thread.join
+
+    def interrupted(_: threading.Thread, timeout: float | None = None) -> None:
+        begun.wait(20)
+        raise KeyboardInterrupt
+
+    def work(number: int) -> None:
+        asked.append(number)
+        begun.set()
+        go_on.wait(20)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, range(1_000), 2)
+    monkeypatch.setattr(threading.Thread, "join", join)
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("side-"):
+            thread.join(20)
+    assert len(asked) <= 2
