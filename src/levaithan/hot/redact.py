@@ -9,16 +9,20 @@ What is found becomes `[redacted:<kind>]`; all other text stays. Standard librar
 
 from __future__ import annotations
 
-from levaithan.hot.secret_rows import ROWS, endings
+from levaithan.hot.secret_rows import ROWS, endings, rows_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
+
+    from levaithan.hot.secret_rows import Row
 
 _SEPARATORS = bytes(95 if byte in b"-." else byte for byte in range(256))
 _LAST_THREE = slice(-3, None)
+_KNOWN_KEYS: dict[str, tuple[str, int]] = {}
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 64
 _ENDINGS = endings()
 _NOT_CAPITALS = bytes(byte for byte in range(256) if not 65 <= byte <= 90 and byte != 126)
 _CAPITALS = ("AKIA", "ASIA", "ABIA", "AI", "AKC", "ATATT", "ATBB", "LTAI", "AA", "Q~", "SK")
@@ -68,12 +72,15 @@ def encode_redacted(record: dict[str, Any], dumps: Callable[[Any], str | bytes])
     encoded = _encode(record, dumps)
     if not suspicious(encoded):
         return encoded, 0
-    clean, count = redact_tree(record)
+    clean, count = redact_tree(record, rows_in(encoded.decode("latin-1")))
     return (_encode(clean, dumps), count) if count else (encoded, 0)
 
 
-def redact_text(text: str) -> tuple[str, int]:
-    """`text` without its secrets, and how many were taken out. Linear in the length of `text`."""
+def redact_text(text: str, rows: Sequence[Row] = ROWS) -> tuple[str, int]:
+    """`text` without its secrets, and how many were taken out. Linear in the length of `text`.
+
+    `rows`: those of ROWS that can match at all; whoever has many texts asks for them once, of all (rows_in).
+    """
     from levaithan.hot.secret_words import assigned
 
     count = 0
@@ -81,7 +88,7 @@ def redact_text(text: str) -> tuple[str, int]:
         from levaithan.hot.secret_pem import without_pem
 
         text, count = without_pem(text)
-    for row in ROWS:
+    for row in rows:
         if any(needle in text for needle in row.needles):
             text, found = _replace(row.pattern, row.kind, text)
             count += found
@@ -89,20 +96,20 @@ def redact_text(text: str) -> tuple[str, int]:
                 text, found = _replace(_aws_secret(), "aws-secret-key", text)
                 count += found
     if "\\" in text or "%" in text or "\x1b" in text:
-        text, found = _after_escapes(text)
+        text, found = _after_escapes(text, rows)
         count += found
     text, found = assigned(text)
     return text, count + found
 
 
-def _after_escapes(text: str) -> tuple[str, int]:
+def _after_escapes(text: str, rows: Sequence[Row]) -> tuple[str, int]:
     """The tokens that stand right behind an escape, whose last letter (`\\n`, `%3D`, the m of a colour) is no part of
     them: looked for in a copy that has blanks there."""
     import re
 
     blank = re.sub(_ESCAPES, lambda match: " " * len(match[0]), text)
     count = 0
-    for row in ROWS if blank != text else ():
+    for row in rows if blank != text else ():
         if any(needle in blank for needle in row.needles):
             spans = [span for span in _spans(row.pattern, blank) if text[slice(*span)] == blank[slice(*span)]]
             if spans:
@@ -141,20 +148,21 @@ def _twilio(encoded: bytes) -> bool:
     return False
 
 
-def redact_tree(record: Any) -> tuple[Any, int]:
-    """A copy of the JSON value `record` with all strings (keys too) redacted, and the count. No recursion."""
+def redact_tree(record: Any, rows: Sequence[Row] = ROWS) -> tuple[Any, int]:
+    """A copy of the JSON value `record` with all strings (keys too) redacted, and the count. No recursion. `rows`: see
+    redact_text."""
     top: list[Any] = [record]
     count = 0
     todo: list[tuple[Any, Any, Any, str]] = [(top, 0, record, "")]
     while todo:
         holder, place, value, name = todo.pop()
         if isinstance(value, str):
-            holder[place], found = _field(name, value)
+            holder[place], found = _field(name, value, rows)
             count += found
         elif isinstance(value, dict):
             holder[place] = copy = {}
             for key, inner in value.items():
-                clean_key, found = redact_text(key) if isinstance(key, str) else (key, 0)
+                clean_key, found = _key(key, rows) if isinstance(key, str) else (key, 0)
                 count += found
                 while found and clean_key in copy:
                     clean_key += "'"
@@ -180,11 +188,23 @@ def _name_of(pair: dict[Any, Any], key: Any) -> str:
     return key if isinstance(key, str) else ""
 
 
-def _field(name: str, value: str) -> tuple[str, int]:
+def _key(key: str, rows: Sequence[Row]) -> tuple[str, int]:
+    """Of a key of an object: the keys of a client's payloads are the same few again and again, and are remembered."""
+    told = _KNOWN_KEYS.get(key)
+    if told is None:
+        told = redact_text(key, rows)
+        if len(key) <= _LONGEST_KNOWN:
+            if len(_KNOWN_KEYS) >= _MOST_KNOWN:
+                _KNOWN_KEYS.clear()
+            _KNOWN_KEYS[key] = told
+    return told
+
+
+def _field(name: str, value: str, rows: Sequence[Row]) -> tuple[str, int]:
     from levaithan.hot.secret_words import secret_name
 
     kind = secret_name(name, value) if name else None
-    return (f"[redacted:{kind}]", 1) if kind else redact_text(value)
+    return (f"[redacted:{kind}]", 1) if kind else redact_text(value, rows)
 
 
 def _replace(pattern: re.Pattern[str], kind: str, text: str) -> tuple[str, int]:

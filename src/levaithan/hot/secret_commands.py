@@ -47,6 +47,8 @@ _CLIENTS = (
     ),
 )
 """How commands and code give a password without saying so: group 2."""
+_PARTED = re.compile(r"[\s(\[]")
+"""What each of _CLIENTS needs; names, ids and most paths have none."""
 _CLIENT_WORDS = (
     "mysql sshpass mariadb docker podman nerdctl mongo redis-cli useradd usermod sqlcmd bcp ldap openssl "
     "secret login stdin auth net sudo with-token storepass keypass 7z zip twine ssh-keygen"
@@ -64,7 +66,7 @@ def handed_over(text: str, lowered: str) -> tuple[str, int]:
     if ":" in text and ("curl" in lowered or "http" in lowered) and ("-u" in text or "-user" in text):
         text, found = without(text, ((m.start(3), m.end(3), "password") for m in _USER_FLAG.finditer(text) if _user(m)))
         count += found
-    if any(word in lowered for word in _CLIENT_WORDS):
+    if _PARTED.search(text) and any(word in lowered for word in _CLIENT_WORDS):
         for pattern in _CLIENTS:
             spans = ((m.start(2), m.end(2), "password") for m in pattern.finditer(text) if not is_placeholder(m[2]))
             text, found = without(text, spans)

@@ -168,7 +168,7 @@ OTHER = (
     Row("nuget", "oy2", _B + r"oy2[a-z0-9]{43}(?![A-Za-z0-9])"),
     Row(
         "putty-key",
-        "Private-Lines: ",
+        "Private-Lines:",
         r"Private-Lines: \d{1,3}(?:\\+[rn]|\s){1,4}([A-Za-z0-9+/=\s\\]{20,20000}?)"
         r"(?=(?:\\+[rn]|\s){1,4}Private-MAC|[^A-Za-z0-9+/=\s\\]|\Z)",
     ),
@@ -176,6 +176,11 @@ OTHER = (
 )
 
 ROWS = tuple(Row(kind, needles, source) for needles, (kind, source) in PREFIXED.items()) + OTHER
+
+
+def rows_in(encoded: str) -> list[Row]:
+    """Those of ROWS that can match in a text of the JSON `encoded`: needles are ASCII that JSON leaves as it is."""
+    return [row for row in ROWS if any(needle in encoded for needle in row.needles)]
 
 
 _BEFORE = [bytes((c,)) for c in b" !#$%&'()*+,/:;<=>?@[\\]^`{|}~\"ntrbf0123456789cdemACDEFK"]
