@@ -95,6 +95,32 @@ def tale() -> list[dict[str, Any]]:
     return [*graphs.story(), opened, graphs.call(13, "Write", "s2", file_path="/p/c.py") | {"project": "/q"}, done]
 
 
+def test_what_an_earlier_version_said_twice_is_no_difference(
+    graph_place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that follows another said once more who ran where; it says nothing now, unless it touched a file."""
+    followers = [
+        graphs.call(15, "Bash", command="true"), graphs.call(16, "Bash", "s2", agent_id="sub", command="true"),
+        event(17, "MessageDisplay", **NONE), graphs.call(18, "Write", "s2", file_path="/p/last.py"),
+    ]  # fmt: skip
+    home, graph = a_home(tmp_path, [*tale(), *followers]), graph_place.open()
+    lately = graph_facts.of_record
+    monkeypatch.setattr(graph_facts, "of_record", lambda *given, **_: lately(*given, repeated=True))
+    fill(graph, home)
+    before = graph.kinds()
+    monkeypatch.setattr(graph_facts, "of_record", lately)
+    done = compare(home, graph)
+    assert done.equal, done
+    assert named(compare(home, Behind(graph))) == []
+    rebuilt(graph, home)
+    after = graph.kinds()
+    assert compare(home, graph).equal
+    assert (before["RAN"] - after["RAN"], before["SPAWNED"] - after["SPAWNED"]) == (3, 1)
+    assert {kind: before[kind] - after.get(kind, 0) for kind in ("CALLED", "READ", "WROTE", "DENIED")} == dict.fromkeys(
+        ("CALLED", "READ", "WROTE", "DENIED"), 0
+    )
+
+
 @pytest.mark.parametrize(("size", "seed"), [(100, None), (4, 7)])
 def test_a_graph_is_equal_however_its_records_arrived(graph_place: Any, tmp_path: Path, size: int, seed: int) -> None:
     home, graph = a_home(tmp_path, tale()), graph_place.open()

@@ -151,7 +151,7 @@ def _beyond(  # noqa: PLR0917 - what the walk has come to
                 break
         for one in batch:
             found, wanted = beyond.pop(one.seq, None), store.expected(one)
-            if found is not None and found not in (wanted, _harmless(store, one)):
+            if found is not None and found not in (wanted, _harmless(store, one), _before(store, one)):
                 done.count("extra" if wanted is None else "altered", one.seq)
         batch = []
     for seq in sorted(beyond):
@@ -168,7 +168,7 @@ def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], b
         found = there.pop(one.seq, None)
         if wanted is None and found is not None:
             wanted = _harmless(store, one)
-            if wanted is None:
+            if wanted is None and found != _before(store, one):
                 done.count("extra", one.seq)
         if wanted is None:
             continue
@@ -178,7 +178,7 @@ def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], b
             if not waits:
                 done.count("missing", one.seq)
                 taken.append(one)
-        elif found == plain:
+        elif found == plain or found == _before(store, one):
             done.stored += 1
             taken.append(one)
         elif found == _harmless(store, one):
@@ -190,6 +190,14 @@ def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], b
     for seq in sorted(there):
         done.count("extra", seq)
     return taken
+
+
+def _before(store: Any, delivery: Delivery) -> str | None:
+    """What a graph has of a record that an earlier version put into it."""
+    if store.name != GRAPH:
+        return None
+    made: str | None = store.expected_before(delivery)
+    return made
 
 
 def _harmless(store: Any, delivery: Delivery) -> str | None:

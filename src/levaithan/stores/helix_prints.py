@@ -30,7 +30,14 @@ class HelixPrints(HelixStore):
 
     def expected(self, delivery: Delivery) -> str | None:
         """See roles.Projected."""
-        found, _ = read([delivery], self.max_field)
+        return self._expected(delivery)
+
+    def expected_before(self, delivery: Delivery) -> str | None:
+        """See roles.Graph."""
+        return self._expected(delivery, repeated=True)
+
+    def _expected(self, delivery: Delivery, *, repeated: bool = False) -> str | None:
+        found, _ = read([delivery], self.max_field, repeated=repeated)
         return self.printed(delivery, found[0][1]) if found else None
 
     def printed(self, delivery: Delivery, facts: Facts) -> str:

@@ -108,6 +108,9 @@ class Graph(Projected, Protocol):
     def printed(self, delivery: Delivery, facts: Facts) -> str:
         """What `expected` says of a record whose facts have been read."""
 
+    def expected_before(self, delivery: Delivery) -> str | None:
+        """What `expected` would say had an earlier version put the record: it said more, and none of it was wrong."""
+
     def nodes(self) -> Iterator[list[Node]]:
         """All nodes, some at a time, in no order."""
 
