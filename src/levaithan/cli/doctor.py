@@ -55,8 +55,9 @@ def doctor(
 
 def _look(asked: Any, only: list[str] | None) -> list[Result]:
     from levaithan.install import doctor as looking
+    from levaithan.stores import edge
 
-    with Progress("looking", "checks") as bar:
+    with Progress("looking", "checks") as bar, edge.once():
         return looking.run(
             asked, only=only, fixes=_fixes_from_above(), progress=lambda done, total, _name: bar(done, total)
         )

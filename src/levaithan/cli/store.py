@@ -12,7 +12,7 @@ from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.errors import FindingsFound, LevaithanError, StoreError, Unhealthy, UsageProblem
-from levaithan.stores import registry
+from levaithan.stores import looking, registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,13 @@ def chosen(roles: Sequence[str] | None) -> list[str]:
 def status(roles: Roles = None, json: options.Json = False, format: options.Format = None) -> None:
     """Each store: where it is, what it is, what it holds, how far it is behind; exit 3 when one does not answer."""
     fmt = output.pick(format, json)
-    rows = [_told(name) for name in (roles and chosen(roles)) or registry.known()]
+    rows = _all_told((roles and chosen(roles)) or registry.known())
     output.emit(rows, ["store", "state", "where", "server", "rows", "lag", "dead_letters"], fmt, problem=_unwell(rows))
+
+
+def _all_told(names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a store, in the order of `names`; they are asked side by side."""
+    return list(looking.each(_told, names, STATE.home()))
 
 
 def _told(name: str) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def check(roles: Roles = None, json: options.Json = False, format: options.Forma
 
     fmt = output.pick(format, json)
     settings = lean.load(STATE.home_argument)
-    found = [one for name in chosen(roles) for one in checks_stores.of_store(name, settings, STATE.home())]
+    found = checks_stores.of_stores(chosen(roles), settings, STATE.home())
     failed = [one for one in found if one.status == "fail"]
     problem = Unhealthy(failed[0].message, fix=failed[0].remedy) if failed else None
     output.emit([one.as_row() for one in found], ["status", "check", "message", "remedy"], fmt, problem=problem)
@@ -169,14 +174,13 @@ def lag(
     json: options.Json = False,
     format: options.Format = None,
 ) -> None:
-    """How many records each store is behind the journal."""
+    """How many records each store is behind the journal; exit 3 when one does not answer: its lag is then the one from
+    where it was last known to be, or none."""
     fmt = output.pick(format, json)
     while True:
-        rows = [
-            {key: one.get(key) for key in ("store", "state", "lag", "dead_letters")}
-            for one in map(_told, chosen(roles))
-        ]
-        output.emit(rows, ["store", "state", "lag", "dead_letters"], fmt)
+        told = _all_told(chosen(roles))
+        rows = [{key: one.get(key) for key in _LAG} for one in told]
+        output.emit(rows, _LAG, fmt, problem=None if follow else _unwell(told))
         if not follow:
             return
         time.sleep(1.0)

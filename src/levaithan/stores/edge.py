@@ -7,13 +7,15 @@ driver: an adapter hands in the function that reads its driver's errors.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from levaithan.stores import full_disk, slow
 from levaithan.stores.roles import StoreBusyError, StoreDownError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from levaithan.errors import StoreError
 
@@ -24,6 +26,23 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 3
 FAILURES = 5
 OPEN_S = 2.0
+_once: ContextVar[bool] = ContextVar("once", default=False)
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Within it this thread tries no server a second time that does not answer: a person waits, and whether it answers
+    is what is asked. One that answers that it is busy just now is tried again as ever."""
+    token = _once.set(True)
+    try:
+        yield
+    finally:
+        _once.reset(token)
+
+
+def _worth_another(error: Exception) -> bool:
+    """Whether what failed so may do when it is tried again."""
+    return isinstance(error, StoreBusyError) and not (_once.get() and isinstance(error, StoreDownError))
 
 
 class Edge:
@@ -75,7 +94,7 @@ class Edge:
 
         stamina.instrumentation.set_on_retry_hooks(())  # its own would write to stdout, where answers go
         for attempt in stamina.retry_context(
-            on=StoreBusyError, attempts=attempts, timeout=self.timeout_s, wait_initial=0.05, wait_max=1.0
+            on=_worth_another, attempts=attempts, timeout=self.timeout_s, wait_initial=0.05, wait_max=1.0
         ):
             with attempt:
                 return self._once(ask)

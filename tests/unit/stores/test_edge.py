@@ -7,7 +7,7 @@ import stamina
 
 from levaithan.errors import StoreError
 from levaithan.stores import full_disk
-from levaithan.stores.edge import FAILURES, Edge
+from levaithan.stores.edge import FAILURES, Edge, once
 from levaithan.stores.roles import StoreAuthError, StoreBusyError, StoreDownError
 
 
@@ -65,6 +65,19 @@ def test_a_refused_password_is_not_tried_again(edge: Edge) -> None:
         edge.call(server)
     assert server.asked == 1
     assert "LEVAITHAN_GRAPH_PASSWORD" in caught.value.fix
+
+
+def test_a_look_tries_a_server_that_does_not_answer_once_and_a_busy_one_as_ever(edge: Edge) -> None:
+    with once():
+        gone = Server(ConnectionError("refused"))
+        with pytest.raises(StoreDownError, match="refused"):
+            edge.call(gone)
+        busy = Server(TimeoutError("loading"))
+        assert edge.call(busy) == "answer"
+    assert (gone.asked, busy.asked) == (1, 2)
+    later = Server(ConnectionError("restarting"))
+    assert edge.call(later) == "answer", "after the look it is tried again as ever"
+    assert later.asked == 2
 
 
 def test_the_datas_fault_passes_as_it_is(edge: Edge) -> None:

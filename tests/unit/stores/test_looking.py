@@ -1,0 +1,87 @@
+"""Stores looked at side by side: the answers in the order asked, each store's failure at its turn, no server twice."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from levaithan.errors import LevaithanError, NotConfigured
+from levaithan.hot.paths import Home, home_at
+from levaithan.stores import edge, looking, slow
+from levaithan.stores.edge import Edge
+from levaithan.stores.roles import ROLES, StoreDownError
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    for name in [one for one in os.environ if one.startswith("LEVAITHAN_")]:
+        monkeypatch.delenv(name)
+    return home_at(str(tmp_path))
+
+
+def test_all_are_asked_at_the_same_time_and_answer_in_their_order(home: Home) -> None:
+    together = threading.Barrier(len(ROLES), timeout=20)
+
+    def look(name: str) -> str:
+        together.wait()
+        return name.upper()
+
+    assert list(looking.each(look, ROLES, home)) == [name.upper() for name in ROLES]
+    assert list(looking.each(look, [], home)) == []
+
+
+def test_what_one_look_raises_comes_at_its_turn(home: Home) -> None:
+    def look(name: str) -> str:
+        if name == "graph":
+            raise NotConfigured("no such graph")
+        return name
+
+    seen = []
+    with pytest.raises(LevaithanError, match="no such graph"):
+        for one in looking.each(look, ("ledger", "graph", "memory"), home):
+            seen.append(one)
+    assert seen == ["ledger"]
+
+
+def test_a_server_that_does_not_answer_is_tried_once_and_not_called_slow(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(slow.SLOW_S, "query", -1.0)
+    tries: list[str] = []
+
+    def look(name: str) -> str:
+        def refuse() -> str:
+            tries.append(name)
+            raise ConnectionError("refused")
+
+        def translate(error: BaseException) -> StoreDownError:
+            return StoreDownError(store=name, role=name.upper(), where="here", reason=str(error))
+
+        try:
+            return Edge(name, "here", translate, logs=str(tmp_path)).call(refuse)
+        except StoreDownError as down:
+            return str(down.values["reason"])
+
+    assert list(looking.each(look, ROLES, home)) == ["refused"] * len(ROLES)
+    assert sorted(tries) == sorted(ROLES)
+    assert not (tmp_path / slow.FILE).exists()
+    with edge.once():
+        look("ledger")
+    assert (tmp_path / slow.FILE).exists(), "a question outside of a look is"
+
+
+def test_a_memory_with_an_authority_of_its_own_is_asked_when_the_others_are_done(home: Home) -> None:
+    Path(home.root, ".env").write_text("LEVAITHAN_MEMORY_CA_FILE=/somewhere/ca.pem\n")
+    done: list[str] = []
+
+    def look(name: str) -> list[str]:
+        before = sorted(done)
+        done.append(name)
+        return before
+
+    names = ("memory", "ledger", "graph")
+    assert next(looking.each(look, names, home)) == ["graph", "ledger"]
+    assert done[-1] == "memory"
