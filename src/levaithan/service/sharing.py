@@ -20,6 +20,7 @@ from levaithan.hot.paths import fnv1a64
 from levaithan.hot.state_file import StateFile
 from levaithan.service.shared_halts import SharedHalts
 from levaithan.service.shared_state import SharedLeases, SharedSums
+from levaithan.service.trouble import Trouble
 from levaithan.stores import relogin
 from levaithan.stores.registry import adapter, opening_of
 from levaithan.stores.roles import COUNTERS, StoreAuthError, StoreDownError
@@ -100,7 +101,7 @@ class _Sharer(threading.Thread):
         self._halts = SharedHalts(home, self._others, say)
         self._leases = SharedLeases(home, self._others, say)
         self._sums = SharedSums(home, self._others)
-        self._trouble = self._stuck = ""
+        self._trouble, self._stuck = Trouble(), ""
         self._turned = self._summed = 0.0
         self.decisions = RedisDecisions(
             opening, node, settings.counters_timeout_ms / 1000, lease_partition=settings.counters_lease_partition,
@@ -112,8 +113,8 @@ class _Sharer(threading.Thread):
         self.decisions.start()
         while not self._over.is_set():
             try:
-                self._look()
-                self._well()
+                if self._look():
+                    self._well()
             except (LevaithanError, OSError, sqlite3.Error) as error:
                 self._failed(error)
             except Exception as error:  # a fault of ours must not end the emergency stop of all machines
@@ -131,11 +132,12 @@ class _Sharer(threading.Thread):
         answering = one.prober.client is not None
         return {
             "answering": answering, "why": "" if answering else one.prober.why, "machines": one.machines,
-            "node": one.node, "trips": one.prober.trips, "error": self._trouble,
+            "node": one.node, "trips": one.prober.trips, "error": self._trouble.words,
         }  # fmt: skip
 
-    def _look(self) -> None:
-        """One turn: wait for news, then do what is due. Halts are told and taken in every mode."""
+    def _look(self) -> bool:
+        """One turn: wait for news, then do what is due; whether that was everything, so that the server surely answers.
+        Halts are told and taken in every mode."""
         off = modes.is_off(self._home, modes.SHARED_STATE)
         self.decisions.prober.pause(f"the mode is {modes.LOCAL_ONLY}: this machine decides by itself" if off else "")
         news, deaf = self._heard()
@@ -152,6 +154,7 @@ class _Sharer(threading.Thread):
                 self._sums.tell(again=again)
         if deaf is not None:
             raise deaf
+        return due
 
     def _heard(self) -> tuple[bool, StoreAuthError | None]:
         """(whether there is news of halts, why none can be heard). A user without the channel still looks each second:
@@ -182,14 +185,13 @@ class _Sharer(threading.Thread):
         return new
 
     def _well(self) -> None:
-        if self._trouble:
-            self._trouble = ""
+        if self._trouble.is_over():
             self._say("machines share again", machines=self.decisions.machines)
 
     def _failed(self, error: Exception) -> None:
         words = str(error) if isinstance(error, LevaithanError) else f"{type(error).__name__}: {error}"
-        if words != self._trouble:
-            self._trouble = words
+        kind = error.code if isinstance(error, LevaithanError) else type(error).__name__
+        if self._trouble.is_news(kind, words):
             self._say("machines do not share", level="warning", error=words[:1000])
         if isinstance(error, StoreDownError):
             self.decisions.prober.drop(self.decisions.prober.client, words)
