@@ -60,9 +60,15 @@ def _template(kind: type) -> str:
 
 def _fill(template: str, values: Mapping[str, object]) -> str:
     try:
-        return template.format_map(_Values(values))
+        return template.format_map(_Values({name: _fitting(name, said, template) for name, said in values.items()}))
     except (ValueError, IndexError, AttributeError):
         return template
+
+
+def _fitting(name: str, said: object, template: str) -> object:
+    """`said` without its full stop where the template has one behind it: words of a driver come with one or without."""
+    ends = isinstance(said, (str, Exception)) and f"{{{name}}}." in template
+    return (str(said).rstrip(" .") or said) if ends else said
 
 
 class UsageProblem(LevaithanError):  # noqa: N818 - named for people, as are those below

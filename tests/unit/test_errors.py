@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from levaithan import errors
-from levaithan.errors import LevaithanError
+from levaithan.errors import LevaithanError, StoreError, UsageProblem
+from levaithan.stores.roles import StoreDownError
 
 
 def every_kind(kind: type[LevaithanError] = LevaithanError) -> list[type[LevaithanError]]:
@@ -52,3 +53,16 @@ def test_a_subclass_without_a_docstring_says_what_its_parent_says() -> None:
 def test_an_error_survives_a_pickle() -> None:
     again = pickle.loads(pickle.dumps(errors.StoreError(store="ledger", reason="gone", fix="wait")))
     assert (type(again), again.message, again.fix) == (errors.StoreError, "The ledger store failed: gone.", "wait")
+
+
+@pytest.mark.parametrize("reason", ["Connection refused", "Connection refused.", "Connection refused. ", "refused..."])
+def test_what_a_driver_ends_with_a_full_stop_has_one_in_our_message(reason: str) -> None:
+    told = StoreDownError(store="counters", role="COUNTERS", where="redis://h", reason=reason)
+    assert "refused. Nothing is lost, it is tried again." in str(told)
+    assert told.values["reason"] == reason
+    assert str(StoreError(store="graph", reason=ValueError("It failed."))) == "The graph store failed: It failed."
+
+
+def test_a_full_stop_that_is_the_message_s_own_stays() -> None:
+    assert str(UsageProblem(reason="Use one. ")) == "Use one. "
+    assert str(StoreError(store="graph", reason=".")) == "The graph store failed: .."
