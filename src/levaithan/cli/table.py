@@ -1,5 +1,7 @@
 """Tables for people: they fit the terminal, turn into blocks where it is too narrow, and stay whole when piped.
 
+What is to be done next is never cut: where it does not fit, it has lines of its own below its row.
+
 Own code instead of rich: importing rich.table takes as long as the whole of Typer.
 """
 
@@ -9,9 +11,10 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from levaithan.cli.text import clean, cut, pad, width
+from levaithan.cli.text import clean, cut, pad, width, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 GAP = "  "
 LEAST = 6
 PIPED_CELL = 120
-"""Columns a cell may take when nobody's terminal limits it: a line stays readable, --json has the whole text."""
+"""Columns that a column is filled up to when nobody's terminal limits it; a longer cell is whole, and sticks out."""
+NEXT = "remedy"
+"""The column that is never cut: half a command is none."""
 
 SOFT = (
     ("session", "agent", "project", "model"),
@@ -58,27 +63,48 @@ def terminal_width() -> int | None:
 
 
 def render(rows: Sequence[Mapping[str, object]], columns: Sequence[str], room: int | None) -> Iterator[str]:
-    """The lines of a table of `columns`, at most `room` columns wide (None = any)."""
+    """The lines of a table of `columns`, at most `room` columns wide but for what is to be done next (None = any: then
+    nothing is cut). In a table of findings, which has NEXT, nothing is cut in any room."""
     cells = [[cell(row.get(name)) for name in columns] for row in rows]
     numbers = [all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in columns]
-    wanted = [
-        max([width(name), *(width(line[at]) for line in cells)]) if cells else width(name)
-        for at, name in enumerate(columns)
-    ]
+    wanted = _wanted(cells, columns)
     widths = _fitted(wanted, columns, room)
     if widths is None:
         yield from _blocks(cells, columns, room or 80)
         return
+    below = [""] * len(cells)
+    findings = NEXT in columns
+    if findings and len(columns) > 1 and sum(widths) < sum(wanted) and room is not None:
+        at = columns.index(NEXT)
+        below = [line.pop(at) for line in cells]
+        columns, numbers = [name for name in columns if name != NEXT], numbers[:at] + numbers[at + 1 :]
+        widths = _fitted(_wanted(cells, columns), columns, room) or widths
     color = use_color()
     yield _line([name.upper() for name in columns], widths, numbers, color=False)
-    for line in cells:
-        yield _line(line, widths, numbers, color=color)
+    for line, then in zip(cells, below, strict=True):
+        for part in _wrapped(line, widths) if findings and room is not None else [line]:
+            yield _line(part, widths, numbers, color=color, whole=room is None)
+        if then:
+            yield f"  next: {then}"
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool], *, color: bool) -> str:
+def _wanted(cells: Sequence[Sequence[str]], columns: Sequence[str]) -> list[int]:
+    """The columns that each column would take for all of its cells to be whole."""
+    return [max([width(name), *(width(line[at]) for line in cells)]) for at, name in enumerate(columns)]
+
+
+def _wrapped(cells: Sequence[str], widths: Sequence[int]) -> Iterator[list[str]]:
+    """The lines that `cells` take, none wider than its column."""
+    for parts in zip_longest(*(wrap(text, size) for text, size in zip(cells, widths, strict=True)), fillvalue=""):
+        yield list(parts)
+
+
+def _line(
+    cells: Sequence[str], widths: Sequence[int], numbers: Sequence[bool], *, color: bool, whole: bool = False
+) -> str:
     parts = []
     for text, columns, right in zip(cells, widths, numbers, strict=True):
-        shown = pad(cut(text, columns), columns, right=right)
+        shown = pad(text if whole else cut(text, columns), columns, right=right)
         parts.append(f"\x1b[{_COLORS[text]}m{shown}\x1b[0m" if color and text in _COLORS else shown)
     return GAP.join(parts).rstrip()
 
@@ -110,8 +136,13 @@ def _blocks(cells: Sequence[Sequence[str]], columns: Sequence[str], room: int) -
         if number:
             yield ""
         for name, text in zip(columns, line, strict=True):
-            if text:
-                yield f"{pad(name, left)}  {cut(text, max(LEAST, room - left - 2))}"
+            if text and name == NEXT:
+                yield f"{pad(name, left)}  {text}"
+            elif text:
+                size = max(LEAST, room - left - 2)
+                first, *more = wrap(text, size) if NEXT in columns else [cut(text, size)]
+                yield f"{pad(name, left)}  {first}"
+                yield from (f"{' ' * left}  {part}" for part in more)
 
 
 def facts(pairs: Sequence[tuple[str, object]], indent: str = "") -> Iterator[str]:
@@ -126,17 +157,19 @@ def facts(pairs: Sequence[tuple[str, object]], indent: str = "") -> Iterator[str
 
 
 def fixed(row: Mapping[str, object], widths: Sequence[tuple[str, int]]) -> str:
-    """One line of columns of fixed width, for rows that come one by one."""
+    """One line of columns of fixed width, for rows that come one by one. What is longer is whole when it is piped."""
     parts = []
-    color = use_color()
+    color, whole = use_color(), terminal_width() is None
     for name, columns in widths:
         text = cell(row.get(name))
-        shown = pad(cut(text, columns), columns, right=isinstance(row.get(name), (int, float)))
+        shown = pad(text if whole else cut(text, columns), columns, right=isinstance(row.get(name), (int, float)))
         parts.append(f"\x1b[{_COLORS[text]}m{shown}\x1b[0m" if color and text in _COLORS else shown)
     return GAP.join(parts)
 
 
 def fixed_end(line: str, text: str, used: int, room: int | None) -> str:
-    """`line` (of `used` columns) with `text` at its end, in what is left of `room`."""
-    left = PIPED_CELL if room is None else max(0, room - used - len(GAP))
+    """`line` (of `used` columns) with `text` at its end, in what is left of `room` (None = whole)."""
+    if room is None:
+        return (line + GAP + text).rstrip()
+    left = max(0, room - used - len(GAP))
     return (line + GAP + cut(text, left)).rstrip() if left > LEAST else line.rstrip()

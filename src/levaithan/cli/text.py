@@ -60,6 +60,33 @@ def cut(text: str, columns: int) -> str:
     return "".join(kept) + CUT if columns > 0 else ""
 
 
+def wrap(text: str, columns: int) -> list[str]:
+    """A cleaned `text` in lines of at most `columns` columns (1 at least), broken at blanks, in a word only where that
+    is longer; one line for an empty one. Nothing is left out but the blanks where it is broken."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(joined) <= columns:
+            lines[-1] = joined
+            continue
+        lines += [word] if lines[-1] else []
+        lines[-1] = lines[-1] or word
+        while width(lines[-1]) > columns and len(lines[-1]) > 1:
+            head = _head(lines[-1], columns)
+            lines[-1:] = [head, lines[-1][len(head) :]]
+    return lines
+
+
+def _head(text: str, columns: int) -> str:
+    """As much of `text` as fits into `columns`, one character at least."""
+    used = 0
+    for at, char in enumerate(text):
+        used += _columns(char)
+        if used > columns and at:
+            return text[:at]
+    return text
+
+
 def pad(text: str, columns: int, *, right: bool = False) -> str:
     """`text` filled with blanks to `columns` columns."""
     blanks = " " * max(0, columns - width(text))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levaithan.cli import output, table
-from levaithan.cli.text import clean, cut, pad, width
+from levaithan.cli.text import clean, cut, pad, width, wrap
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u2066\u200b\ufeff\x00\x7f\r\n\t\udcff\U000e0041"
 
@@ -96,8 +96,58 @@ def test_facts_are_aligned_and_leave_out_what_is_not_known() -> None:
 
 def test_what_is_wrong_is_read_before_what_to_do_about_it() -> None:
     row = {"item": "journal", "status": "fail", "value": "9 events were not recorded", "remedy": "r" * 80}
-    _head, line = table.render([row], ["item", "status", "value", "remedy"], 80)
+    _head, line, remedy = table.render([row], ["item", "status", "value", "remedy"], 80)
     assert "9 events were not recorded" in line
+    assert remedy == "  next: " + "r" * 80
+
+
+FINDINGS = ["item", "status", "value", "remedy"]
+FOUND: list[dict[str, object]] = [
+    {"item": "search", "status": "fail", "value": "it does not answer " * 9 + "日本" * 30, "remedy": "do this, " * 30},
+    {"item": "graph", "status": "ok", "value": "up to date", "remedy": ""},
+]
+
+
+@pytest.mark.parametrize("room", [300, 120, 80, 40, 20, None])
+def test_nothing_of_a_finding_is_cut_in_any_room(room: int | None) -> None:
+    lines = list(table.render(FOUND, FINDINGS, room))
+    said = " ".join(lines)
+    assert "…" not in said
+    assert str(FOUND[0]["remedy"]).strip() in said
+    assert said.count("answer") == 9 and said.count("日") == said.count("本") == 30
+    assert all(width(line) <= (room or 1000) for line in lines if "do this, " not in line)
+
+
+def test_a_table_of_findings_that_fits_has_a_column_for_what_to_do() -> None:
+    row = {"item": "graph", "status": "warn", "value": "5 behind", "remedy": "levaithan start"}
+    head, line = table.render([row], FINDINGS, 80)
+    assert head.split() == ["ITEM", "STATUS", "VALUE", "REMEDY"] and line.endswith("  levaithan start")
+
+
+def test_what_is_piped_is_whole_however_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    row = {"at": "now", "reason": "r" * 5000, "ms": 1}
+    output.emit([row], ["at", "reason", "ms"], "table")
+    _head, line = capsys.readouterr().out.splitlines()
+    assert line.split() == ["now", "r" * 5000, "1"]
+    line = table.fixed_end(table.fixed(row, [("at", 2), ("reason", 9)]), "e" * 500, 13, table.terminal_width())
+    assert line.split() == ["now", "r" * 5000, "e" * 500]
+
+
+def test_a_table_in_a_terminal_is_cut_as_ever() -> None:
+    row = {"at": "now", "reason": "r" * 500}
+    assert max(map(width, table.render([row], ["at", "reason"], 60))) == 60
+    assert "…" in table.fixed_end("now", "e" * 500, 3, 60)
+
+
+@given(st.text(max_size=60), st.integers(1, 30))
+def test_wrapped_text_keeps_to_its_columns_and_loses_no_word(text: str, columns: int) -> None:
+    shown = clean(text)
+    lines = wrap(shown, columns)
+    assert all(width(line) <= max(columns, 2) for line in lines)
+    assert "".join(lines).replace(" ", "") == shown.replace(" ", "")
 
 
 def test_the_names_of_facts_are_stored_text_too() -> None:
