@@ -26,7 +26,7 @@ from tests.support.ledger_records import JOURNAL, JournalFiles, cursor, delivery
 from levaithan.errors import NotConfigured
 from levaithan.hot import paths
 from levaithan.stores import embedding, weaviate_link
-from levaithan.stores.opening import Opening
+from levaithan.stores.opening import Opening, parts
 from levaithan.stores.roles import StoreAuthError, StoreBusyError, StoreDownError, StoreTimeoutError, StoreTlsError
 from levaithan.stores.weaviate_memory import WeaviateMemory, opened
 
@@ -141,6 +141,43 @@ def test_the_key_may_be_the_password_of_the_url(server: Imitation, open_memory: 
     memory.migrate()
     assert memory.current()
     assert KEY not in memory.health().where
+
+
+def test_the_url_s_own_key_goes_before_the_one_that_setup_makes(server: Imitation, open_memory: Opener) -> None:
+    url = server.url.replace("http://", f"http://any:{KEY}@")
+    memory = open_memory(url=url, api_key="made-by-setup")
+    memory.migrate()
+    assert memory.current()
+
+
+def test_of_two_keys_the_one_that_is_used_is_never_told(open_memory: Opener) -> None:
+    memory = open_memory(url="http://any:of-the-url@127.0.0.1:1", api_key="made-by-setup")
+    failure = memory.edge.translate(ConnectionError("the header of-the-url is wrong"))
+    assert "header *** is wrong" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8080", None),
+        ("http://127.0.0.1:8080?grpc_host=localhost", None),
+        ("http://weaviate.example:8080", False),
+        ("http://127.0.0.1:8080?grpc_host=weaviate.example", False),
+        ("https://weaviate.example", True),
+        ("https://localhost?grpc_host=weaviate.example", True),
+    ],
+)
+def test_a_key_that_leaves_the_machine_in_the_clear_is_told(url: str, expected: bool | None) -> None:
+    assert weaviate_link.encrypted(parts("memory", url)) is expected
+
+
+def test_a_key_that_may_not_see_shards_is_told_all_else(server: Imitation, memory: WeaviateMemory) -> None:
+    put(memory, story())
+    before = memory.health()
+    server.silent = True
+    told = memory.health()
+    assert (told.ok, told.problems, told.rows) == (True, before.problems, before.rows)
+    assert (bool(told.rows), told.free_bytes) == (True, None)
 
 
 def test_certificates_are_checked(tmp_path: Path, open_memory: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

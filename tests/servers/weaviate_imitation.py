@@ -90,6 +90,8 @@ class Imitation:
     dies: bool = False
     closed: set[str] = field(default_factory=set)
     """The classes that were set to take no writes; they are asked for it, and take them all the same."""
+    silent: bool = False
+    """Whether the key may not ask for the state of shards, as roles of the server can have it."""
     hang_s: float = 0.0
     ports: tuple[int, int] = (0, 0)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -182,10 +184,7 @@ def _rest(server: Imitation, method: str, path: str, body: bytes) -> tuple[int, 
     if parts == ["schema"]:
         return 200, server.make(json.loads(body)) if method == "POST" else {"classes": [*server.classes.values()]}
     if parts[0] == "schema" and parts[2:3] == ["shards"] and parts[1] in server.classes:
-        if method == "PUT":
-            server.closed = {*server.closed - {parts[1]}, *([parts[1]] if b"READONLY" in body else [])}
-        status = "READONLY" if server.full or parts[1] in server.closed else "READY"
-        return 200, {"status": status} if method == "PUT" else [{"name": "s", "status": status, "vectorQueueSize": 0}]
+        return _shards(server, method, parts[1], body)
     if parts[0] == "schema":
         if method == "DELETE":
             server.classes.pop(parts[1], None)
@@ -195,6 +194,15 @@ def _rest(server: Imitation, method: str, path: str, body: bytes) -> tuple[int, 
     if parts[0] == "objects" and method == "DELETE":
         return (204, None) if server.objects.get(parts[1], {}).pop(parts[2], None) else (404, None)
     return 405, None
+
+
+def _shards(server: Imitation, method: str, name: str, body: bytes) -> tuple[int, Any]:
+    if server.silent:
+        return 403, {"error": [{"message": "rbac: authorization, forbidden action: user has insufficient permissions"}]}
+    if method == "PUT":
+        server.closed = {*server.closed - {name}, *([name] if b"READONLY" in body else [])}
+    status = "READONLY" if server.full or name in server.closed else "READY"
+    return 200, {"status": status} if method == "PUT" else [{"name": "s", "status": status, "vectorQueueSize": 0}]
 
 
 def _health(server: Imitation) -> Any:

@@ -53,9 +53,8 @@ class HttpLink:
     def _made(self) -> httpx.Client:
         server = self._opening.server
         headers = {"Content-Type": "application/json"}
-        key = server.password or self._opening.api_key  # setup makes one of these; the URL's own goes before it
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
+        if self._opening.key:
+            headers["Authorization"] = f"Bearer {self._opening.key}"
         host = f"[{server.host}]" if ":" in server.host else server.host
         port = f":{server.port}" if server.port else ""
         base = f"{server.scheme}://{host}{port}/{server.path}"

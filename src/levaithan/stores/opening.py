@@ -45,6 +45,12 @@ class Opening:
         return parts(self.role, self.url, self.password)
 
     @property
+    def key(self) -> str:
+        """What a server that knows no users is asked with, "" for nothing: the URL's own password, else the API key of
+        the setting, which setup makes without looking at the URL. Raises NotConfigured."""
+        return self.server.password or self.api_key
+
+    @property
     def where(self) -> str:
         """The place as it may be shown: without user, password and what stands behind a `?`."""
         return masked(self.url) if self.url else self.path
@@ -68,11 +74,16 @@ class Server:
     @property
     def here(self) -> bool:
         """Whether it is on this machine, where nobody listens in."""
-        return self.host in _LOOPBACK
+        return is_here(self.host)
 
     def encrypted(self, secure: bool) -> bool | None:
         """What is to be said of a connection that is `secure` or not: None for a plain one on this machine."""
         return True if secure else None if self.here else False
+
+
+def is_here(host: str) -> bool:
+    """Whether the server of that name is on this machine."""
+    return host in _LOOPBACK
 
 
 def parts(role: str, url: str, password: str = "") -> Server:

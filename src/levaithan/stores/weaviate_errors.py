@@ -50,7 +50,7 @@ def of_server(words: str) -> bool:
 
 def translator(opening: Opening) -> Callable[[BaseException], StoreError | None]:
     """For stores.edge: the StoreError of whatever the client raises."""
-    where, key = opening.where, opening.api_key or opening.server.password
+    where, key = opening.where, opening.key
 
     def said(error: BaseException) -> str:
         words = " ".join(str(error).split()) or type(error).__name__

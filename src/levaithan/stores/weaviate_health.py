@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from levaithan.stores import http_clock, server_versions
 from levaithan.stores import weaviate_schema as schema
-from levaithan.stores.roles import MEMORY, Health
+from levaithan.stores.roles import MEMORY, Health, StoreAuthError, StoreUnsupportedError
 from levaithan.stores.weaviate_errors import DISK_FIX
-from levaithan.stores.weaviate_link import REST_PORT, REST_TLS_PORT
+from levaithan.stores.weaviate_link import REST_PORT, REST_TLS_PORT, encrypted
 
 if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
@@ -29,8 +29,7 @@ def health(store: WeaviateMemory) -> Health:
     """See roles.Projected. Weaviate does not say how many bytes it has, nor how many are free."""
     told = Health(MEMORY, True, store.opening.where, "none", 0, 0, 0, list(store.found))
     told.capabilities = (store.model.name,)
-    server = store.link.server
-    told.encrypted = server.encrypted(server.scheme == "https")
+    told.encrypted = encrypted(store.link.server)
     try:
         store.ask(lambda client: client.get_meta())  # connects
         began = time.monotonic()
@@ -53,9 +52,13 @@ def health(store: WeaviateMemory) -> Health:
 
 
 def _look_for_room(store: WeaviateMemory, told: Health) -> None:
-    """Weaviate tells no free bytes; but where its disk is nearly full it takes no more writes, and says so."""
+    """Weaviate tells no free bytes; but where its disk is nearly full it takes no more writes, and says so: to a key
+    that may ask for it. To another one it is not told, and all else is."""
     names = sorted(store.names.every)
-    parts = store.ask(lambda client: [(name, client.collections.use(name).config.get_shards()) for name in names])
+    try:
+        parts = store.ask(lambda client: [(name, client.collections.use(name).config.get_shards()) for name in names])
+    except (StoreAuthError, StoreUnsupportedError):
+        return
     closed = [name for name, shards in parts if any(one.status == _CLOSED for one in shards)]
     if closed:
         told.ok = False

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from levaithan.errors import NotConfigured
+from levaithan.stores.opening import is_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from levaithan.stores.opening import Opening
+    from levaithan.stores.opening import Opening, Server
 
 Answer = TypeVar("Answer")
 REST_PORT, REST_TLS_PORT, GRPC_PORT = 8080, 443, 50051
@@ -79,7 +80,7 @@ def _connected(weaviate: Any, opening: Opening) -> Any:
     logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)  # it logs the objects that were refused
     server, seconds = opening.server, opening.timeout_s
     _reachable(opening)
-    secure, key = server.scheme == "https", opening.api_key or server.password
+    secure, key = server.scheme == "https", opening.key
     credentials = None
     if opening.ca_file:
         grpc: Any = import_module("grpc")
@@ -89,7 +90,7 @@ def _connected(weaviate: Any, opening: Opening) -> Any:
             http_host=server.host,
             http_port=server.port or (REST_TLS_PORT if secure else REST_PORT),
             http_secure=secure,
-            grpc_host=server.query.get("grpc_host", server.host),
+            grpc_host=grpc_host(server),
             grpc_port=grpc_port(opening),
             grpc_secure=secure,
             auth_credentials=Auth.api_key(key) if key else None,
@@ -107,7 +108,7 @@ def _reachable(opening: Opening) -> None:
     none."""
     server = opening.server
     rest = (server.host, server.port or (REST_TLS_PORT if server.scheme == "https" else REST_PORT))
-    grpc = (server.query.get("grpc_host", server.host), grpc_port(opening))
+    grpc = (grpc_host(server), grpc_port(opening))
     for what, place in (("REST", rest), ("gRPC (grpc_port of LEVAITHAN_MEMORY_URL)", grpc)):
         why = _refusal(place, opening.timeout_s)
         if why:  # raised by itself: of a chain of errors the first one would be told
@@ -120,6 +121,18 @@ def _refusal(place: tuple[str, int], limit_s: float) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def grpc_host(server: Server) -> str:
+    """Where the server's gRPC is, from the URL's query."""
+    return server.query.get("grpc_host", server.host)
+
+
+def encrypted(server: Server) -> bool | None:
+    """See Server.encrypted. The key goes to gRPC too, which may have a host of its own."""
+    if server.here and not is_here(grpc_host(server)):
+        return server.scheme == "https"
+    return server.encrypted(server.scheme == "https")
 
 
 def grpc_port(opening: Opening) -> int:

@@ -43,6 +43,19 @@ def test_what_may_be_shown(url: str, shown: str) -> None:
     assert masked(url) == shown
 
 
+@pytest.mark.parametrize(
+    ("url", "key", "used"),
+    [
+        ("http://x:of-the-url@h", "of-the-setting", "of-the-url"),
+        ("http://x:of-the-url@h", "", "of-the-url"),
+        ("http://x@h", "of-the-setting", "of-the-setting"),
+        ("http://h", "", ""),
+    ],
+)
+def test_the_url_s_own_key_goes_before_the_setting(url: str, key: str, used: str) -> None:
+    assert Opening("graph", "", "", url=url, api_key=key).key == used
+
+
 def test_an_opening_shows_no_secret() -> None:
     opening = Opening(
         "ledger", "/h/ledger.sqlite3", "/h", url="postgresql://a:secret1@h/d", password="secret2", api_key="secret3"
