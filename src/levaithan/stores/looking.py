@@ -6,12 +6,13 @@ connection of SQLite belongs to the thread that made it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from levaithan.config import lean
 from levaithan.errors import LevaithanError
-from levaithan.stores import edge, registry, slow
+from levaithan.stores import edge, registry
 from levaithan.stores.roles import MEMORY
 
 if TYPE_CHECKING:
@@ -26,11 +27,16 @@ def each(look: Callable[[str], Answer], names: Sequence[str], home: Home) -> Ite
     """What `look` makes of each store of `names` of the home, in their order; a server that does not answer is tried
     once (edge.once). Raises what `look` raises, at that store's turn.
 
-    A memory with an authority of its own goes after the others: its client is told of that by the environment of the
-    whole process (weaviate_link), and no other store may connect by it.
+    Drivers are loaded before the first is asked: a store would else be said to take the time of another's driver
+    that loads. A memory with an authority of its own goes after the others: its client is told of that by the environment
+    of the whole process (weaviate_link), and no other store may connect by it.
     """
+    settings = _settings(home)
+    for name in names:
+        with contextlib.suppress(LevaithanError, ImportError):  # for the looks to tell
+            registry.load(name, settings)
     looks = [_Look(look, name) for name in names]
-    last = [one for one in looks if one.name == MEMORY and _has_authority(home)]
+    last = [one for one in looks if one.name == MEMORY and registry.setting(settings, MEMORY, "ca_file")]
     first = [one for one in looks if one not in last]
     for one in first:
         one.begin()
@@ -42,11 +48,12 @@ def each(look: Callable[[str], Answer], names: Sequence[str], home: Home) -> Ite
         yield one.answer()
 
 
-def _has_authority(home: Home) -> bool:
+def _settings(home: Home) -> Any:
+    """None where they cannot be read: that, too, is for the looks to tell."""
     try:
-        return bool(registry.setting(lean.load(home.root), MEMORY, "ca_file"))
-    except LevaithanError:  # settings that cannot be read are for the looks to tell
-        return False
+        return lean.load(home.root)
+    except LevaithanError:
+        return None
 
 
 class _Look(Generic[Answer]):
@@ -61,7 +68,7 @@ class _Look(Generic[Answer]):
 
     def _run(self) -> None:
         try:
-            with edge.once(), slow.unsaid():  # what takes long may be another's driver that is just loaded
+            with edge.once():
                 self._made.append(self._look(self.name))
         except BaseException as error:  # raised again by whoever asked
             self._failed = error

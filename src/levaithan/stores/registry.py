@@ -47,6 +47,11 @@ EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "
           "httpx": "helix"}  # fmt: skip
 """A driver's package as it is imported -> the extra of pyproject.toml that brings it."""
 
+LATE = ("stamina", "pybreaker")
+"""What every server's store loads with its first call."""
+LATE_DRIVERS = {MEMORY: "weaviate"}
+"""role -> the driver that its store on a server loads with its first call."""
+
 
 def adapter(role: str, scheme: str) -> Any:
     """The adapter's function. Raises NotConfigured for a scheme that no adapter of the role knows, and where its driver
@@ -68,6 +73,18 @@ def adapter(role: str, scheme: str) -> Any:
             f"The {role} store on {scheme} needs the package {error.name}, which is not installed.",
             fix=f"install it: pip install 'levaithan[{EXTRAS.get(error.name or '', 'stores')}]' into its environment",
         ) from error
+
+
+def load(role: str, settings: Any) -> None:
+    """Import all that the store of `role` will need, where it is on a server: for whoever wants to know how long the
+    server takes. Raises NotConfigured as `adapter` does, ImportError for a driver that is not installed."""
+    scheme = _plain(setting(settings, role, "url")).partition("://")[0]
+    if scheme in ("", "sqlite") or not in_use(role, settings):
+        return
+    adapter(role, scheme)
+    for name in (*LATE, LATE_DRIVERS.get(role, "")):
+        if name:
+            import_module(name)
 
 
 def open_store(role: str, settings: Any, home: Home, *, owner: bool = False) -> Any:

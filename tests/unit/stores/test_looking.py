@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import types
 from pathlib import Path
 
 import pytest
 
 from levaithan.errors import LevaithanError, NotConfigured
 from levaithan.hot.paths import Home, home_at
-from levaithan.stores import edge, looking, slow
+from levaithan.stores import looking, registry
 from levaithan.stores.edge import Edge
 from levaithan.stores.roles import ROLES, StoreDownError
 
@@ -46,10 +47,7 @@ def test_what_one_look_raises_comes_at_its_turn(home: Home) -> None:
     assert seen == ["ledger"]
 
 
-def test_a_server_that_does_not_answer_is_tried_once_and_not_called_slow(
-    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setitem(slow.SLOW_S, "query", -1.0)
+def test_a_server_that_does_not_answer_is_tried_once(home: Home) -> None:
     tries: list[str] = []
 
     def look(name: str) -> str:
@@ -61,16 +59,32 @@ def test_a_server_that_does_not_answer_is_tried_once_and_not_called_slow(
             return StoreDownError(store=name, role=name.upper(), where="here", reason=str(error))
 
         try:
-            return Edge(name, "here", translate, logs=str(tmp_path)).call(refuse)
+            return Edge(name, "here", translate).call(refuse)
         except StoreDownError as down:
             return str(down.values["reason"])
 
     assert list(looking.each(look, ROLES, home)) == ["refused"] * len(ROLES)
     assert sorted(tries) == sorted(ROLES)
-    assert not (tmp_path / slow.FILE).exists()
-    with edge.once():
-        look("ledger")
-    assert (tmp_path / slow.FILE).exists(), "a question outside of a look is"
+
+
+def test_what_stores_need_is_loaded_before_any_is_asked(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading holds the interpreter: what a server takes would be told as ten times that."""
+    Path(home.root, ".env").write_text(
+        "LEVAITHAN_MEMORY_URL=http://127.0.0.1:1\nLEVAITHAN_COUNTERS_URL=redis://127.0.0.1:1\n"
+    )
+    loaded: list[str] = []
+
+    def load(name: str) -> object:
+        loaded.append(name)
+        if name == "weaviate":
+            raise ModuleNotFoundError(name)
+        return types.SimpleNamespace(opened=None)
+
+    monkeypatch.setattr(registry, "import_module", load)
+    late = ["stamina", "pybreaker"]
+    wanted = ["levaithan.stores.weaviate_memory", *late, "weaviate", "levaithan.stores.redis_counters", *late]
+    names = ("ledger", "memory", "counters")
+    assert list(looking.each(lambda _name: list(loaded), names, home)) == [wanted] * 3
 
 
 def test_a_memory_with_an_authority_of_its_own_is_asked_when_the_others_are_done(home: Home) -> None:
