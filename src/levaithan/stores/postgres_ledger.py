@@ -229,6 +229,7 @@ class PostgresLedger(InPlace):
         self._rewriting = False
         writer = self.edge.call(self._writer_now)
         self.edge.call(lambda: postgres_rewrite.begin(writer.link, self.journal), again=False)
+        self.months.forget()  # another machine may have dropped some
         self._left_at, self._rewriting = None, True
 
     def rewrite_end(self, last: int) -> None:

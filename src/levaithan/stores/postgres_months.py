@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from levaithan.stores import postgres_counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -98,8 +100,17 @@ class Months:
         """Drop the months that are older than `keep` whole months, by the database's clock; their names.
 
         Not a month that a machine heard of in the last 31 days is still delivering: its records would come into a
-        month that was dropped under them. Raises psycopg.Error.
+        month that was dropped under them. None at all while a ledger's rebuild goes on, on whatever machine: it counts
+        the sums anew from what is there at its end. Raises psycopg.Error.
         """
+        if not postgres_counted.may_drop(link):
+            return []
+        try:
+            return self._retain(link)
+        finally:
+            postgres_counted.dropped(link)
+
+    def _retain(self, link: Connection[Any]) -> list[str]:
         row = link.execute("SELECT (extract(epoch FROM now()) * 1000000)::bigint").fetchone()
         now_us = int(row[0]) if row else 0
         year, month = month_of(now_us)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from levaithan.stores import poison, rollups
+from levaithan.stores import poison, postgres_counted, rollups
 from levaithan.stores.postgres_link import patient
 from levaithan.stores.roles import LEDGER, Delivery, Rejected
 
@@ -32,6 +32,24 @@ _UNHEARD = (
     "DELETE FROM machines m WHERE m.journal = %s AND (SELECT first FROM rewritten_span) <= 1 AND NOT EXISTS "
     "(SELECT 1 FROM events e WHERE e.journal = m.journal AND left(e.machine, 200) = m.machine)"
 )
+_PRUNED = "first > 2"
+"""Of the span: records before it were pruned. The first one of all is the head of a segment: nothing is made of it."""
+NEAR = 100
+"""Of so many records at the beginning of the journal the newest time is where it begins to know everything. One alone
+may be of a clock that was wrong."""
+_BEGUN = (
+    "UPDATE rewritten_span SET begun_us = greatest(begun_us, (SELECT max(at_us) FROM fresh_events WHERE "  # noqa: S608 - own words
+    f"seq < first + {NEAR} AND at_us < extract(epoch FROM clock_timestamp()) * 1000000)) "
+    f"WHERE {_PRUNED} AND last < first + {NEAR}"
+)
+_HOUR = f"at_us - at_us % {rollups.HOUR_US}".replace("%", "%%")
+_KEPT = (
+    "CREATE TEMP TABLE kept_hours ON COMMIT DROP AS SELECT hour_us FROM (SELECT hour_us, sum(events) AS counted FROM "  # noqa: S608 - own words
+    f"rollups r WHERE journal = %(journal)s AND NOT EXISTS (SELECT 1 FROM rewritten_span WHERE NOT ({_PRUNED}) "
+    "OR r.hour_us > begun_us) GROUP BY 1) s "
+    f"LEFT JOIN (SELECT {_HOUR} AS hour_us, count(*) AS there FROM events WHERE journal = %(journal)s AND canary = 0 "
+    "GROUP BY 1) e USING (hour_us) WHERE s.counted > coalesce(e.there, 0)"
+)
 _GONE = "CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT id, session_id, tool_use_id FROM events WHERE journal = %s"
 
 
@@ -40,8 +58,9 @@ def make_room(run: Cursor[Any], batch: Sequence[Delivery]) -> None:
     numbers = [one.seq for one in batch if one.seq > 0]
     if not numbers:
         return
-    run.execute("INSERT INTO rewritten_span SELECT %s, %s WHERE NOT EXISTS (SELECT 1 FROM rewritten_span)",
+    run.execute("INSERT INTO rewritten_span (first, last) SELECT %s, %s WHERE NOT EXISTS (SELECT FROM rewritten_span)",
                 (min(numbers), min(numbers) - 1))  # fmt: skip
+    run.execute(_BEGUN)
     span = {"journal": batch[0].journal, "last": max(numbers)}
     for table, keys in _OF.items():
         same = " AND ".join(f"f.{key} = t.{key}" for key in keys)
@@ -67,32 +86,42 @@ def make_room(run: Cursor[Any], batch: Sequence[Delivery]) -> None:
 _DERIVED: dict[str, tuple[str, ...]] = {
     "tool_calls": ("tool_use_id",), "sessions": ("session_id",), "agents": ("session_id", "agent_id"),
 }  # fmt: skip
+_SINCE = {"tool_calls": "pre_us", "sessions": "first_us", "agents": "first_us"}
+"""When it began."""
 
 
 def _replace_derived(run: Cursor[Any], journal: str) -> None:
     """The first time that a rewrite meets a session, agent or call, its row is begun anew from the journal, unless
-    records that the journal has no more, or another machine's, are in it too: then it only grows."""
+    records that the journal has no more, or another machine's, are in it too: then it only grows. One that is older
+    than the journal has them though retention has dropped them here, too."""
     for table, keys in _DERIVED.items():
-        names = ", ".join(keys)
+        names, since = ", ".join(keys), _SINCE[table]
         same = " AND ".join(f"k.{key} = t.{key}" for key in keys)
+        new = same.replace("k.", "f.")
         run.execute(
             f"WITH met AS (INSERT INTO rewritten_{table} SELECT DISTINCT {names} FROM fresh_{table} "  # noqa: S608 - own words
             f"ON CONFLICT DO NOTHING RETURNING {names}) DELETE FROM {table} t USING met k WHERE {same} "
             "AND NOT EXISTS (SELECT 1 FROM events e WHERE e.session_id = t.session_id AND (e.journal != %s OR e.seq < "
-            "(SELECT first FROM rewritten_span)))",
+            f"(SELECT first FROM rewritten_span))) AND NOT EXISTS (SELECT 1 FROM rewritten_span, fresh_{table} f WHERE "
+            f"{_PRUNED} AND {new} AND t.{since} <= begun_us AND t.{since} < coalesce(f.{since}, begun_us + 1))",
             (journal,),
         )
 
 
 def begin(link: Connection[Any], journal: str) -> None:
-    """Forget the journal's place, and remember on this connection what the rewrite has met."""
+    """Forget the journal's place, and remember on this connection what the rewrite has met. Months stay until its end.
+
+    Raises StoreBusyError while months are being dropped, psycopg.Error."""
+    postgres_counted.hold_months(link)
     for table, keys in _DERIVED.items():
         columns = ", ".join(f'{key} text COLLATE "C"' for key in keys)
         link.execute(f"CREATE TEMP TABLE IF NOT EXISTS rewritten_{table} ({columns}, PRIMARY KEY ({', '.join(keys)}))")
         link.execute(f"TRUNCATE rewritten_{table}")
-    link.execute("CREATE TEMP TABLE IF NOT EXISTS rewritten_span (first bigint, last bigint)")
+    link.execute("CREATE TEMP TABLE IF NOT EXISTS rewritten_span (first bigint, last bigint, begun_us bigint)")
     link.execute("TRUNCATE rewritten_span")
-    link.execute("DELETE FROM cursors WHERE store = %s AND journal = %s", (LEDGER, journal))
+    with link.transaction():
+        postgres_counted.note(link, journal)
+        link.execute("DELETE FROM cursors WHERE store = %s AND journal = %s", (LEDGER, journal))
 
 
 def end(link: Connection[Any], journal: str, last: int) -> None:
@@ -104,16 +133,23 @@ def end(link: Connection[Any], journal: str, last: int) -> None:
         link.execute(_HEARD, (journal, journal))
         link.execute(_UNHEARD, (journal,))
         recount(link, journal)
+        postgres_counted.forget(link, journal)
+    postgres_counted.release_months(link)
 
 
 def recount(link: Connection[Any], journal: str) -> None:
-    """The hourly sums of `journal` anew, from its events. Hours of months that retention dropped keep their sums."""
-    row = link.execute("SELECT min(at_us) FROM events WHERE journal = %s", (journal,)).fetchone()
-    oldest = int(row[0]) if row and row[0] is not None else 1 << 62
-    link.execute(
-        "DELETE FROM rollups WHERE journal = %s AND hour_us >= %s", (journal, oldest - oldest % rollups.HOUR_US)
+    """The hourly sums of `journal` anew, from its events.
+
+    An hour of which the journal has lost records keeps its sums if there are fewer events of it than were counted: the
+    others are gone, with their month or by hand, and nothing can give their sums back.
+    """
+    link.execute(_KEPT, {"journal": journal})
+    kept = "NOT IN (SELECT hour_us FROM kept_hours)"
+    link.execute(f"DELETE FROM rollups WHERE journal = %s AND hour_us {kept}", (journal,))  # noqa: S608 - own words
+    anew = rollups.count_sql(
+        "events", f"e.journal = GIVEN AND e.at_us - e.at_us % {rollups.HOUR_US} {kept}", "postgresql"
     )
-    link.execute(rollups.count_sql("events", "e.journal = %s", "postgresql").replace(" % ", " %% "), (journal,))
+    link.execute(anew.replace("%", "%%").replace("GIVEN", "%s"), (journal,))
 
 
 def harmless_again(

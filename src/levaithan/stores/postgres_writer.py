@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects import postgresql
 
 from levaithan import __version__
-from levaithan.stores import postgres_clocks, postgres_rewrite, rollups
+from levaithan.stores import postgres_clocks, postgres_counted, postgres_rewrite, rollups
 from levaithan.stores import rows as to_rows
 from levaithan.stores.clock_history import Measured
 from levaithan.stores.dead import dead_letter_values
@@ -74,11 +74,14 @@ class PostgresWriter:
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         self.merge = {name: merge_sql(name, f"fresh_{name}", dialect) for name in _MERGED}
         columns = ", ".join(one.name for one in TABLES["events"].columns)
-        self.events = (
+        put = (
             f"WITH put AS (INSERT INTO events ({columns}) SELECT {columns} FROM fresh_events ORDER BY at_us, id "  # noqa: S608 - own words
-            "ON CONFLICT DO NOTHING RETURNING id, journal, at_us, project, tool_name, event, decision, duration_us, "
-            f"session_id, tool_use_id, canary) {rollups.count_sql('put', 'true', 'postgresql')}"
+            "ON CONFLICT DO NOTHING RETURNING id, seq, journal, at_us, project, tool_name, event, decision, "
+            "duration_us, session_id, tool_use_id, canary) "
         )
+        self.events = put + rollups.count_sql("put", "true", "postgresql")
+        self.events_again = put + postgres_counted.count_sql("put")
+        self._counted: postgres_counted.Counted | None = None
         for name in _COPIED:
             link.execute(f"CREATE TEMP TABLE fresh_{name} (LIKE {name}) ON COMMIT DELETE ROWS")
 
@@ -100,6 +103,7 @@ class PostgresWriter:
             with self.link.transaction():
                 there = self._hold(_journal(batch, cursor), cursor, left_at)
                 if there is not None:
+                    self._counted = self._counted_before(_journal(batch, cursor), cursor, there)
                     rejected = self._put(batch, made, rejected, rewriting)
                     self._set_aside(batch, rejected)
                     self._seen(batch, made, None if rewriting or cursor is None else there)
@@ -117,6 +121,12 @@ class PostgresWriter:
             return 0 if made and _fits(None, cursor, left_at) else None
         there = Cursor(*found)
         return there.seq if _fits(there, cursor, left_at) else None
+
+    def _counted_before(self, journal: str, cursor: Cursor | None, there: int) -> postgres_counted.Counted | None:
+        """What of the journal is in the sums though it may not be in the events; the cursor is at `there` still."""
+        if cursor is not None and cursor.seq < there:
+            postgres_counted.note(self.link, journal)
+        return postgres_counted.known(self.link, journal)
 
     def _put(
         self, batch: Sequence[Delivery], made: to_rows.Rows, rejected: list[Rejected], rewriting: bool
@@ -156,8 +166,10 @@ class PostgresWriter:
             for name in _MERGED:
                 if name in filled:
                     run.execute(self.merge[name])
-            if made.events:
+            if made.events and self._counted is None:
                 run.execute(self.events)
+            elif made.events and self._counted is not None:
+                run.execute(self.events_again, postgres_counted.values(self._counted))
             if filled:
                 run.execute("TRUNCATE " + ", ".join(f"fresh_{name}" for name in filled))
 
@@ -208,6 +220,8 @@ class PostgresWriter:
             return
         place = (cursor.segment, cursor.offset, cursor.seq, cursor.hash, time.time_ns() // 1000)
         self.link.execute(_MOVE, (*place, LEDGER, journal))
+        if self._counted is not None:
+            postgres_counted.forget(self.link, journal, cursor.seq)
 
 
 def _journal(batch: Sequence[Delivery], cursor: Cursor | None) -> str:
