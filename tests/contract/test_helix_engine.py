@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from tests.support.faulted_stores import small_disk
 from tests.support.ledger_records import cursor, delivery
 from tests.support.namespaces import fill
 
+from levaithan.stores.helix_owner import Asking
 from levaithan.stores.roles import StoreBusyError, StoreTimeoutError, StoreUnsupportedError
 
 if TYPE_CHECKING:
@@ -60,6 +62,28 @@ def mine(url: str, tmp_path: Path) -> Iterator[HelixGraph]:
     made = helix_place.graph(url, tmp_path / "state", timeout_s=20.0)
     yield made
     made.close()
+
+
+def test_a_question_may_take_longer_than_any_other_here_and_at_the_owner(tmp_path: Path) -> None:
+    from levaithan.stores.helix_engine import Engine, FolderLink
+
+    async def slowly(_body: bytes) -> bytes:
+        await asyncio.sleep(0.15)
+        return b"answered"
+
+    link = FolderLink(f"{tmp_path}/engine", 0.05)
+    link._engine = engine = Engine.taken(link.folder)
+    assert engine is not None
+    engine._listener._answer = slowly  # what the owner says to others
+    engine.answer = slowly  # type: ignore[method-assign]  # and in its own process
+    asking = FolderLink(link.folder, 0.05)
+    asking._asking = Asking(link.folder, 0.05)
+    for one in (link, asking):
+        assert one.ask(b"{}", 5.0) == b"answered"
+        with pytest.raises(TimeoutError):
+            one.ask(b"{}")
+    asking.close()
+    link.close()
 
 
 def other(url: str, state: Path) -> tuple[subprocess.Popen[str], str]:

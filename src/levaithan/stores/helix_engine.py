@@ -159,8 +159,9 @@ class FolderLink:
         """The engine and its version."""
         return f"helix-db-embedded {version('helix-db-embedded')}"
 
-    def ask(self, body: bytes) -> bytes:
-        """The answer to a question. Raises RefusedError, TimeoutError, OSError, StoreBusyError.
+    def ask(self, body: bytes, limit_s: float | None = None) -> bytes:
+        """The answer to a question, within `limit_s` or what any may take. Raises RefusedError, TimeoutError, OSError,
+        StoreBusyError.
 
         On a full disk the engine tries again and again and says nothing: here it can be seen why.
         """
@@ -168,16 +169,16 @@ class FolderLink:
             with self._guard:
                 found = self._engine or self._asking or self._found()
                 if isinstance(found, Asking):
-                    return self._asked(found, body)
-            return found.ask(body, self.timeout_s)
+                    return self._asked(found, body, limit_s or self.timeout_s)
+            return found.ask(body, limit_s or self.timeout_s)
         except TimeoutError:
             if full_disk.is_full(self.folder):
                 raise RefusedError(f"no space left on the disk of {self.folder}") from None
             raise
 
-    def _asked(self, owner: Asking, body: bytes) -> bytes:
+    def _asked(self, owner: Asking, body: bytes, limit_s: float) -> bytes:
         try:
-            return owner.ask(body)
+            return owner.ask(body, limit_s)
         except (TimeoutError, OwnerGoneError):
             self.close()
             raise

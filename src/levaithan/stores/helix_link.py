@@ -39,12 +39,14 @@ class HttpLink:
         server = self._opening.server
         return server.encrypted(server.scheme == "https")
 
-    def ask(self, body: bytes) -> bytes:
-        """The answer to a question. Raises RefusedError, and what httpx raises."""
+    def ask(self, body: bytes, limit_s: float | None = None) -> bytes:
+        """The answer to a question, within `limit_s` or what any may take. Raises RefusedError, and what httpx
+        raises."""
         if self._client is None:
             self._client = self._made()
         before = time.time()
-        answer = self._client.post(PATH, content=body)
+        limit = httpx.Timeout(self._opening.timeout_s, read=limit_s or self._opening.timeout_s)
+        answer = self._client.post(PATH, content=body, timeout=limit)
         self._skew = http_clock.skew(answer.headers.get("Date"), before, time.time())
         if answer.status_code != 200:
             raise RefusedError(answer.text, answer.status_code)

@@ -99,8 +99,9 @@ class Asking:
             self._link.close()
             raise OwnerGoneError(str(error)) from error
 
-    def ask(self, body: bytes) -> bytes:
+    def ask(self, body: bytes, limit_s: float) -> bytes:
         """The answer. Raises RefusedError, TimeoutError, OwnerGoneError; after these two it must be closed."""
+        self._link.settimeout(limit_s)
         try:
             self._link.sendall(len(body).to_bytes(4, "big") + body)
             head = self._exactly(5)

@@ -65,13 +65,19 @@ class HelixPrints(HelixStore):
     def nodes(self) -> Iterator[list[Node]]:
         """See roles.Graph."""
         for kind in KINDS:
-            asked, after, full = self.reads.nodes(kind), -1, True
-            while full:
-                page = self.calls.ask(asked, after=after)["nodes"]
-                full = len(page) == helix_reads.NODES
-                if page:
-                    after = int(page[-1]["$id"])
-                    yield [Node(kind, str(one.get("key"))) for one in page]
+            for some in self._numbers(kind):
+                page = self.calls.ask(self.reads.nodes, ids=some)["nodes"]
+                yield [Node(kind, str(one.get("key"))) for one in page]
+
+    def _numbers(self, kind: str) -> Iterator[list[int]]:
+        """Those of the nodes of `kind`, some at a time."""
+        asked, after, full = self.reads.numbers(kind), -1, True
+        while full:
+            numbers = self.calls.ask(asked, after=after)["numbers"]
+            full = len(numbers) == helix_reads.NUMBERED
+            for start in range(0, len(numbers), helix_reads.NODES):
+                yield numbers[start : start + helix_reads.NODES]
+            after = numbers[-1] if numbers else after
 
     def properties(self, kind: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
         """See roles.Graph. An agent's session is one only where it is not that of its key."""

@@ -20,11 +20,15 @@ TEXT, NUMBER, NUMBERS, ROWS = "string", "i64", {"array": "i64"}, {"array": "obje
 
 
 class Query:
-    """A query's text and the types of its parameters; `body` joins them with values."""
+    """A query's text and the types of its parameters; `body` joins them with values. `whole`: HelixDB looks at all
+    there is of a kind, or of a node, for it, so it takes the longer the more there is."""
 
-    __slots__ = ("_query", "_request", "_types")
+    __slots__ = ("_query", "_request", "_types", "whole")
 
-    def __init__(self, batch: ReadBatch | WriteBatch, types: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, batch: ReadBatch | WriteBatch, types: Mapping[str, Any] | None = None, *, whole: bool = False
+    ) -> None:
+        self.whole = whole
         made = orjson.loads(batch.to_query_bytes())
         self._request: str = made["request_type"]
         self._query = orjson.Fragment(orjson.dumps(made["query"]))

@@ -21,8 +21,11 @@ MOST_NODES = 100_000
 """Neighbours over one kind of edge that a question goes on with."""
 SESSIONS = 20
 """Sessions that one question for their files names: an index is used for a short list only."""
-NODES = 20_000
-"""Nodes of a kind that are listed at once. HelixDB looks at all of them each time: 20 microseconds a node."""
+NUMBERED = 1_000_000
+"""Nodes of a kind whose numbers are listed at once. HelixDB looks at all of the kind each time: 30 microseconds a
+node. Nothing else in it pages: neither a number nor a key that is more than another one spares it that."""
+NODES = 5_000
+"""Nodes that are looked up by their numbers at once: 50 microseconds a node, however many there are."""
 AT_ONCE = 50
 """Nodes that one question looks up by their keys."""
 MOST_FILES = 5_000
@@ -65,7 +68,7 @@ class Reads:
         """`count`: of the nodes or edges of a kind. HelixDB looks at each."""
         label = self.prefix + kind
         found = g().e_with_label(label) if kind in EDGES else g().n_with_label(label)
-        return Query(read_batch().var_as("count", found.count()).returning(["count"]))
+        return Query(read_batch().var_as("count", found.count()).returning(["count"]), whole=True)
 
     def known(self, kind: str) -> Query:
         """`found`: the number that HelixDB gave the node of `kind` with the key; empty where there is none."""
@@ -157,34 +160,43 @@ class Reads:
             names += [f"from_{kind}", f"to_{kind}"]
         return Query(asked.returning(names), {"low": TEXT, "high": TEXT})
 
-    def nodes(self, kind: str) -> Query:
-        """`nodes`: $id and key of at most NODES nodes of `kind`, those after the number `after`."""
+    def numbers(self, kind: str) -> Query:
+        """`numbers`: of at most NUMBERED nodes of `kind`, those after the number `after`, the least first."""
         after = Predicate.gt_param("$id", "after")
-        found = g().n_with_label(self.prefix + kind).where(after).order_by("$id", Order.ASC).limit(NODES)
-        asked = read_batch().var_as("nodes", found.value_map(["$id", "key"])).returning(["nodes"])
-        return Query(asked, {"after": NUMBER})
+        found = g().n_with_label(self.prefix + kind).where(after).order_by("$id", Order.ASC).limit(NUMBERED)
+        asked = read_batch().var_as("numbers", found.id()).returning(["numbers"])
+        return Query(asked, {"after": NUMBER}, whole=True)
+
+    @cached_property
+    def nodes(self) -> Query:
+        """`nodes`: the key of each of the nodes `ids` that is there."""
+        found = g().n(NodeRef.param("ids")).value_map(["key"])
+        return Query(read_batch().var_as("nodes", found).returning(["nodes"]), {"ids": NUMBERS})
 
     def properties(self, kind: str) -> Query:
         """`n0`, `n1`, ...: all that is stored of the node of `kind` with the key `k0`, `k1`, ... (AT_ONCE of them)."""
         return self._of_each(f"properties {kind}", {"n": lambda key: by_key(self.prefix + kind, key).value_map()})
 
     def loose(self, kind: str) -> Query:
-        """`n0`, ...: the node of `kind` with the key `k0`, ..., and `e0`, ...: one of its edges."""
+        """`n0`, ...: the node of `kind` with the key `k0`, ..., and `e0`, ...: a neighbour. Not an edge: of a node with
+        100,000 edges HelixDB looks at all of them for the first one, three seconds long."""
 
         def node(key: str) -> Any:
             return by_key(self.prefix + kind, key)
 
         return self._of_each(
-            f"loose {kind}", {"n": lambda key: node(key).id(), "e": lambda key: node(key).both_e().limit(1).id()}
+            f"loose {kind}", {"n": lambda key: node(key).id(), "e": lambda key: node(key).both().limit(1).id()}
         )
 
     def elsewhere(self, kind: str) -> Query:
         """`e0`, ...: an edge of the node of `kind` with the key `k0`, ... that is not of the places `low` to `high`."""
         outside = Predicate.or_([Predicate.lt_param("place", "low"), Predicate.gt_param("place", "high")])
         asked = {"e": lambda key: by_key(self.prefix + kind, key).both_e().where(outside).limit(1).id()}
-        return self._of_each(f"elsewhere {kind}", asked, low=TEXT, high=TEXT)
+        return self._of_each(f"elsewhere {kind}", asked, whole=True, low=TEXT, high=TEXT)
 
-    def _of_each(self, name: str, asked: Mapping[str, Callable[[str], Any]], **types: Any) -> Query:
+    def _of_each(
+        self, name: str, asked: Mapping[str, Callable[[str], Any]], *, whole: bool = False, **types: Any
+    ) -> Query:
         """The same questions for each of AT_ONCE keys: one that names all in a list would be answered by a scan."""
         if name not in self._known:
             batch, names = read_batch(), []
@@ -193,7 +205,7 @@ class Reads:
                     batch = batch.var_as(f"{letter}{number}", make(f"k{number}"))
                     names.append(f"{letter}{number}")
             keys = {f"k{number}": TEXT for number in range(AT_ONCE)}
-            self._known[name] = Query(batch.returning(names), keys | types)
+            self._known[name] = Query(batch.returning(names), keys | types, whole=whole)
         return self._known[name]
 
 

@@ -236,7 +236,7 @@ class Writes:
         each = (
             write_batch()
             .var_as("node", g().n(NodeRef.param("id")))
-            .var_as("left", g().n("node").both_e().limit(1))
+            .var_as("left", g().n("node").both().limit(1))
             .var_as_if("gone", BatchCondition.var_empty("left"), g().n("node").drop())
         )
         return Query(write_batch().for_each_param("rows", each).returning([]), {"rows": ROWS})
@@ -248,7 +248,7 @@ class Writes:
         made = (
             write_batch()
             .var_as("node", by_key(self.prefix + kind))
-            .var_as("left", g().n("node").both_e().limit(1))
+            .var_as("left", g().n("node").both().limit(1))
             .var_as_if("gone", BatchCondition.var_empty("left"), g().n("node").drop())
         )
         kept = _set(g().n("node"), {"session": "session"}) if kind == AGENT else g().n("node")

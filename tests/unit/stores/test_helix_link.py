@@ -7,6 +7,7 @@ import http.server
 import json
 import ssl
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from levaithan.stores.roles import (
     StoreAuthError,
     StoreBusyError,
     StoreDownError,
+    StoreTimeoutError,
     StoreTlsError,
     StoreUnsupportedError,
 )
@@ -98,6 +100,34 @@ def test_the_url_s_own_key_goes_before_the_one_that_setup_makes(imitation: Any, 
     assert graph.current()
     assert seen[0][1]["Authorization"] == "Bearer of-the-url"
     graph.close()
+
+
+def slowly(body: dict[str, Any]) -> Answer:
+    time.sleep(0.1)
+    return 200, b'{"version": [{"version": 1}], "count": 7, "numbers": []}'
+
+
+def test_a_question_that_looks_at_all_of_a_kind_may_take_longer(imitation: Any, tmp_path: Path) -> None:
+    """HelixDB looks at each node for it: with 300,000 of a kind a rebuild failed at its very end."""
+    url, _ = imitation(slowly)
+    graph = helix_place.graph(url, tmp_path / "state", timeout_s=0.05)
+    graph.calls.patience_s = 20.0
+    assert graph.calls.ask(graph.reads.count("File"))["count"] == 7
+    assert next(graph.nodes(), None) is None
+    with pytest.raises(StoreTimeoutError, match=r"0\.05 s"):
+        graph.current()
+    graph.calls.patience_s = 0.06
+    with pytest.raises(StoreTimeoutError, match=r"0\.06 s") as late:
+        graph.kinds()
+    assert "30 times that" in late.value.fix
+    graph.close()
+
+
+@pytest.mark.parametrize(("timeout_s", "patience_s"), [(0.1, 3.0), (10.0, 300.0), (60.0, 300.0), (300.0, 300.0)])
+def test_how_long_it_may_take(tmp_path: Path, timeout_s: float, patience_s: float) -> None:
+    """Never longer than a gate lets pass, which is what the setting may be at most."""
+    graph = helix_place.graph("http://127.0.0.1:1", tmp_path / "state", timeout_s=timeout_s)
+    assert graph.calls.patience_s == pytest.approx(patience_s)
 
 
 def test_connections_are_kept(imitation: Any, tmp_path: Path) -> None:
