@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from levaithan.hot.paths import Home
+    from levaithan.install.demo import Demo
     from levaithan.install.setup_plan import Step
 
 COLUMNS = ["step", "state", "what"]
+_PATIENCE_S = 20.0
 
 
 def setup(
@@ -130,16 +133,18 @@ def _demo(home: Home) -> str:
     from levaithan.install import demo
     from levaithan.queries import audit as questions
     from levaithan.queries.asking import Filters
+    from levaithan.stores import edge
     from levaithan.stores.roles import StoreDownError
 
     try:
-        with reading.ledger(fresh=False) as ledger:
+        with edge.once(), reading.ledger(fresh=False) as ledger:
             ledger.current()
     except StoreDownError:
         return "the main job in a scratch project: not yet, no server answers for the ledger; the next setup shows it"
     reading.ask_service(home, "sync", reading.SYNC_S)  # a service that is still making its stores answers slowly
     with Progress("running the main job", "events") as bar:
         done = demo.run(home, bar)
+    _wait_for(home, done)
     with reading.ledger() as ledger:
         page = questions.list_events(ledger, Filters(session=done.session), limit=100)
     if not STATE.as_json:
@@ -148,6 +153,20 @@ def _demo(home: Home) -> str:
         output.say(f"  $ levaithan audit list --session {done.session}")
         audit.emit([row | {"session_id": None} for row in page.rows[::-1]], "table", None)
     return f"{done.sent} events of a recorded session were decided and recorded, {len(done.denied)} denied"
+
+
+def _wait_for(home: Home, done: Demo) -> None:
+    """Wait until the ledger has the session, as long as a service delivers it: one that has just begun may be slow, and
+    a first look that shows nothing would say that nothing was recorded. Others that are down are not waited for."""
+    from levaithan.queries import audit as questions
+    from levaithan.queries.asking import Filters
+
+    until = time.monotonic() + _PATIENCE_S
+    with reading.ledger(fresh=False) as ledger:
+        while len(questions.list_events(ledger, Filters(session=done.session), limit=done.sent).rows) < done.sent:
+            told = reading.ask_service(home, "sync", reading.SYNC_S)
+            if told is None or told["ok"] or time.monotonic() > until:
+                return
 
 
 def uninstall(

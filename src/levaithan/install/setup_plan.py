@@ -22,6 +22,7 @@ from levaithan.install import (
     store_passwords,
     store_schemas,
 )
+from levaithan.stores import edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +60,9 @@ class Options:
 def plan(home: Home, options: Options) -> list[Step]:
     """The steps of a home, in order; those that are not needed are in it too. Raises UsageProblem for a wrong place.
 
-    What installing the hooks has to warn of, and which stores no server answers for, is put into `options.warnings`
-    when those steps are applied; what keeps the ledger's roles from being made, when it is asked whether they are
-    needed.
+    What installing the hooks has to warn of, and which stores have no schema yet and why, is put into
+    `options.warnings` when those steps are applied; what keeps the ledger's roles from being made, when it is asked
+    whether they are needed.
     """
     todo: list[tuple[str, str, Callable[[Home], object], Callable[[Home], str]]] = [
         ("folders", f"make the home {home.root}", home_folders.folders, home_folders.make_folders),
@@ -111,9 +112,8 @@ def places_of(options: Options) -> list[Place]:
 
 def _stores_step(home: Home, options: Options) -> Step:
     def make() -> str:
-        said, silent = store_schemas.make(home)
-        if silent:
-            options.warnings.append(store_schemas.silence(home, silent))
+        said, notes = store_schemas.make(home)
+        options.warnings.extend(notes)
         return said
 
     return Step("stores", "make the schemas in the stores' servers", partial(store_schemas.missing, home), make)
@@ -121,7 +121,8 @@ def _stores_step(home: Home, options: Options) -> Step:
 
 def _roles_step(home: Home, options: Options) -> Step:
     def needed() -> bool:
-        todo, note = ledger_roles.look(home)
+        with edge.once():
+            todo, note = ledger_roles.look(home)
         if note and note not in options.warnings:
             options.warnings.append(note)
         return todo

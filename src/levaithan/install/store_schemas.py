@@ -11,8 +11,9 @@ from levaithan.config import settings
 from levaithan.errors import LevaithanError
 from levaithan.install import home_files, store_passwords
 from levaithan.projector.lock import lock_of
-from levaithan.stores import registry
-from levaithan.stores.roles import StoreDownError
+from levaithan.stores import edge, registry
+from levaithan.stores.opening import parts
+from levaithan.stores.roles import StoreAuthError, StoreDownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,8 +27,9 @@ def missing(home: Home) -> bool:
     """Whether a store on a server has no schema, one of another version, or cannot be asked."""
     for _, store in _servers(home):
         try:
-            if not store.current():
-                return True
+            with edge.once():
+                if not store.current():
+                    return True
         except LevaithanError:
             return True
         finally:
@@ -36,30 +38,65 @@ def missing(home: Home) -> bool:
 
 
 def make(home: Home) -> tuple[str, list[str]]:
-    """Make them. (What was done, and what could not be, in words; the stores whose server does not answer.) Raises
+    """Make them. (What was done, in words; what a person should know of those that could not be made.) Raises
     NotConfigured for a URL that is none."""
-    said, silent = [], []
+    ready, silent, notes = list[str](), list[str](), list[str]()
     for name, store in _servers(home):
         try:
+            _call(store)
             with lock_of(home, store) as lock:
                 lock.take(_WAIT_S)
                 store.migrate()
-            said.append(f"{name}: ready")
+            ready.append(name)
         except StoreDownError:
             silent.append(name)
         except LevaithanError as problem:
-            said.append(f"{name}: not yet ({problem.message} next: {problem.fix})")
+            notes.append(_failure(home, name, problem))
         finally:
             store.close()
     if silent:
-        said.append(f"{', '.join(silent)}: not yet, no server answers")
-    return "; ".join(said), silent
+        notes.append(_silence(home, silent))
+    return _words(ready, silent, failed=len(notes) - bool(silent)), notes
 
 
-def silence(home: Home, silent: Sequence[str]) -> str:
+def _call(store: Any) -> None:
+    """Raise StoreDownError for a server that does not answer, before it is tried with patience what cannot be done."""
+    with edge.once():
+        try:
+            store.current()
+        except StoreDownError:
+            raise
+        except LevaithanError:  # whether a schema can be made of that, migrating tells
+            return
+
+
+def _words(ready: Sequence[str], silent: Sequence[str], *, failed: int) -> str:
+    said = [f"ready in {', '.join(ready)}"] if ready else []
+    said += [f"not yet in {', '.join(silent)}, no server answers"] if silent else []
+    said += [f"not yet in {failed} more, see the note{'s' if failed > 1 else ''} below"] if failed else []
+    return f"schemas {'; '.join(said)}"
+
+
+def _failure(home: Home, name: str, problem: LevaithanError) -> str:
+    """Why the schema of a store that answers was not made. A password of the URL counts for nothing beside the setting,
+    which setup makes for the servers of docker-compose.yml: that must be said, for nobody would look there."""
+    chosen = settings.load(home.root)
+    opening = registry.opening_of(name, chosen, home, owner=True)
+    fix = problem.fix
+    if isinstance(problem, StoreAuthError) and opening.password and parts(name, opening.url).password:
+        setting = f"LEVAITHAN_{name.upper()}_PASSWORD"
+        fix = f"take the password out of LEVAITHAN_{name.upper()}_URL and write it into {setting}: that goes before it"
+    return f"no schema in {name} yet. {problem.message} next: {fix}; then run setup again"
+
+
+def _silence(home: Home, silent: Sequence[str]) -> str:
     """What a person should know of stores whose server does not answer, and what to do next."""
+    chosen = settings.load(home.root)
+    here = all(registry.opening_of(name, chosen, home, owner=True).server.here for name in silent)
     ours = home_files.env_path(home).with_name(store_passwords.COMPOSE).is_file()
-    start = "`docker compose up -d --wait`, then ./setup.sh again" if ours else "start it, then run setup again"
+    start = "start it, then run setup again"
+    if ours:
+        start = "`docker compose up -d --wait`, then ./setup.sh again" if here else "start it, then ./setup.sh again"
     return (
         f"no server answers for {', '.join(silent)}. Hooks work, and nothing is lost: records wait in the journal. "
         f"next: {start}; where it should be running already, `levaithan store check` says what is wrong"

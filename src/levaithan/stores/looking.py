@@ -27,9 +27,9 @@ def each(look: Callable[[str], Answer], names: Sequence[str], home: Home) -> Ite
     """What `look` makes of each store of `names` of the home, in their order; a server that does not answer is tried
     once (edge.once). Raises what `look` raises, at that store's turn.
 
-    Drivers are loaded before the first is asked: a store would else be said to take the time of another's driver
-    that loads. A memory with an authority of its own goes after the others: its client is told of that by the environment
-    of the whole process (weaviate_link), and no other store may connect by it.
+    Drivers are loaded before the first is asked: a store would else be said to take the time of another's driver.
+    A memory with an authority of its own goes after the others: its client is told of that by the environment of the
+    whole process (weaviate_link), and no other store may connect by it.
     """
     settings = _settings(home)
     for name in names:

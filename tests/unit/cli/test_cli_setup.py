@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from levaithan.cli import setup
 from levaithan.hot import paths
 from levaithan.install import demo
+from levaithan.queries import audit as questions
 
 
 @pytest.fixture
@@ -93,3 +97,27 @@ def test_doctor_finds_and_mends(fresh: Any) -> None:
     mended = fresh(*words, "--fix")
     assert "fixed hot.conf" in mended.stderr and "fail" not in mended.stdout
     assert "no check nothing" in fresh("doctor", "--only", "nothing", code=2).stderr
+
+
+def test_what_the_main_job_recorded_is_waited_for_as_long_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that has just begun may need more than the second that a read waits."""
+    there, asked = [0], list[str]()
+
+    def arrive(_home: object, operation: str, _timeout_s: float) -> dict[str, object]:
+        asked.append(operation)
+        there[0] += 5
+        return {"ok": False, "error": "the search store is at record 0 of 19"}
+
+    def rows(_ledger: object, _filters: object, *, limit: int) -> SimpleNamespace:
+        return SimpleNamespace(rows=[{}] * min(there[0], limit))
+
+    monkeypatch.setattr(setup.reading, "ledger", lambda **_how: contextlib.nullcontext())
+    monkeypatch.setattr(setup.reading, "ask_service", arrive)
+    monkeypatch.setattr(questions, "list_events", rows)
+    home: Any = None
+    setup._wait_for(home, demo.Demo("demo-1", sent=17))
+    assert asked == ["sync"] * 4, "not until the search has it, which nobody looks at here"
+    for told in (None, {"ok": True}):
+        there[0] = 0
+        monkeypatch.setattr(setup.reading, "ask_service", lambda *_words, told=told: told)
+        setup._wait_for(home, demo.Demo("demo-1", sent=17))
