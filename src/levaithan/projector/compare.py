@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.journal.identity import beginning, journal_id
 from levaithan.projector import feed as feeds
 from levaithan.projector import segments
-from levaithan.projector.again import name_of
+from levaithan.projector.lacking import Lacking
 from levaithan.projector.scratch import Window
 from levaithan.stores.roles import GRAPH, LEDGER
 
@@ -34,7 +34,8 @@ _ALL = 1_000_000
 class Compared:
     """journal: records that the store should hold, up to its cursor; stored: how many of these it holds unaltered;
     missing, altered, extra: numbers of records (seq), the first few; *_count: how many in all; waiting: dead letters;
-    behind: records after the cursor; pruned: records that only the store has, for the journal let them go.
+    behind: records after the cursor; pruned: records that only the store has, for the journal let them go; dropped:
+    records that only the journal has, for the ledger's retention let their month go.
 
     folds: sessions, agents, tool calls and hourly sums that the ledger should hold, nodes that the graph should;
     folds_differ_count: those that it lacks, holds otherwise, or holds though no record makes them; folds_differ: the
@@ -54,6 +55,7 @@ class Compared:
     waiting: int = 0
     behind: int = 0
     pruned: int = 0
+    dropped: int = 0
     folds: int = 0
     folds_differ_count: int = 0
     folds_differ: list[str] = field(default_factory=list)
@@ -70,6 +72,18 @@ class Compared:
         if len(shown) < _SHOWN:
             shown.append(seq)
 
+    def miss(self, one: Delivery, lacking: Lacking) -> None:
+        """The store lacks this record: it is missing, unless retention dropped it, which `settle` tells."""
+        if not lacking.missed(one):
+            self.count("missing", one.seq)
+
+    def settle(self, lacking: Lacking) -> None:
+        """Tell what retention dropped from what is missing, of that which may be either."""
+        self.dropped, count, first = lacking.settled()
+        self.journal -= self.dropped
+        self.missing_count += count
+        self.missing = sorted(self.missing + first)[:_SHOWN]
+
 
 def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Compared:
     """`store` against the journal of `home`, up to the store's cursor. progress(bytes done, bytes in all).
@@ -85,7 +99,7 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
     done.behind = max(0, feeds.last_seq(home.journal) - last)
     letters = store.dead_letters(_ALL)
     done.waiting = len(letters)
-    dead = {name_of(one) for one in letters} | {f"{one.segment}:{one.offset}" for one in letters}
+    lacking = Lacking(store, letters)
     first = beginning(home.journal)[1] or 1
     total = segments.total_bytes(home.journal)
     at, seen = None, first - 1
@@ -100,14 +114,17 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
                 break
             batch, ahead = [one for one in read if 0 < one.seq <= last], [one for one in read if one.seq > last]
             if batch:
-                taken = _window(done, store, batch, dead, seen + 1)
+                taken = _window(done, store, batch, lacking, seen + 1)
                 seen = batch[-1].seq
                 if folds is not None:
                     folds.put(batch, taken, store.max_field)
             progress(total - segments.bytes_left(home.journal, at), total)
+        done.settle(lacking)
         if last:
             _beyond(done, store, last, ahead, feed, at)
         if folds is not None and last:
+            if store.name == LEDGER:
+                folds.dropped_us = lacking.dropped_us
             _folded(done, store, folds, Window(home.journal, journal_id(home.journal), first, last))
     done.pruned = len(store.fingerprints(1, first - 1)) if first > 1 else 0
     return done
@@ -158,7 +175,7 @@ def _beyond(  # noqa: PLR0917 - what the walk has come to
         done.count("extra", seq)
 
 
-def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], begin: int) -> list[Delivery]:
+def _window(done: Compared, store: Any, batch: list[Delivery], lacking: Lacking, begin: int) -> list[Delivery]:
     """The records of `batch`, and whatever the store holds between `begin` and the last of them. Gives the records as
     the store should have taken them: without those that wait as dead letters, made harmless where it has them so."""
     taken = []
@@ -172,11 +189,11 @@ def _window(done: Compared, store: Any, batch: list[Delivery], dead: set[str], b
                 done.count("extra", one.seq)
         if wanted is None:
             continue
-        waits = f"{one.segment}:{one.offset}" in dead
+        waits = lacking.waits(one)
         done.journal += not waits
         if found is None:
             if not waits:
-                done.count("missing", one.seq)
+                done.miss(one, lacking)
                 taken.append(one)
         elif found == plain or found == _before(store, one):
             done.stored += 1

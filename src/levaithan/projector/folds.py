@@ -2,7 +2,9 @@
 
 Each is a fold of many records, and has no fingerprint of its own. The journal is folded anew, by the rules that the
 ledger itself goes by (stores.rows, stores.schema), into a file that is gone afterwards, and then compared by key. Not
-compared is a session that has records outside of the window: another machine's, those that were pruned, or newer ones.
+compared is a session that has records outside of the window: another machine's, newer ones, or those that were pruned,
+also where the ledger's retention has dropped these too, and its row alone says that it is older than the journal. Nor
+one that ended in a month that was dropped.
 What is particular about sums is in projector.sums.
 """
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 FOLDED = {"sessions": 1, "agents": 2, "tool_calls": 1}
 """Each table of folds and the number of its columns, the first ones, that are its key."""
+_SINCE = {"sessions": "first_us", "agents": "first_us", "tool_calls": "pre_us"}
+_UNTIL = {"sessions": ("last_us",), "agents": ("last_us",), "tool_calls": ("end_us", "pre_us")}
+"""When one began, and by which of its times retention drops it: the first that it has."""
 _PAGE = 500
 _ELSEWHERE = (
     "SELECT DISTINCT session_id FROM events WHERE session_id IN ({wanted}) "
@@ -34,10 +39,14 @@ _ELSEWHERE = (
 
 
 class Folds(Scratch):
-    """The folds of one journal, as far as it was `put`; a context manager, which removes the file."""
+    """The folds of one journal, as far as it was `put`; a context manager, which removes the file.
+
+    dropped_us: what ended before it the ledger's retention has dropped (lacking.Lacking).
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.dropped_us = 0
         dialect = dialects.dialect()
         for name in FOLDED:
             self.file.execute(str(CreateTable(TABLES[name]).compile(dialect=dialect)))
@@ -58,7 +67,7 @@ class Folds(Scratch):
         """(table, key) of each fold of the records of `window` that the ledger lacks or holds otherwise; of sessions,
         agents and calls those alone whose session is all of this window."""
         yield from self._of_sessions(ledger, window)
-        yield from self._sums.differing(ledger, window)
+        yield from self._sums.differing(ledger, window, self.dropped_us)
 
     def _of_sessions(self, ledger: Any, window: Window) -> Iterator[tuple[str, str]]:
         for name, keys in FOLDED.items():
@@ -66,11 +75,29 @@ class Folds(Scratch):
             session = names.index("session_id")
             for page in self._pages(name, names, keys):
                 there = _there(ledger, name, names, keys, page)
-                wrong = [row for row in page if there.get(row[:keys]) != row]
+                wrong = [
+                    row for row in page
+                    if (theirs := there.get(row[:keys])) != row
+                    and not self._is_gone(name, dict(zip(names, row, strict=True)))
+                    and not (theirs and window.pruned() and self._is_older(name, names, row, theirs))
+                ]  # fmt: skip
                 elsewhere = _elsewhere(ledger, {row[session] for row in wrong}, window)
                 for row in wrong:
                     if row[session] is not None and row[session] not in elsewhere:
                         yield name, "/".join(row[:keys])
+
+    def _is_gone(self, name: str, row: dict[str, Any]) -> bool:
+        """Whether the ledger's retention has dropped it, as one that ended before what is left."""
+        ended = next((row[one] for one in _UNTIL[name] if row[one] is not None), None)
+        return ended is not None and ended < self.dropped_us
+
+    def _is_older(self, name: str, names: list[str], ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
+        """Whether the ledger's row says that it began before the journal does, and before the journal's own row."""
+        since = names.index(_SINCE[name])
+        began, begun = theirs[since], self._sums.near_us
+        if began is None or begun is None or began > begun:
+            return False
+        return ours[since] is None or bool(began < ours[since])
 
     def count(self) -> int:
         """How many there are."""

@@ -14,6 +14,7 @@ Of `machines` (PostgreSQL) the time of the newest event is; when the server hear
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from sqlalchemy.schema import CreateTable
 from levaithan.stores import rollups
 from levaithan.stores.rows import OUTCOMES
 from levaithan.stores.schema import TABLES
-from levaithan.stores.times import Times
+from levaithan.stores.times import FIRST_US, Times
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,7 +63,7 @@ _ELSEWHERE = (
     "SELECT 1 FROM events WHERE journal = :journal AND (seq < :first OR seq > :last) "
     "AND at_us >= :low AND at_us < :high LIMIT 1"
 )
-_OLDEST = "SELECT min(at_us) FROM events WHERE journal = :journal"
+_OLDEST = f"SELECT min(at_us) FROM events WHERE journal = :journal AND at_us >= {FIRST_US}"
 _HEARD = (
     "INSERT INTO machines VALUES (?, ?, ?) ON CONFLICT (machine) DO UPDATE SET "
     "taken_us = max(taken_us, excluded.taken_us), newest_us = max(newest_us, excluded.newest_us)"
@@ -76,11 +77,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sums:
-    """The sums of one journal, in a scratch file that has its sessions and tool_calls."""
+    """The sums of one journal, in a scratch file that has its sessions and tool_calls.
+
+    near_us: the newest time of the first records that were put (rollups.NEAR), None for none. A rewrite makes the sums
+    of all hours behind it anew.
+    """
 
     def __init__(self, file: sqlite3.Connection) -> None:
         self.file = file
+        self.near_us: int | None = None
         self._begun: int | None = None
+        self._near = 0
         dialect = dialects.dialect()
         file.execute(str(CreateTable(TABLES["rollups"]).compile(dialect=dialect)))
         types = {one.name: one.type.compile(dialect) for one in TABLES["events"].columns}
@@ -112,8 +119,8 @@ class Sums:
         for one in read:
             record = one.record or {}
             machine, at = record.get("machine"), record.get("at")
-            if self._begun is None:
-                self._begun = _us(times, at)
+            if self._begun is None or self._near < rollups.NEAR:
+                self._begin(_us(times, at))
             if isinstance(machine, str) and record.get("kind") == "event":
                 us = _us(times, at)
                 newest[machine] = max(newest.get(machine, _LEAST), _NEVER if us is None else us)
@@ -121,16 +128,26 @@ class Sums:
             _HEARD, [(_named(one), taken.get(one, _LEAST), newest.get(one, _LEAST)) for one in taken.keys() | newest]
         )
 
+    def _begin(self, us: int | None) -> None:
+        """Note the time of one of the first records, by which it is known since when the journal tells everything."""
+        self._near += 1
+        if us is None or us < FIRST_US:
+            return
+        self._begun = us if self._begun is None else self._begun
+        if us < time.time_ns() // 1000:
+            self.near_us = max(self.near_us or us, us)
+
     def count(self) -> int:
         """How many sums there are, all models together."""
         asked = self.file.execute(f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(_KEYS)} FROM rollups)")
         return int(asked.fetchone()[0])
 
-    def differing(self, ledger: Any, window: Window) -> Iterator[tuple[str, str]]:
-        """(table, key) of each sum, model or machine that the ledger lacks, or holds otherwise, or of no record."""
+    def differing(self, ledger: Any, window: Window, dropped_us: int = 0) -> Iterator[tuple[str, str]]:
+        """(table, key) of each sum, model or machine that the ledger lacks, or holds otherwise, or of no record; none
+        of the months before `dropped_us`."""
         self.file.execute("DROP TABLE IF EXISTS twice")
         self.file.execute(_TWICE)
-        whole = _Whole(ledger, window, self._begun)
+        whole = _Whole(ledger, window, self.near_us if ledger.shared else self._begun, dropped_us)
         for low, high in self._spans():
             ours, theirs = self._sums(low, high), _theirs(ledger, window, low, high)
             twice = set(self.file.execute(f"SELECT * FROM twice WHERE {_HOURS}", {"low": low, "high": high}))
@@ -185,10 +202,11 @@ class Sums:
 class _Whole:
     """Whether the journal tells all of an hour: it is asked of the few that differ."""
 
-    def __init__(self, ledger: Any, window: Window, begun: int | None) -> None:
+    def __init__(self, ledger: Any, window: Window, begun: int | None, dropped_us: int) -> None:
         self._ledger = ledger
         self._window = window
         self._begun = begun
+        self._dropped_us = dropped_us
         self._oldest: int | None = None
         self._known: dict[int, bool] = {}
 
@@ -202,8 +220,10 @@ class _Whole:
         """Whether its events may be gone: pruned here, or dropped there by retention."""
         if self._window.pruned() and (self._begun is None or hour <= self._begun):
             return True
-        if not self._ledger.shared:
+        if not self._ledger.shared or hour < FIRST_US:
             return False
+        if hour < self._dropped_us:
+            return True
         if self._oldest is None:
             ((oldest,),) = self._ledger.rows(_OLDEST, {"journal": self._window.journal})
             self._oldest = _MOST if oldest is None else int(oldest)

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 
-from levaithan.stores import ledger_prints, postgres_health, postgres_migrate, postgres_prints, postgres_rewrite
+from levaithan.stores import (
+    ledger_prints,
+    postgres_health,
+    postgres_migrate,
+    postgres_months,
+    postgres_prints,
+    postgres_rewrite,
+)
 from levaithan.stores.edge import Edge
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.postgres_errors import translator
@@ -136,6 +143,16 @@ class PostgresLedger(InPlace):
         if not self.current():
             return {}
         return dict(self.rows(postgres_prints.SQL, {"journal": self.journal, "first": first, "last": last}))
+
+    def months_there(self) -> frozenset[tuple[int, int]]:
+        """(year, month) of each month that events may be in: the others were never needed, or dropped. Raises
+        StoreError."""
+
+        def ask() -> list[str]:
+            with self.links.reader() as link:
+                return postgres_months.parts(link)
+
+        return postgres_months.known(self.edge.call(ask))
 
     def health(self) -> Health:
         """See roles.Projected."""

@@ -7,10 +7,10 @@ that the writer's role owns no table.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from levaithan.stores import postgres_counted
+from levaithan.stores.times import FIRST_US, month_of, start_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,30 +32,15 @@ _PARTS = (
 _STRANDED = f"SELECT DISTINCT at_us / {_DAY_US} FROM {OTHER} LIMIT 1000"  # noqa: S608 - own words
 _SLOWEST = "SELECT min(newest_us) FROM machines WHERE last_us > %s"
 _OLD = {
-    "tool_calls": "coalesce(end_us, pre_us) < %s", "decisions": "at_us >= 1420070400000000 AND at_us < %s",
-    "prompts": "at_us >= 1420070400000000 AND at_us < %s",
+    "tool_calls": "coalesce(end_us, pre_us) < %s", "decisions": f"at_us >= {FIRST_US} AND at_us < %s",
+    "prompts": f"at_us >= {FIRST_US} AND at_us < %s",
     "sessions": "last_us < %s", "agents": "last_us < %s",
-    "clock_skews": "oldest_us >= 1420070400000000 AND newest_us < %s AND EXISTS (SELECT 1 FROM clock_skews l "
+    "clock_skews": f"oldest_us >= {FIRST_US} AND newest_us < %s AND EXISTS (SELECT 1 FROM clock_skews l "  # noqa: S608 - own words
     "WHERE l.journal = clock_skews.journal AND l.from_seq > clock_skews.from_seq)",
 }  # fmt: skip
 """What is derived from events goes with them, and how their clocks were, but for each journal's last. Sums,
 checkpoints and notes of the journal stay, and so do opinions and prompts of before 2015, as their events do
 (levaithan_make_month has no month for them)."""
-
-
-def month_of(at_us: int) -> tuple[int, int]:
-    """(year, month) in UTC of a time in microseconds; (0, 0) for one that is in no year of the calendar."""
-    try:
-        moment = datetime.fromtimestamp(at_us // 1_000_000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return 0, 0
-    return moment.year, moment.month
-
-
-def start_us(year: int, month: int) -> int:
-    """Microseconds since 1970 at which a month begins; months beyond 1 to 12 count on into other years."""
-    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
-    return int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
 class Months:
@@ -140,3 +125,9 @@ class Months:
 def parts(link: Connection[Any]) -> list[str]:
     """The names of the tables that events consists of."""
     return [str(row[0]) for row in link.execute(_PARTS).fetchall()]
+
+
+def known(names: Iterable[str]) -> frozenset[tuple[int, int]]:
+    """(year, month) of those of `names` that are months."""
+    numbers = (name.removeprefix("events_").split("_") for name in names if name != OTHER)
+    return frozenset((int(year), int(month)) for year, month in numbers)

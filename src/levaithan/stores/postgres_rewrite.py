@@ -34,13 +34,10 @@ _UNHEARD = (
 )
 _PRUNED = "first > 2"
 """Of the span: records before it were pruned. The first one of all is the head of a segment: nothing is made of it."""
-NEAR = 100
-"""Of so many records at the beginning of the journal the newest time is where it begins to know everything. One alone
-may be of a clock that was wrong."""
 _BEGUN = (
     "UPDATE rewritten_span SET begun_us = greatest(begun_us, (SELECT max(at_us) FROM fresh_events WHERE "  # noqa: S608 - own words
-    f"seq < first + {NEAR} AND at_us < extract(epoch FROM clock_timestamp()) * 1000000)) "
-    f"WHERE {_PRUNED} AND last < first + {NEAR}"
+    f"seq < first + {rollups.NEAR} AND at_us < extract(epoch FROM clock_timestamp()) * 1000000)) "
+    f"WHERE {_PRUNED} AND last < first + {rollups.NEAR}"
 )
 _HOUR = f"at_us - at_us % {rollups.HOUR_US}".replace("%", "%%")
 _KEPT = (
