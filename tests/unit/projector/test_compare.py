@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import sqlite3
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from tests.support.ledger_records import JournalFiles, event
 
 from levaithan.hot.paths import Home, home_at
 from levaithan.projector import compare as comparing
+from levaithan.projector import scratch
 from levaithan.projector.compare import compare
 from levaithan.projector.loop import catch_up
 from levaithan.projector.replay import replay
@@ -210,3 +213,65 @@ def test_what_waits_as_a_dead_letter_is_no_part_of_a_fold(home: Home) -> None:
     assert compared(home).equal
     change(home, "ledger", "DELETE FROM tool_calls WHERE tool_use_id = 'toolu_dead'")
     assert compared(home).folds_differ == ["tool_calls toolu_dead"]
+
+
+# -- the file that it is made in --
+
+
+def small(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
+    """A disk with room for `pages` of each scratch file."""
+    make = scratch.Scratch.__init__
+
+    def made(self: scratch.Scratch) -> None:
+        make(self)
+        self.file.execute(f"PRAGMA max_page_count = {pages}")
+
+    monkeypatch.setattr(scratch.Scratch, "__init__", made)
+
+
+@pytest.mark.parametrize("pages", [1, 14])
+def test_a_temporary_disk_that_is_full_is_named_with_what_to_do(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pages: int
+) -> None:
+    add(home, *(event(number, session_id=f"{number:0200}") for number in range(43, 143)))
+    catch_up(home, SETTINGS, stores=("ledger",))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    small(monkeypatch, pages)
+    with pytest.raises(scratch.ScratchError, match=f"in {tmp_path}: database or disk is full") as full:
+        compared(home)
+    assert full.value.fix == f"free space in {tmp_path}, or set TMPDIR to another folder with room"
+    assert full.value.exit_code == 1
+    del full
+    gc.collect()
+    assert not list(tmp_path.glob("levaithan-folds-*")), "and nothing is left of it"
+
+
+def test_a_temporary_folder_that_is_missing_is_named(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", f"{tmp_path}/gone")
+    with pytest.raises(scratch.ScratchError, match=r"/gone: .*No such file or directory"):
+        compared(home)
+
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises(scratch.ScratchError, match="the folder for temporary files: No usable"):
+        compared(home)
+
+
+def test_a_disk_that_fills_while_an_answer_is_read_is_named_too_and_a_mistake_of_ours_is_not() -> None:
+    sql = "SELECT abs(column1) FROM (VALUES (1), (-9223372036854775808))"  # its second row cannot be made
+    with scratch.Scratch() as one:
+        for read in (
+            list,
+            lambda found: found.fetchall(),
+            lambda found: found.fetchmany(5),
+            lambda found: found.fetchone(),
+        ):
+            with pytest.raises(scratch.ScratchError, match="overflow"):
+                read(one.file.execute(sql))
+        with pytest.raises(sqlite3.ProgrammingError):
+            one.file.execute("SELECT ?", ())
