@@ -97,7 +97,7 @@ _KINDS = ("missing", "altered", "extra")
 _FOLDS = {"ledger": "sessions, agents, calls or sums that differ", "graph": "nodes that differ"}
 _COMPARED = (
     "store", "equal", "journal", "stored", "missing_count", "altered_count", "extra_count", "folds_differ_count",
-    "waiting", "behind",
+    "waiting", "behind", "dropped",
 )  # fmt: skip
 
 

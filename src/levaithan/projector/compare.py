@@ -105,7 +105,7 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
     at, seen = None, first - 1
     ahead: list[Delivery] = []
     with ExitStack() as ends:
-        folds = _folds(store, ends)
+        folds = _folds(store, ends, lacking)
         if store.name == GRAPH:
             store = folds.watch(store)
         while last > seen:
@@ -123,19 +123,17 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
         if last:
             _beyond(done, store, last, ahead, feed, at)
         if folds is not None and last:
-            if store.name == LEDGER:
-                folds.dropped_us = lacking.dropped_us
             _folded(done, store, folds, Window(home.journal, journal_id(home.journal), first, last))
     done.pruned = len(store.fingerprints(1, first - 1)) if first > 1 else 0
     return done
 
 
-def _folds(store: Any, ends: ExitStack) -> Any:
+def _folds(store: Any, ends: ExitStack, lacking: Lacking) -> Any:
     """What the journal makes of a ledger's folds, or of a graph's nodes; None for a store that has neither."""
     if store.name == LEDGER:
         from levaithan.projector.folds import Folds  # noqa: PLC0415 - loads SQLAlchemy
 
-        return ends.enter_context(Folds())
+        return ends.enter_context(Folds(lacking))
     if store.name == GRAPH:
         from levaithan.projector.nodes import Nodes  # noqa: PLC0415 - loads what makes a graph's facts
 

@@ -23,6 +23,7 @@ from levaithan.stores.schema import TABLES, upsert_sql
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from levaithan.projector.lacking import Lacking
     from levaithan.projector.scratch import Window
     from levaithan.stores.roles import Delivery
 
@@ -39,14 +40,12 @@ _ELSEWHERE = (
 
 
 class Folds(Scratch):
-    """The folds of one journal, as far as it was `put`; a context manager, which removes the file.
+    """The folds of one journal, as far as it was `put`; a context manager, which removes the file. `lacking` knows what
+    the ledger's retention has dropped."""
 
-    dropped_us: what ended before it the ledger's retention has dropped (lacking.Lacking).
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, lacking: Lacking) -> None:
         super().__init__()
-        self.dropped_us = 0
+        self._lacking = lacking
         dialect = dialects.dialect()
         for name in FOLDED:
             self.file.execute(str(CreateTable(TABLES[name]).compile(dialect=dialect)))
@@ -67,7 +66,7 @@ class Folds(Scratch):
         """(table, key) of each fold of the records of `window` that the ledger lacks or holds otherwise; of sessions,
         agents and calls those alone whose session is all of this window."""
         yield from self._of_sessions(ledger, window)
-        yield from self._sums.differing(ledger, window, self.dropped_us)
+        yield from self._sums.differing(ledger, window, self._lacking.dropped_us)
 
     def _of_sessions(self, ledger: Any, window: Window) -> Iterator[tuple[str, str]]:
         for name, keys in FOLDED.items():
@@ -89,7 +88,7 @@ class Folds(Scratch):
     def _is_gone(self, name: str, row: dict[str, Any]) -> bool:
         """Whether the ledger's retention has dropped it, as one that ended before what is left."""
         ended = next((row[one] for one in _UNTIL[name] if row[one] is not None), None)
-        return ended is not None and ended < self.dropped_us
+        return ended is not None and ended < self._lacking.dropped_us
 
     def _is_older(self, name: str, names: list[str], ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
         """Whether the ledger's row says that it began before the journal does, and before the journal's own row."""
