@@ -342,7 +342,7 @@ def test_health_says_how_much_there_is(index: Any) -> None:
     index.find("word")
     health = index.health()
     assert health.ok, health.problems
-    assert health.rows >= 3
+    assert health.rows == 3 or (index.remote and health.rows > 3), "a shared server may hold others' too"
     assert health.bytes > 0
     assert health.schema
     assert health.server

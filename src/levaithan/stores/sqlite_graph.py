@@ -42,6 +42,7 @@ class SqliteGraph(SqliteIndex):
     schema_version = "1"
     schema = _SCHEMA
     counted = "SELECT coalesce(max(number), 0) FROM nodes"
+    """Of the nodes: they are numbered one by one, and none ever leaves."""
 
     def put(self, link: sqlite3.Connection, batch: Sequence[Delivery]) -> list[Rejected]:
         """See SqliteIndex."""

@@ -52,6 +52,8 @@ _DOC = f"INSERT INTO docs VALUES ({', '.join('?' * (len(FIELDS) + 5))})"  # noqa
 _NAMED = ", ".join(f"(SELECT value FROM names WHERE code = docs.{name})" for name in FIELDS)  # noqa: S608 - ours
 _SAID = "(SELECT value FROM templates WHERE code = docs.template)"
 _STORED = f"SELECT number, id, at_us, canary, {_NAMED}, {_SAID} FROM docs WHERE number BETWEEN :low AND :high"  # noqa: S608 - ours
+_COUNTED = "SELECT CASE WHEN count(*) <= 256 THEN (SELECT count(*) FROM docs) ELSE count(*) * 1024 END FROM spans"
+"""Counted up to 262,144 events (10 ms); of more, the blocks, each as if it were full."""
 _MOST_NAMES = 20_000
 """Names, and groups of them, that are remembered between batches; few make up nearly all."""
 _Coded = tuple[dict[str, str], list[int | None], str]
@@ -64,7 +66,7 @@ class SqliteSearch(SqliteIndex):
     name = SEARCH
     schema_version = "2"
     schema = _SCHEMA
-    counted = "SELECT count(*) * 1024 FROM spans"
+    counted = _COUNTED
 
     def began(self, link: sqlite3.Connection) -> None:
         """The numbers of the journals it knows."""
