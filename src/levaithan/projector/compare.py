@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 1 << 20
 _SHOWN = 20
-_ALL = 1_000_000
+_PAGE = 5000
 
 
 @dataclass(slots=True)
@@ -97,9 +97,8 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
     until = store.cursor()
     last = until.seq if until else 0
     done.behind = max(0, feeds.last_seq(home.journal) - last)
-    letters = store.dead_letters(_ALL)
-    done.waiting = len(letters)
-    lacking = Lacking(store, letters)
+    lacking = Lacking(store)
+    done.waiting = lacking.waiting
     first = beginning(home.journal)[1] or 1
     total = segments.total_bytes(home.journal)
     at, seen = None, first - 1
@@ -124,7 +123,7 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
             _beyond(done, store, last, ahead, feed, at)
         if folds is not None and last:
             _folded(done, store, folds, Window(home.journal, journal_id(home.journal), first, last))
-    done.pruned = len(store.fingerprints(1, first - 1)) if first > 1 else 0
+    done.pruned = sum(len(store.fingerprints(one, min(one + _PAGE, first) - 1)) for one in range(1, first, _PAGE))
     return done
 
 

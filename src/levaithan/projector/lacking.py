@@ -16,11 +16,10 @@ from levaithan.stores.roles import LEDGER
 from levaithan.stores.times import FIRST_US, Times, month_of, start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from levaithan.stores.roles import DeadLetter, Delivery
 
 _SHOWN = 20
+_ALL = 1_000_000
 
 
 @dataclass(slots=True)
@@ -34,11 +33,14 @@ class _Misses:
 class Lacking:
     """What `store` lacks of the records that it should have; asked in the order of the journal.
 
-    dropped_us: what is before it, and not before FIRST_US, was dropped; known when all is `settled`.
+    waiting: its dead letters; dropped_us: what is before it, and not before FIRST_US, was dropped; known when all is
+    `settled`. Raises StoreError.
     """
 
-    def __init__(self, store: Any, letters: Iterable[DeadLetter]) -> None:
+    def __init__(self, store: Any) -> None:
+        letters: list[DeadLetter] = store.dead_letters(_ALL)
         self.dropped_us = 0
+        self.waiting = len(letters)
         self._dead = {name_of(one) for one in letters} | {f"{one.segment}:{one.offset}" for one in letters}
         self._there: frozenset[tuple[int, int]] | None = store.months_there() if has_months(store) else None
         self._this = month_of(time.time_ns() // 1000)
