@@ -26,23 +26,25 @@ Answer = TypeVar("Answer")
 ATTEMPTS = 3
 FAILURES = 5
 OPEN_S = 2.0
-_once: ContextVar[bool] = ContextVar("once", default=False)
+_silent: ContextVar[dict[tuple[str, str], StoreDownError] | None] = ContextVar("silent", default=None)
+"""Within `once`: (store, where) of the servers that did not answer, and what each said."""
 
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Within it this thread tries no server a second time that does not answer: a person waits, and whether it answers
-    is what is asked. One that answers that it is busy just now is tried again as ever."""
-    token = _once.set(True)
+    """Within it a server that does not answer is asked once, and what it said is what every other call gets: a person
+    waits, and whether it answers is what is asked. One that answers that it is busy just now is tried again as ever."""
+    known = _silent.get()
+    token = _silent.set({} if known is None else known)
     try:
         yield
     finally:
-        _once.reset(token)
+        _silent.reset(token)
 
 
 def _worth_another(error: Exception) -> bool:
     """Whether what failed so may do when it is tried again."""
-    return isinstance(error, StoreBusyError) and not (_once.get() and isinstance(error, StoreDownError))
+    return isinstance(error, StoreBusyError) and not (_silent.get() is not None and isinstance(error, StoreDownError))
 
 
 class Edge:
@@ -82,9 +84,15 @@ class Edge:
         """What `ask` answers. `again`: it may be repeated, for it changes nothing or is idempotent. Raises StoreError,
         and what `translate` does not claim. One that may be repeated is a question: when it is slow, its tries and the
         waiting between them together, it is noted."""
-        begun = time.monotonic()
+        begun, silent, place = time.monotonic(), _silent.get(), (self.store, self.where)
+        if silent is not None and place in silent:
+            raise silent[place]
         try:
             return self._tried(ask, self.attempts if again else 1)
+        except StoreDownError as down:
+            if silent is not None:
+                silent[place] = down
+            raise
         finally:
             if again:
                 slow.asked(self.store, time.monotonic() - begun, self.logs)

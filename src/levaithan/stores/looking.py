@@ -7,6 +7,7 @@ connection of SQLite belongs to the thread that made it.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -62,7 +63,8 @@ class _Look(Generic[Answer]):
     def __init__(self, look: Callable[[str], Answer], name: str) -> None:
         self.name = name
         self._look = look
-        self._thread = threading.Thread(target=self._run, name=f"look-{name}", daemon=True)
+        run = contextvars.copy_context().run  # of edge.once, which whoever looks may be within
+        self._thread = threading.Thread(target=run, args=(self._run,), name=f"look-{name}", daemon=True)
         self._made: list[Answer] = []
         self._failed: BaseException | None = None
 

@@ -67,17 +67,20 @@ def test_a_refused_password_is_not_tried_again(edge: Edge) -> None:
     assert "LEVAITHAN_GRAPH_PASSWORD" in caught.value.fix
 
 
-def test_a_look_tries_a_server_that_does_not_answer_once_and_a_busy_one_as_ever(edge: Edge) -> None:
+def test_a_look_asks_a_server_that_does_not_answer_once_and_a_busy_one_as_ever(edge: Edge) -> None:
+    gone, busy, later = Server(*[ConnectionError("refused")] * 9), Server(TimeoutError("loading")), Server()
     with once():
-        gone = Server(ConnectionError("refused"))
-        with pytest.raises(StoreDownError, match="refused"):
-            edge.call(gone)
-        busy = Server(TimeoutError("loading"))
-        assert edge.call(busy) == "answer"
-    assert (gone.asked, busy.asked) == (1, 2)
-    later = Server(ConnectionError("restarting"))
-    assert edge.call(later) == "answer", "after the look it is tried again as ever"
-    assert later.asked == 2
+        busy_one = Edge("memory", "http://m", translate)
+        assert busy_one.call(busy) == "answer"
+        assert busy.asked == 2
+        for asked in (edge, Edge("graph", edge.where, translate)):  # another store object on the same server
+            with once(), pytest.raises(StoreDownError, match="refused"):
+                asked.call(gone)
+        assert gone.asked == 1
+        assert busy_one.call(later) == "answer", "another server is asked"
+    gone.failures = [ConnectionError("restarting")]
+    assert edge.call(gone) == "answer", "after the look it is asked, and tried again as ever"
+    assert gone.asked == 3
 
 
 def test_the_datas_fault_passes_as_it_is(edge: Edge) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from levaithan.errors import LevaithanError, NotConfigured
 from levaithan.hot.paths import Home, home_at
-from levaithan.stores import looking, registry
+from levaithan.stores import edge, looking, registry
 from levaithan.stores.edge import Edge
 from levaithan.stores.roles import ROLES, StoreDownError
 
@@ -65,6 +65,10 @@ def test_a_server_that_does_not_answer_is_tried_once(home: Home) -> None:
 
     assert list(looking.each(look, ROLES, home)) == ["refused"] * len(ROLES)
     assert sorted(tries) == sorted(ROLES)
+    with edge.once():
+        assert look("ledger") == "refused"
+        assert list(looking.each(look, ROLES, home)) == ["refused"] * len(ROLES)
+    assert len(tries) == 2 * len(ROLES), "what is known already is not asked again"
 
 
 def test_what_stores_need_is_loaded_before_any_is_asked(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
