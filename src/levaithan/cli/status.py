@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.cli import options, output, reading, status_monitor
 from levaithan.cli.state import STATE
 from levaithan.errors import LevaithanError, NotConfigured, Unhealthy
+from levaithan.stores import edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ def status(json: options.Json = False, format: options.Format = None) -> None:
     home = STATE.home()
     if not Path(home.root).is_dir():
         raise NotConfigured(f"There is no home at {home.root}.", fix="run ./setup.sh (or `levaithan setup`)")
-    rows = list(looks(home))
+    with edge.once():
+        rows = list(looks(home))
     failed = [row for row in rows if row["status"] == "fail"]
     words = ", ".join(dict.fromkeys(row["item"] for row in failed))
     problem = Unhealthy(f"Not all is well: {words}.", fix=failed[0]["remedy"]) if failed else None
@@ -140,16 +142,24 @@ def _journal(home: Home) -> Iterator[Row]:
 
 def _stores(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
     from levaithan.projector import feed
-    from levaithan.stores import registry
+    from levaithan.stores import looking, registry
 
     head = feed.last_seq(home.journal)
     known = ((told or {}).get("projector") or {}).get("stores") or {}
-    for name in registry.known():
-        with reading.opened(name, fresh=False, optional=True) as store:
-            if store is None:
-                yield row(name, "ok", "switched off")
-            else:
-                yield from _store(home, store, head, (known.get(name) or {}).get("error"))
+
+    def look(name: str) -> list[Row]:
+        return list(_opened(home, name, head, (known.get(name) or {}).get("error")))
+
+    for rows in looking.each(look, registry.known(), home):
+        yield from rows
+
+
+def _opened(home: Home, name: str, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
+    with reading.opened(name, fresh=False, optional=True) as store:
+        if store is None:
+            yield row(name, "ok", "switched off")
+        else:
+            yield from _store(home, store, head, error)
 
 
 def _store(home: Home, store: Any, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
