@@ -11,6 +11,7 @@ import pytest
 from tests.support.ledger_records import JournalFiles, event
 
 from levaithan.hot.paths import Home, home_at
+from levaithan.projector import compare as comparing
 from levaithan.projector import sums
 from levaithan.projector.compare import compare
 from levaithan.projector.loop import catch_up
@@ -58,12 +59,15 @@ def test_each_measure_of_a_sum_is_looked_at(home: Home) -> None:
     assert compared(home, "ledger").equal
 
 
-def test_what_pruned_records_made_is_no_difference_and_the_rest_is(home: Home) -> None:
+def test_what_pruned_records_made_is_no_difference_and_the_rest_is(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     sorted(Path(home.journal).glob("*.log"))[0].unlink()
     for name in ("ledger", "graph"):
         done = compared(home, name)
         assert done.equal, done
         assert done.pruned > 5
+        for page in (1, 3, 8):
+            monkeypatch.setattr(comparing, "_PAGE", page)
+            assert compared(home, name).pruned == done.pruned
     change(home, "ledger", "DELETE FROM events WHERE seq < 9")  # as retention does
     assert not [one for one in compared(home, "ledger").folds_differ if one.startswith("rollups")]
     change(home, "ledger", "UPDATE rollups SET events = events + 1")
