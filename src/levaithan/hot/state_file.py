@@ -1,12 +1,14 @@
 """A small JSON object that several processes change: leases, budgets, counters.
 
-`change` holds a lock from reading to writing, so that of many at once each sees what the one before it left. A file
-that is not whole is set aside and begun anew: its hash is in front of it (kept.py). Nothing here is synced: what must
-outlive the machine's power is in the journal. Standard library only.
+`change` holds a lock from reading to writing, so that of many at once each sees what the one before it left: a file's
+between processes, which does not tell threads of one apart, and one of this process between those. A file that is not
+whole is set aside and begun anew: its hash is in front of it (kept.py). Nothing here is synced: what must outlive the
+machine's power is in the journal. Standard library only.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 
 from levaithan.hot import kept
@@ -28,10 +30,11 @@ except ImportError:  # no Unix: the hook that needs it says so
 class StateFile:
     """One object at `path`, {} as long as there is no file. A process keeps one StateFile a path."""
 
-    __slots__ = ("_lock", "_seen", "_value", "found", "path")
+    __slots__ = ("_lock", "_mine", "_seen", "_value", "found", "path")
 
     def __init__(self, path: str) -> None:
         self._lock = -1
+        self._mine = _thread.RLock()
         self.path = path
         self.found = ""
         self._seen: tuple[int, int, int] | None = None
@@ -61,6 +64,10 @@ class StateFile:
         The file is written when the object changed (`work` says so by anything but None or False). Raises OSError, and
         what `work` raises: then nothing is written and the object is read anew.
         """
+        with self._mine:
+            return self._changed(work)
+
+    def _changed(self, work: Callable[[dict[str, Any]], Made]) -> Made:
         if self._lock < 0:
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             self._lock = open_lock(self.path + ".lock")

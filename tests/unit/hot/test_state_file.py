@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,27 @@ def test_no_change_is_lost(tmp_path: Path) -> None:
     for worker in workers:
         worker.join()
     assert StateFile(path).look() == {"n": 1600}
+
+
+def test_threads_of_one_process_wait_for_each_other_from_the_first_change_on(tmp_path: Path) -> None:
+    """The monitor breaks the circuits of several stores at once, each in a thread: two that opened the lock together
+    held it for ever, and two that held it together lost what one of them had written."""
+    for number in range(20):
+        file = StateFile(str(tmp_path / f"{number}.json"))
+        start = threading.Barrier(4)
+
+        def add(name: str, file: StateFile = file, start: threading.Barrier = start) -> None:
+            start.wait()
+            for count in range(5):
+                file.change(lambda kept: kept.update({f"{name}{count}": True}) or True)  # noqa: B023
+
+        threads = [threading.Thread(target=add, args=(name,), daemon=True) for name in "abcd"]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(10)
+        assert not any(one.is_alive() for one in threads)
+        assert len(file.look()) == 20
 
 
 def test_what_another_process_wrote_is_seen(tmp_path: Path) -> None:
