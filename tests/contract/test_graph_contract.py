@@ -84,6 +84,9 @@ def test_what_a_session_changed_and_was_denied(graph: Any) -> None:
         ("s3/main", "/q/z.py", "WROTE", 2), ("s3/main", "/q/out.txt", "WROTE", 1),
         ("s3/main", "/home/x/.ssh/id_ed25519", "DENIED", 1),
     }  # fmt: skip
+    assert touches(graph.changed("s1")) == {
+        ("s1/main", "/p/a.py", "WROTE", 2), ("s1/main", "/p/a.py", "LEASED", 1), ("s1/sub", "/p/a.py", "READ", 1),
+    }  # fmt: skip
     assert graph.changed("s") == []
 
 
@@ -214,6 +217,8 @@ def test_what_is_stored_is_held_against_the_journal(graph: Any) -> None:
     stored = graph.fingerprints(1, 99)
     assert stored == {one.seq: print_ for one in records if (print_ := graph.expected(one))}
     assert graph.fingerprints(3, 4).keys() == {3, 4}
+    assert graph.fingerprints(12, 1 << 62).keys() == {12}
+    assert graph.fingerprints(0, 1) == graph.fingerprints(13, 99) == graph.fingerprints(5, 4) == {}
     assert graph.expected(delivery({"seq": 1, "kind": "segment"})) is None
 
 

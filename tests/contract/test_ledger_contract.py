@@ -285,6 +285,8 @@ def test_what_is_stored_is_held_against_the_journal(ledger: Any) -> None:
     assert len(set(wanted.values())) == 7
     assert ledger.fingerprints(1, 1 << 40) == wanted
     assert ledger.fingerprints(3, 4).keys() == {3, 4}
+    assert ledger.fingerprints(8, 1 << 62).keys() == {8}
+    assert ledger.fingerprints(0, 1) == ledger.fingerprints(9, 99) == ledger.fingerprints(5, 4) == {}
     opinions[0]["reason"] = "another"
     assert ledger.expected(delivery(records[0])) != wanted[2]
     assert ledger.expected(delivery(event(9, payload={"x": "a\0b"}))) is None, "a dead letter"

@@ -134,6 +134,10 @@ def test_filters(memory: Any) -> None:
         assert ask("login", 9, filters=MemoryFilters(project="/P")) == [], "and of the same case"
     window = MemoryFilters(since_us=START_US + 2 * SECOND, until_us=START_US + 4 * SECOND)
     assert ids(memory.near("anything", 9, window)) == {2, 3}
+    assert ids(memory.hybrid("login", 9, 0.0)) == {1, 2}
+    assert ids(memory.hybrid("login", 9, 0.0, window)) == {2}, "words alone"
+    assert ids(memory.hybrid(CAKE, 9, 1.0, window)) <= {2, 3}
+    assert memory.hybrid(CAKE, 9, 1.0, window)[0].text == CAKE
     assert ids(memory.near("anything", 9, MemoryFilters(kind="note"))) == {6}
     assert memory.near("anything", 9, MemoryFilters(kind="recipe")) == []
 
@@ -144,6 +148,7 @@ def test_a_batch_put_twice_is_there_once_and_order_does_not_matter(memory: Any) 
     put(memory, records[:6])
     put(memory, records)
     assert len(memory.near("anything", 100)) == 7
+    compared(memory, records)
     assert memory.cursor() == cursor(records[-1]["seq"])
     assert memory.apply([], cursor(40)) == []
     assert memory.cursor() == cursor(40)
@@ -178,6 +183,18 @@ def test_hostile_and_long_texts_are_kept_cleaned_and_cut(memory: Any) -> None:
     assert MARK in marked
     assert marked.count("</stored-text>") == 1, "the text cannot close its mark"
     assert memory.get(f"{4:032x}").text == "lone ? surrogate"
+
+
+def test_every_character_comes_back(memory: Any) -> None:
+    text = "ünïcødé 漢字 🐙 \u202e \x7f \ufffd \u2028 '\";-- Ελλάς straße"
+    records = [prompt(1, text), prompt(2, LOGIN), person(3, action="add", text=text[::-1])]
+    put(memory, records)
+    assert memory.get(f"{1:032x}").text == text
+    assert memory.get(f"{3:032x}").text == text[::-1]
+    assert memory.near(text, 1)[0].text == text
+    for word in ("ünïcødé", "ÜNÏCØDÉ", "Ελλάς", "straße"):
+        assert texts(memory.hybrid(word, 9, 0.0)) == [text], word
+    compared(memory, records)
 
 
 def test_a_line_that_is_no_record_is_a_dead_letter(memory: Any) -> None:
@@ -227,6 +244,8 @@ def test_the_store_says_what_it_holds_as_the_journal_does(memory: Any) -> None:
     compared(memory, story())
     assert len(memory.fingerprints(1, 1 << 40)) == 7
     assert set(memory.fingerprints(3, 4)) == {3, 4}
+    assert set(memory.fingerprints(8, 1 << 62)) == {8}
+    assert memory.fingerprints(0, 1) == memory.fingerprints(9, 99) == memory.fingerprints(5, 4) == {}
     altered = memory.expected(delivery(prompt(1, LOGIN + "!")))
     assert altered not in memory.fingerprints(2, 2).values()
 

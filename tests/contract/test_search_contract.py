@@ -321,6 +321,8 @@ def test_fingerprints_are_of_what_is_stored(index: Any) -> None:
     there = index.fingerprints(2, 4)
     assert there == {one.seq: index.expected(one) for one in batch[:3]}
     assert len(set(there.values())) == 3
+    assert index.fingerprints(5, 1 << 62).keys() == {5}
+    assert index.fingerprints(0, 1) == index.fingerprints(6, 99) == index.fingerprints(4, 3) == {}
     assert index.expected(delivery({"seq": 6, "kind": "checkpoint", "at": "x"})) is None
     assert index.expected(delivery(event(1, decision="deny"))) != there[2], "an altered field shows"
 

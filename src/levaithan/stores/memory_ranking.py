@@ -25,6 +25,13 @@ def terms(text: str) -> list[str]:
     return list(dict.fromkeys(_WORD.findall(text[:10_000].casefold())))[:MOST_WORDS]
 
 
+def spellings(text: str) -> list[str]:
+    """`terms`, and the same words in small letters only: an index need not hold that ß is ss, or that the sigma at a
+    word's end is the one within it. What an index finds is then held against `terms` (see share)."""
+    small = dict.fromkeys(_WORD.findall(text[:10_000].lower()))
+    return list(dict.fromkeys([*terms(text), *list(small)[:MOST_WORDS]]))
+
+
 def share(asked: Sequence[str], text: str) -> float:
     """The share of the words `asked` that `text` holds: 0 to 1."""
     return len(set(_WORD.findall(text.casefold())) & set(asked)) / len(asked) if asked else 0.0

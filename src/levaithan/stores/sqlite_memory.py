@@ -127,7 +127,7 @@ class SqliteMemory(SqliteIndex):
         if not text or k < 1 or not self.current():
             return []
         terms, most = memory_ranking.terms(text), max(_CANDIDATES, 4 * k)
-        by_words = self._matching(terms, most, wanted) if terms and alpha < 1 else []
+        by_words = self._matching(memory_ranking.spellings(text), most, wanted) if terms and alpha < 1 else []
         cosines: dict[int, float] = {}
         if alpha > 0:
             (asked,) = self.model.vectors([text])

@@ -57,7 +57,7 @@ def hybrid(  # noqa: PLR0917 - the role's own arguments, after where to ask
     rows: list[tuple[str, Any]] = []
     for kind, name in _asked(names, filters):
         answer = client.collections.use(name).query.hybrid(
-            query=" ".join(terms),
+            query=" ".join(memory_ranking.spellings(question.text)),
             query_properties=["text"],
             vector=list(question.vector),
             alpha=alpha,
