@@ -145,7 +145,7 @@ def _migrated(name: str, dry_run: bool) -> dict[str, Any]:
     store = registry.open_store(name, STATE.settings(), STATE.home(), owner=True)
     try:
         there = store.current()
-        if not there and not dry_run:
+        if not dry_run and (not there or store.remote):  # a server that is up to date may have to be told a new setting
             with lock_of(STATE.home(), store) as lock:
                 lock.take(10.0)
                 store.migrate()
@@ -174,13 +174,12 @@ def lag(
     json: options.Json = False,
     format: options.Format = None,
 ) -> None:
-    """How many records each store is behind the journal; exit 3 when one does not answer: its lag is then the one from
-    where it was last known to be, or none."""
+    """How many records each store is behind the journal; of one that is down, from where it was last known to be. That
+    is no failure of this command: `levaithan store status` ends with exit 3 then."""
     fmt = output.pick(format, json)
     while True:
-        told = _all_told(chosen(roles))
-        rows = [{key: one.get(key) for key in _LAG} for one in told]
-        output.emit(rows, _LAG, fmt, problem=None if follow else _unwell(told))
+        rows = [{key: one.get(key) for key in _LAG} for one in _all_told(chosen(roles))]
+        output.emit(rows, _LAG, fmt)
         if not follow:
             return
         time.sleep(1.0)

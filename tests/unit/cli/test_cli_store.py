@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import journals
 import pytest
 
-from levaithan.cli import store, store_roles
-from levaithan.errors import Unhealthy
+from levaithan.cli import store_roles
 from levaithan.hot.paths import ensure_private, home_at
 
 if TYPE_CHECKING:
@@ -164,36 +163,14 @@ def test_a_password_is_made_once_or_read_from_its_file(tmp_path: Path) -> None:
 def test_the_lag_of_a_store_that_is_down_is_what_was_last_known(cli: Any) -> None:
     journals.write(cli.home, [journals.event(number) for number in range(1, 6)])
     (cli.home / ".env").write_text("LEVAITHAN_LEDGER_URL=postgresql://me:hunter2@127.0.0.1:1/x\n")
-
-    def lag() -> dict[str, Any]:
-        told = json.loads(cli("store", "lag", "ledger", "--json", code=3).stdout)
-        assert (told["ok"], told["error"]["code"]) == (False, "unhealthy")
-        (row,) = told["rows"]
-        return dict(row)
-
-    row = lag()
+    (row,) = cli.rows("store", "lag", "ledger")
     assert (row["state"], row["lag"], row["dead_letters"]) == ("down", None, None)
     home = home_at(str(cli.home))
     ensure_private(home.run)
     Path(home.run, "projector.json").write_text(json.dumps({"stores": {"ledger": {"seq": 2, "dead_letters": 1}}}))
-    row = lag()
+    (row,) = cli.rows("store", "lag", "ledger")
     assert (row["state"], row["lag"], row["dead_letters"]) == ("down", 4, 1)
     assert json.loads(cli("store", "status", "ledger", "--json", code=3).stdout)["rows"][0]["lag"] == 4
-
-
-def test_lag_that_is_followed_goes_on_past_a_store_that_is_down(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    down = {"store": "ledger", "state": "down", "lag": 4, "dead_letters": 1, "problems": ["refused"]}
-    rounds = iter([None, None])
-    monkeypatch.setattr(store, "chosen", lambda _roles: ["ledger"])
-    monkeypatch.setattr(store, "_all_told", lambda _names: [down])
-    monkeypatch.setattr(store.time, "sleep", lambda _s: next(rounds))
-    with pytest.raises(StopIteration):  # an interrupt, as far as the command can tell
-        store.lag(follow=True, format="jsonl")
-    assert capsys.readouterr().out.splitlines() == ['{"store":"ledger","state":"down","lag":4,"dead_letters":1}'] * 3
-    with pytest.raises(Unhealthy, match="refused"):
-        store.lag(format="jsonl")
 
 
 def test_all_stores_that_are_down_are_told_in_order_each_tried_once(cli: Any) -> None:
