@@ -61,7 +61,8 @@ def sqlite_ledger(folder: Path) -> Place:
 
 
 def postgres_ledger(_folder: Path) -> Place:
-    """A database of the test's own on the run's server. It is dropped with the server, when the run has ended."""
+    """A database of the test's own on the run's server, asked as its writer. It goes with the server, when the run has
+    ended."""
     from tests.support import postgres_place
 
     return postgres_place.place(Place)

@@ -302,6 +302,7 @@ def test_health_says_how_it_is(ledger: Any) -> None:
     assert told.server.startswith(("SQLite 3", "PostgreSQL "))
     assert told.latency_ms is None or 0 < told.latency_ms < 60_000
     assert (told.latency_ms is not None) is ledger.remote
+    assert (told.excess, told.owner_excess) == ([], []), "these tests ask as daily work does, with no right besides"
 
 
 def test_drop_all_leaves_an_empty_ledger(ledger: Any) -> None:

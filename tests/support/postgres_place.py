@@ -44,6 +44,26 @@ def made() -> str:
     return database(server_url, options=f'TEMPLATE "{_template(server_url)}"')
 
 
+@cache
+def _handed_over(server_url: str) -> tuple[str, str]:
+    """(template, user and password of the writer) of a schema that belongs to an owner, as setup leaves it: once a
+    process, with roles that no other process uses."""
+    from levaithan.stores.postgres_roles import Names, make_roles
+
+    url, mark = database(server_url, options=f'TEMPLATE "{_template(server_url)}"'), secrets.token_hex(6)
+    names = Names(f"cw_{mark}", f"cr_{mark}", f"co_{mark}")
+    make_roles(opening(url), mark, mark, mark, names=names)
+    return urlsplit(url).path.strip("/"), f"{names.writer}:{mark}"
+
+
+def made_for_writer() -> str:
+    """The same as `made`, and as whom daily work asks: its writer. Raises ConnectionError without a server."""
+    server_url = sharing.shared("postgres").url
+    template, writer = _handed_over(server_url)
+    url = urlsplit(database(server_url, options=f'TEMPLATE "{template}"'))
+    return url._replace(netloc=f"{writer}@{url.netloc.rpartition('@')[2]}").geturl()
+
+
 def opening(url: str, journal: str = JOURNAL, **more: Any) -> Opening:
     """How a home would open it."""
     return Opening("ledger", "", "/nowhere", url=url, journal=journal, **more)
@@ -72,12 +92,18 @@ def older(url: str, version: str = "0001") -> None:
 
 
 def place(make: Any) -> Any:
-    """The Place of the contract suite. Raises ConnectionError where there is no server."""
-    url = database(sharing.shared("postgres").url)
+    """The Place of the contract suite: it is opened as the writer of a schema that is its owner's. `make_older` puts an
+    administrator's, who may bring it up, in its stead. Raises ConnectionError where there is no server."""
+    url = made_for_writer()
+
+    def make_older() -> None:
+        nonlocal url
+        url = database(sharing.shared("postgres").url)
+        older(url)
 
     def line() -> lines.Line:
         return lines.ServerLine(
             [lines.address_of(url, 5432)], lambda at: ledger(lines.by(at[0], url), timeout_s=lines.LIMIT_S)
         )
 
-    return make("postgres", lambda: ledger(url), lambda: older(url), line=line)
+    return make("postgres", lambda: ledger(url), make_older, line=line)
