@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from tests.servers import fixtures
 from tests.support import elastic_place, helix_place, homes, postgres_place, weaviate_place
 from tests.support.ledger_records import JournalFiles
 
+from levaithan.config import layers
 from levaithan.config import settings as settings_of
 from levaithan.hot import paths
 from levaithan.hot.paths import Home
@@ -26,6 +28,8 @@ from levaithan.stores import registry
 from levaithan.stores.roles import Health
 
 STRANGE = "0ne-that-is-wrong"
+NAMES = {name.upper() for name in settings_of.names()}
+SETTINGS = NAMES | {f"{name.upper()}_FILE" for name in layers.SECRETS if name.upper() in NAMES}
 
 
 @dataclass
@@ -132,7 +136,9 @@ def test_another_login_is_refused_and_the_setting_named(place: Used) -> None:
     (one,) = place.found()
     assert one.status == "fail"
     assert "refuses the user or the password" in one.message
-    assert f"LEVAITHAN_{place.role.upper()}_PASSWORD" in one.remedy
+    login = "API_KEY" if place.role in ("graph", "memory") else "PASSWORD"
+    assert f"LEVAITHAN_{place.role.upper()}_{login}" in one.remedy
+    assert set(re.findall(r"LEVAITHAN_([A-Z_]*[A-Z])", one.remedy)) <= SETTINGS, "a name that is none is refused"
     assert STRANGE not in f"{one.as_row()}"
 
 

@@ -64,7 +64,7 @@ def test_a_refused_password_is_not_tried_again(edge: Edge) -> None:
     with pytest.raises(StoreAuthError) as caught:
         edge.call(server)
     assert server.asked == 1
-    assert "LEVAITHAN_GRAPH_PASSWORD" in caught.value.fix
+    assert "LEVAITHAN_GRAPH_API_KEY" in caught.value.fix
 
 
 def test_a_look_asks_a_server_that_does_not_answer_once_and_a_busy_one_as_ever(edge: Edge) -> None:

@@ -42,14 +42,30 @@ class StoreTimeoutError(StoreDownError):
     fix = "see what keeps the server busy, or fills its disk; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
 
 
+_OF_KEY = "LEVAITHAN_{role}_API_KEY or the file that LEVAITHAN_{role}_API_KEY_FILE names, or the key"
+_OF_PASSWORD = "LEVAITHAN_{role}_PASSWORD or the file that LEVAITHAN_{role}_PASSWORD_FILE names"  # noqa: S105 - names
+LOGINS = {
+    "LEDGER": f"{_OF_PASSWORD}, LEVAITHAN_LEDGER_WRITER_PASSWORD and LEVAITHAN_LEDGER_OWNER_PASSWORD where setup made "
+    "users, or the user",
+    "SEARCH": f"{_OF_PASSWORD}, LEVAITHAN_SEARCH_API_KEY where that is set, or the user",
+    "GRAPH": _OF_KEY,
+    "MEMORY": _OF_KEY,
+    "COUNTERS": f"{_OF_PASSWORD}, or the user",
+}
+"""Where a role's login is set, to be followed by the URL's name. Only settings that are: one that is none is refused
+with the whole file that it stands in (a test holds each name against the settings)."""
+
+
 class StoreAuthError(StoreError):
     """The {store} store at {where} refuses the user or the password: {reason}."""
 
     code = "store_auth"
-    fix = (
-        "correct LEVAITHAN_{role}_PASSWORD or LEVAITHAN_{role}_API_KEY, the file that one of them with _FILE names, or "
-        "the user in LEVAITHAN_{role}_URL; a running service takes it up within seconds"
-    )
+    fix = "correct {login} in LEVAITHAN_{role}_URL; a running service takes it up within seconds"
+
+    def __init__(self, message: str | None = None, /, *, fix: str | None = None, **values: object) -> None:
+        """See LevaithanError; the login's settings are those of the value `role`, in capitals."""
+        login = LOGINS.get(str(values.get("role")), "the login").replace("{role}", str(values.get("role")))
+        super().__init__(message, fix=fix, **{"login": login, **values})
 
 
 class StoreTlsError(StoreError):
