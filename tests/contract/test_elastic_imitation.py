@@ -124,10 +124,79 @@ def test_the_server_s_lifecycle_rolls_over_and_drops_where_it_has_one(imitation:
     assert template["template"]["settings"]["index.lifecycle.name"] == "team-events"
     assert template["data_stream"] == {}
     (cursors,) = imitation.of("PUT /team-cursors")
-    assert cursors["mappings"]["_meta"] == {"schema": 1, "lifecycle": True}
+    assert cursors["mappings"]["_meta"] == {"schema": 1, "lifecycle": True, "keep_days": 90}
     before = len(imitation.asked)
     store.stream.keep_house(store.client)
     assert len(imitation.asked) == before, "and nothing of that is done here"
+
+
+def kept(imitation: Imitation, make: Any, query: str, **meta: Any) -> ElasticSearch:
+    """A store on a server that was set up before, and whose policy was changed by hand since."""
+    noted = {"_meta": {"schema": 1, "lifecycle": True, **meta}}
+    end = {"min_age": "90d", "actions": {"wait_for_snapshot": {"policy": "p"}, "delete": {}}}
+    by_hand = {"hot": {"actions": {"rollover": {"max_age": "1d"}}}, "delete": end}
+    imitation.answers |= {
+        "GET /team-cursors/_mapping": (200, {"team-cursors": {"mappings": noted}}), POLICY: DONE,
+        "GET /_ilm/policy/team-events": (200, {"team-events": {"policy": {"phases": by_hand}}}),
+        "PUT /team-cursors/_mapping": DONE,
+    }  # fmt: skip
+    store: ElasticSearch = make(query)
+    assert store.current(), "what reads looks at no policy"
+    imitation.asked.clear()
+    store.migrate()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("query", "age", "words"), [("keep_days=30", "30d", "kept 30 days"), ("", None, "kept for ever")]
+)
+@pytest.mark.parametrize("meta", [{"keep_days": 90}, {}])  # {}: set up before that was noted
+def test_another_keep_days_is_told_to_the_server_once(
+    imitation: Imitation, make: Any, query: str, age: str | None, words: str, meta: dict[str, Any]
+) -> None:
+    store = kept(imitation, make, query, **meta)
+    (asked,) = imitation.of(POLICY)
+    phases = asked["policy"]["phases"]
+    assert phases["hot"] == {"actions": {"rollover": {"max_age": "1d"}}}, "what a person changed there stays"
+    assert phases.get("delete", {}).get("min_age") == age
+    assert age is None or set(phases["delete"]["actions"]) == {"wait_for_snapshot", "delete"}
+    (noted,) = imitation.of("PUT /team-cursors/_mapping")
+    assert noted["_meta"] == {"schema": 1, "lifecycle": True, "keep_days": int(age[:-1]) if age else 0}
+    assert words in store.found[-1]
+    before = len(imitation.asked)
+    store.migrate()
+    assert len(imitation.asked) == before, "once an opening, not with each batch"
+
+
+def test_the_same_keep_days_leaves_a_policy_alone_that_a_person_changed(imitation: Imitation, make: Any) -> None:
+    store = kept(imitation, make, "keep_days=90", keep_days=90)
+    assert (imitation.asked, store.found) == ([], [])
+    assert kept(imitation, make, "keep_days=9", keep_days=90, lifecycle=False).found == []
+    assert imitation.asked == [], "a server without one is told nothing: what is old is dropped from here"
+
+
+def test_who_may_not_change_the_policy_works_on_and_says_so(imitation: Imitation, make: Any) -> None:
+    refused: Answer = (403, {"error": {"type": "security_exception", "reason": "unauthorized"}, "status": 403})
+    imitation.answers["GET /_ilm"] = refused
+    store = make("keep_days=30")
+    imitation.answers["GET /team-cursors/_mapping"] = (
+        200, {"team-cursors": {"mappings": {"_meta": {"schema": 1, "lifecycle": True, "keep_days": 90}}}},
+    )  # fmt: skip
+    store.migrate()
+    assert store.current()
+    (said,) = store.found
+    assert "keep_days=30 is not in force on the server, which was told 90" in said
+    assert "store migrate search" in said
+    store.migrate()
+    assert len(store.found) == 1
+    imitation.answers["GET /_ilm"] = (503, {"error": {"type": "x", "reason": "away"}, "status": 503})
+    other = make("keep_days=30")
+    other.edge.attempts = 1
+    with pytest.raises(StoreDownError):
+        other.migrate()
+    imitation.answers["GET /_ilm"] = refused
+    other.migrate()
+    assert len(other.found) == 1, "what was not looked at is looked at again"
 
 
 def test_without_keep_days_nothing_is_dropped(imitation: Imitation, make: Any) -> None:

@@ -20,7 +20,16 @@ from levaithan.stores.elastic_setup import SCHEMA, Stream
 from levaithan.stores.elastic_writer import Writer
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
-from levaithan.stores.roles import SEARCH, Cursor, DeadLetter, Delivery, Health, Rejected, StoreUnsupportedError
+from levaithan.stores.roles import (
+    SEARCH,
+    Cursor,
+    DeadLetter,
+    Delivery,
+    Health,
+    Rejected,
+    StoreAuthError,
+    StoreUnsupportedError,
+)
 from levaithan.stores.times import Times
 
 if TYPE_CHECKING:
@@ -55,6 +64,7 @@ class ElasticSearch(InPlace, Questions):
         self._client: Any = None
         self._writer: Writer | None = None
         self._made = False
+        self._kept = False
         self._place = Place(lambda: self.client, self.stream.cursors)
         self._doubted = False
         self._asked_s = 0.0
@@ -99,15 +109,29 @@ class ElasticSearch(InPlace, Questions):
 
     def migrate(self) -> None:
         """See roles.Projected. Raises StoreError; it is made again at the next call then."""
-        if self._made:
-            return
-        present = self.call(lambda: self.stream.version(self.client))
-        self.stream.check(present)
-        if present != SCHEMA:
-            self.call(lambda: self.stream.make(self.client, present))
-            if present:
-                self.found.append(f"the search's mapping was of version {present}: brought to {SCHEMA}")
+        if not self._made:
+            present = self.call(lambda: self.stream.version(self.client))
+            self.stream.check(present)
+            if present != SCHEMA:
+                self.call(lambda: self.stream.make(self.client, present))
+                if present:
+                    self.found.append(f"the search's mapping was of version {present}: brought to {SCHEMA}")
+        self._keep()
         self._made = True
+
+    def _keep(self) -> None:
+        """Once an opening: `keep_days` may be another than when the schema was made. A user of daily work may not tell
+        the server so, and goes on working; that it is not in force is said."""
+        if self._kept:
+            return
+        try:
+            words = self.call(lambda: self.stream.keep(self.client))
+        except StoreAuthError as error:
+            told = f"keep_days={self.stream.keep_days} is not in force on the server, which was told {self.stream.kept}"
+            words = f"{told}: run `levaithan store migrate search` as a user who may set it up ({error})"
+        if words:
+            self.found.append(words)
+        self._kept = True
 
     def heal(self) -> bool:
         """See roles.Projected. A server looks after its own files; what is missing of the schema is made."""
@@ -249,7 +273,7 @@ class ElasticSearch(InPlace, Questions):
         if self._client is not None:
             self._client.close()
         self._client = self._writer = None
-        self._made = self._doubted = False
+        self._made = self._kept = self._doubted = False
 
     def _never(self, what: str) -> NoReturn:
         words = elastic_link.told(self.opening, f"it cannot {what}")

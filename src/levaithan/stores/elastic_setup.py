@@ -58,15 +58,16 @@ class Stream:
         self.keep_days = int(days)
         self.found: list[str] = []
         self.lifecycle: bool | None = None
+        self.kept: int | None = None
         self._looked = 0.0
 
     def version(self, client: Elasticsearch) -> int:
-        """The schema's version; 0 where there is none."""
+        """The schema's version; 0 where there is none. Reads also what was last said to the server's lifecycle."""
         answer = client.options(ignore_status=404).indices.get_mapping(index=self.cursors)
         if answer.meta.status == 404:
             return 0
         meta: dict[str, Any] = next(iter(answer.body.values()))["mappings"].get("_meta", {})
-        self.lifecycle = bool(meta.get("lifecycle"))
+        self.lifecycle, self.kept = bool(meta.get("lifecycle")), meta.get("keep_days")
         return int(meta.get("schema", 0))
 
     def check(self, present: int) -> None:
@@ -86,15 +87,36 @@ class Stream:
             # What older indices lack is added to them; the template's settings come with the next index.
             client.indices.put_mapping(index=self.events, **_mapping())
             client.indices.rollover(alias=self.events)
-        meta = {"schema": SCHEMA, "lifecycle": self.lifecycle}
         if present or client.indices.exists(index=self.cursors):
-            client.indices.put_mapping(index=self.cursors, **_CURSORS, meta=meta)
+            self._note(client)
             return
+        self.kept = self.keep_days
         client.options(ignore_status=400).indices.create(  # 400: another machine made it just now
             index=self.cursors,
-            mappings={**_CURSORS, "_meta": meta},
+            mappings={**_CURSORS, "_meta": self._meta()},
             settings={"index.number_of_shards": 1, "index.auto_expand_replicas": "0-1"},
         )
+
+    def _meta(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "lifecycle": self.lifecycle, "keep_days": self.keep_days}
+
+    def _note(self, client: Elasticsearch) -> None:
+        """Write down beside the cursors what the schema is and what the lifecycle was told."""
+        client.indices.put_mapping(index=self.cursors, **_CURSORS, meta=self._meta())
+        self.kept = self.keep_days
+
+    def keep(self, client: Elasticsearch) -> str:
+        """Tell the server's lifecycle management of `keep_days` where it was told another (after `version`). What was
+        changed, in words; "" for nothing. Compared is what was told, not the policy: that may be changed by hand, and
+        stays so until the setting is another; then too only the age of its phase `delete` is."""
+        if not self.lifecycle or self.kept == self.keep_days:
+            return ""
+        asked = client.options(ignore_status=404).ilm.get_lifecycle(name=self.events)
+        there = asked.body[self.events]["policy"]["phases"] if asked.meta.status == 200 else None
+        client.ilm.put_lifecycle(name=self.events, policy={"phases": self._phases(there)})
+        self._note(client)
+        how_long = f"{self.keep_days} days after their index was closed" if self.keep_days else "for ever"
+        return f"events are kept {how_long} from now on (keep_days): the policy {self.events} was told so"
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -107,11 +129,16 @@ class Stream:
 
     def _put_lifecycle(self, client: Elasticsearch) -> bool:
         """The policy for the stream's indices. False where the server has no lifecycle management."""
+        return _has(lambda: client.ilm.put_lifecycle(name=self.events, policy={"phases": self._phases(None)}))
+
+    def _phases(self, there: dict[str, Any] | None) -> dict[str, Any]:
+        """The policy's phases, of those that are `there` (None = no policy yet)."""
         rollover = {"max_age": OLDEST, "max_primary_shard_size": LARGEST}
-        phases: dict[str, Any] = {"hot": {"actions": {"rollover": rollover}}}
+        phases = dict(there or {"hot": {"actions": {"rollover": rollover}}})
+        old = phases.pop("delete", {})
         if self.keep_days:
-            phases["delete"] = {"min_age": f"{self.keep_days}d", "actions": {"delete": {}}}
-        return _has(lambda: client.ilm.put_lifecycle(name=self.events, policy={"phases": phases}))
+            phases["delete"] = {"actions": {"delete": {}}, **old, "min_age": f"{self.keep_days}d"}
+        return phases
 
     def indices(self, client: Elasticsearch) -> dict[str, float]:
         """The indices behind the stream and when each began (seconds since 1970), the oldest first.
