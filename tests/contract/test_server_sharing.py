@@ -9,13 +9,16 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 from tests.contract.conftest import offered
-from tests.servers import catalogue, containers, fixtures, sharing
+from tests.servers import catalogue, containers, fixtures, installed, sharing
 from tests.servers.endpoint import Endpoint, ServerMissingError
 from tests.servers.process import SCRATCH, alive, family, sweep
+
+from levaithan.stores import embedding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,6 +207,44 @@ def test_a_container_is_the_compose_file_s_image_unless_another_is_named(
     assert described.url.format(**words).startswith(("http://", "postgresql://u:p@", "redis://u:p@"))
     monkeypatch.setenv(f"LEVAITHAN_TEST_{store.upper()}_IMAGE", "other:1")
     assert described.image == "other:1"
+
+
+@pytest.mark.parametrize(("named", "fails"), [("redis,language-model", True), ("all", True), ("redis", False)])
+def test_the_language_model_can_be_required_too(monkeypatch: pytest.MonkeyPatch, named: str, fails: bool) -> None:
+    monkeypatch.setenv("LEVAITHAN_REQUIRE_STORES", named)
+    fixtures.with_language_model()
+    monkeypatch.setattr(embedding, "missing", lambda: ["onnx"])
+    with pytest.raises(pytest.fail.Exception if fails else pytest.skip.Exception, match=r"onnx.* next: "):
+        fixtures.with_language_model()
+
+
+def test_what_is_installed_whole_is_named_and_the_rest_is_told_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What .ci/run requires where it can install nothing. `redis` has no TLS here, and PostgreSQL is the wheel's."""
+    wheel = tmp_path / "site-packages" / "bin"
+    wheel.mkdir(parents=True)
+    for name in ("initdb", "postgres", "redis-server"):
+        (wheel / name).write_text("#!/bin/sh\n")
+        (wheel / name).chmod(0o755)
+    monkeypatch.setenv("LEVAITHAN_TEST_POSTGRES_BIN", str(wheel))
+    monkeypatch.setenv("LEVAITHAN_TEST_REDIS_BIN", str(wheel / "redis-server"))
+    monkeypatch.setenv("LEVAITHAN_TEST_WEAVIATE_BIN", "none")
+    monkeypatch.setenv("LEVAITHAN_TEST_NGINX_BIN", str(wheel / "none"))
+    monkeypatch.setattr(installed.prometheus, "promtool", Mock())
+    monkeypatch.setattr(installed.alertmanager, "amtool", Mock())
+    monkeypatch.setattr(embedding, "missing", list)
+    monkeypatch.setattr(installed, "local", lambda name: Mock() if name != "weaviate" else catalogue.local(name))
+    installed.main()
+    said = capsys.readouterr()
+    assert said.out == "elasticsearch,helix,prometheus,alertmanager,language-model\n"
+    left_out = [line.split(": ")[1] for line in said.err.splitlines()]
+    assert left_out == ["postgres", "redis", "weaviate", "nginx"] and said.err.count(" next: ") == 4
+    monkeypatch.setattr(installed.postgres, "binaries", lambda: [Path("/a"), Path("/b")])
+    monkeypatch.setattr(installed.redis, "has_tls", lambda _binary: True)
+    assert [installed.lacking(name) for name in ("postgres", "redis")] == ["", ""]
+    monkeypatch.setattr(installed.postgres, "binaries", lambda: [Path("/a")])
+    assert "one version" in installed.lacking("postgres")
 
 
 def test_every_store_says_what_to_do_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

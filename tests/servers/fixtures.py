@@ -99,6 +99,21 @@ def alertmanager_server() -> Endpoint:
 
 
 @pytest.fixture(scope="session")
+def language_model() -> None:
+    """The memory's language model is there."""
+    with_language_model()
+
+
+def with_language_model() -> None:
+    """Skip, or fail, without the memory's language model; LEVAITHAN_REQUIRE_STORES calls it `language-model`."""
+    from tests.servers import installed
+
+    missing = installed.lacking(installed.LANGUAGE_MODEL)
+    if missing:
+        without(installed.LANGUAGE_MODEL, missing)
+
+
+@pytest.fixture(scope="session")
 def promtool() -> Path:
     """Prometheus' own tool, for rules and blocks."""
     return _tool("prometheus", prometheus.promtool)

@@ -9,8 +9,6 @@ from typing import Any
 import journals
 import pytest
 
-from levaithan.stores import embedding
-
 SECRET = "zanzibar"
 
 
@@ -95,7 +93,7 @@ def test_a_forgotten_session_is_gone_from_the_file_and_stays_gone(told: Any) -> 
     assert "session two" in told("memory", "forget", "--session", "two", "--yes", code=1).stderr
 
 
-@pytest.mark.skipif(bool(embedding.missing()), reason=f"not installed: {embedding.missing()}")
+@pytest.mark.usefixtures("language_model")
 def test_the_language_model_finds_what_means_the_same(told: Any) -> None:
     assert told.rows("memory", "search", "repair")
     (told.home / ".env").write_text("LEVAITHAN_MEMORY_MODEL=minilm\n")

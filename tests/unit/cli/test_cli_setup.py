@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.servers import fixtures
 
 from levaithan.cli import setup
 from levaithan.hot import paths
@@ -49,7 +50,7 @@ def test_setting_up_shows_the_main_job_once_and_twice_is_no_change(fresh: Any, t
 
 def test_servers_that_are_not_up_yet_are_said_with_what_to_do(fresh: Any, tmp_path: Path) -> None:
     """A team that sets the URLs first. Also where a later step fails; and the main job is left to the next setup."""
-    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    fixtures.driver("postgres", "psycopg")
     fresh.home.mkdir(0o700)
     (fresh.home / "docker-compose.yml").touch()
     env = fresh.home / ".env"

@@ -19,7 +19,7 @@ from levaithan.errors import NotConfigured
 from levaithan.stores import embedding, embedding_int8, embedding_minilm, memory_ranking
 from levaithan.stores.embedding_hashing import Hashing
 
-LANGUAGE_MODEL = pytest.mark.skipif(bool(embedding.missing()), reason=f"not installed: {embedding.missing()}")
+LANGUAGE_MODEL = pytest.mark.usefixtures("language_model")
 
 
 def cosine(one: array[float], two: array[float]) -> float:
