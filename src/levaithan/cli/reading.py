@@ -88,7 +88,9 @@ def catch_up(home: Home, store: Any, *, quiet: bool = False) -> None:
     if told is None:
         why = _project_here(home, store.name)
     else:
-        held = modes.held(home, store.name, remote=store.remote)
+        from levaithan.stores import address
+
+        held = modes.held(home, store.name, remote=store.remote, where=address.of(store))
         why = str(held or told.get("error") or "the service is still at it")
     if not quiet and ((told is None and why) or not _at_end(home, store)):
         output.say(f"note: the {store.name} store is behind the journal ({why or 'events keep coming'}); see status")

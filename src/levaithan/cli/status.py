@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 ASK_S = 1.0
 DAY_US = 86_400_000_000
-_BACK = "levaithan mode set normal --reason TEXT (what went off by itself comes back by itself)"
 
 
 def status(json: options.Json = False, format: options.Format = None) -> None:
@@ -82,9 +80,6 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
     journal = told.get("journal") or {}
     if journal.get("last_error"):
         yield row("journal", "fail", str(journal["last_error"]), "levaithan doctor")
-    for name, store in ((told.get("projector") or {}).get("stores") or {}).items():
-        if error := store.get("error"):
-            yield row(name, "fail", str(error.get("message")), str(error.get("fix")), since=error.get("since"))
     for words in (told.get("gate") or {}).get("problems") or []:
         yield row(
             "rules",
@@ -155,50 +150,43 @@ def _stores(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
 
 
 def _opened(home: Home, name: str, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
-    with reading.opened(name, fresh=False, optional=True) as store:
-        if store is None:
-            yield row(name, "ok", "switched off")
-        else:
-            yield from _store(home, store, head, error)
+    try:
+        with reading.opened(name, fresh=False, optional=True) as store:
+            if store is None:
+                yield row(name, "ok", "switched off")
+            else:
+                yield from _store(home, store, head, error)
+    except LevaithanError as problem:  # its settings: no reason to say nothing of the others
+        yield row(name, "fail", problem.message, problem.fix)
 
 
 def _store(home: Home, store: Any, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
-    """One store. error: what the service said of it, which is a row already: then it does not catch up by itself."""
-    from levaithan.hot import modes
+    """One store, in one row. error: what the service says of it: then it does not catch up by itself."""
+    from levaithan.actions import holding
 
-    name, held = store.name, modes.held(home, store.name, remote=store.remote)
+    name, held, since = store.name, holding.of(home, store), {"since": error.get("since")} if error else {}
     try:
         store.check_version()
         cursor = store.cursor()
         dead = len(store.dead_letters(1000))
     except LevaithanError as problem:
-        if held:
-            yield row(name, "warn", f"held: {held}", _release(home, name), held=held)
+        if held:  # that it fails is said by whoever held it, but for what the service itself has met
+            yield row(name, "fail" if error else "warn", f"held: {held.why}", held.remedy, held=held.why, **since)
         else:
-            yield row(name, "fail", problem.message, problem.fix)
+            yield row(name, "fail", problem.message, problem.fix, **since)
         return
     lag = head - (cursor.seq if cursor else 0)
     behind = f"{lag} records behind" if lag else "up to date"
-    remedy = str(error.get("fix")) if error else "it catches up with the service running, or at the next read"
     if held:
-        yield row(name, "warn", f"held, {behind}: {held}", _release(home, name), lag=lag, held=held)
+        yield row(name, "warn", f"held, {behind}: {held.why}", held.remedy, lag=lag, held=held.why, **since)
+    elif error:
+        yield row(name, "fail", f"{behind}: {error.get('message')}", str(error.get("fix")), lag=lag, **since)
     else:
+        remedy = "it catches up with the service running, or at the next read"
         yield row(name, "warn" if lag else "ok", behind, remedy if lag else "", lag=lag)
     if dead:
         words = f"{dead}{'+' if dead == 1000 else ''} {name} records wait"
         yield row("dead letters", "warn", words, "levaithan journal dead-letters", store=name, waiting=dead)
-
-
-def _release(home: Home, store: str) -> str:
-    """What lets a store that is held go on."""
-    from levaithan.hot import modes
-
-    broken = modes.breakers(home).get(store)
-    if broken:
-        run = re.search(r"\((a-\w+)\)", str(broken.get("by", "")))
-        at_once = f", at once by `levaithan action undo {run[1]}`" if run else ""
-        return f"mend the store: it is tried again when the circuit closes (`levaithan action list`){at_once}"
-    return _BACK
 
 
 def _halts(home: Home) -> Iterator[Row]:
@@ -213,11 +201,12 @@ def _halts(home: Home) -> Iterator[Row]:
 
 
 def _mode(home: Home) -> Iterator[Row]:
+    from levaithan.actions.holding import BACK
     from levaithan.cli import mode, restraint
 
     now = mode.in_force(home)
     words = f"{now['mode']}: {now['off']} off" if now["off"] else str(now["mode"])
-    remedy = (_unhalt(home) if now["mode"] == "halted" else _BACK) if now["rung"] else ""
+    remedy = (_unhalt(home) if now["mode"] == "halted" else BACK) if now["rung"] else ""
     yield row("mode", "warn" if now["rung"] else "ok", words, remedy, mode=now)
     held = restraint.in_force()
     for one in held:

@@ -108,7 +108,8 @@ def workers(home: Home) -> int:
 
 
 def breakers(home: Home, now_us: int | None = None) -> dict[str, dict[str, Any]]:
-    """Store -> {until, reason, by} of each circuit that is broken now. Never raises."""
+    """Store -> {until, reason, by, where} of each circuit that is broken now; `where`: the address that it was broken
+    for, which older ones do not tell. Never raises."""
     kept = _file(home).look().get("breakers")
     if not isinstance(kept, dict) or not kept:
         return {}
@@ -116,12 +117,21 @@ def breakers(home: Home, now_us: int | None = None) -> dict[str, dict[str, Any]]
     return {name: one for name, one in kept.items() if isinstance(one, dict) and str(one.get("until", "")) > now}
 
 
-def held(home: Home, store: str, *, remote: bool) -> str:
-    """Why the store must not be written to now, in words; "" when it may be. Two stats at most."""
+def circuit(home: Home, store: str, where: str = "") -> dict[str, Any] | None:
+    """The circuit (see breakers) that holds `store` where it is now, at the address `where` ("" = wherever); None for
+    none, and for one of another address: what failed there says nothing of the store that took its place."""
+    broken = breakers(home).get(store)
+    known = str(broken.get("where") or "") if broken else ""
+    return None if known and where and known != where else broken
+
+
+def held(home: Home, store: str, *, remote: bool, where: str = "") -> str:
+    """Why the store, which is at the address `where` ("" = wherever), must not be written to now, in words; "" when it
+    may be. Two stats at most."""
     file = _file(home)
     if not file.look():
         return ""
-    broken = breakers(home).get(store)
+    broken = circuit(home, store, where)
     if broken:
         return f"its circuit is broken until {broken.get('until')}: {broken.get('reason')}"
     for what, mine in ((EMBEDDINGS, store == "memory"), (LIVE_STREAM, store == "counters"), (SERVER_STORES, remote)):
@@ -162,9 +172,10 @@ def set_workers(home: Home, count: int) -> tuple[int, int]:
     return _file(home).change(work)
 
 
-def break_circuit(home: Home, store: str, until_us: int, *, by: str, reason: str) -> None:
-    """Keep everybody off `store` until then (microseconds, wall clock). Raises OSError."""
-    entry = {"until": stamp(until_us), "by": by, "reason": reason[:1000]}
+def break_circuit(home: Home, store: str, until_us: int, *, by: str, reason: str, where: str = "") -> None:
+    """Keep everybody off `store` until then (microseconds, wall clock), as long as it is at the address `where` (""
+    = wherever it is). Raises OSError."""
+    entry = {"until": stamp(until_us), "by": by, "reason": reason[:1000], **({"where": where} if where else {})}
     _file(home).change(lambda kept: kept.setdefault("breakers", {}).update({store: entry}) or True)
 
 

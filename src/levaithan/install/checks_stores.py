@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from levaithan.actions import holding
 from levaithan.config import lean
 from levaithan.errors import LevaithanError
 from levaithan.install.finding import Result
@@ -46,6 +47,7 @@ def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
         yield Result(name, "ok", "not in use")
         return
     try:
+        yield from _held(name, store, home)
         store.check_version()
         health = store.health()
         if health.ok:
@@ -62,6 +64,14 @@ def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
         yield Result(name, "fail", problem.message, problem.fix)
     finally:
         store.close()
+
+
+def _held(name: str, store: Any, home: Home) -> Iterator[Result]:
+    """That nothing is written to it now, though it may answer: why, until when, and what lets it go."""
+    held = holding.of(home, store)
+    if held is not None:
+        told = {"held": held.why, "circuit": held.circuit}
+        yield Result(name, "warn", f"it is held, its records wait: {held.why}", held.remedy, data=told)
 
 
 def _followed(name: str, store: Any, home: Home, health: Health) -> Iterator[Result]:

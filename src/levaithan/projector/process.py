@@ -22,8 +22,9 @@ from levaithan.hot import modes
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.loop import followers, usable
 from levaithan.projector.shares import Shares
-from levaithan.projector.status import Status
+from levaithan.projector.status import STOPPED, Status
 from levaithan.projector.worker import GATHER_S, Worker
+from levaithan.stores import address
 from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Projector:
                 worker.stop(LEAVE_S)
             for one in self.local:
                 one.store.close()
-            self.status.doing = "stopped"
+            self.status.doing = STOPPED
             if self._root == _identity(self.home.root):
                 self.status.update(force=True)
 
@@ -120,7 +121,7 @@ class Projector:
             for one in self.local:
                 one.forget()
                 one.idle = False  # of before: who was not asked since may be behind
-                one.held = modes.held(self.home, one.store.name, remote=False)
+                one.held = modes.held(self.home, one.store.name, remote=False, where=address.of(one.store))
             until = time.monotonic() + STRETCH_S
             busy = self._full = True
             while busy and self._full and time.monotonic() < until:

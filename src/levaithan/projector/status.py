@@ -13,6 +13,7 @@ import orjson
 
 from levaithan.hot.paths import ensure_private
 from levaithan.projector import feed
+from levaithan.stores import address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from levaithan.projector.follower import Follower
 
 VERSION = 1
+STOPPED = "stopped"
 SHORTEST_S = 0.2
+FRESH_S = 30.0
+"""A status that is older is no word on how things are: the projector ended, or hangs."""
 
 
 def path_of(home: Home, part: int = 0) -> Path:
@@ -37,6 +41,19 @@ def read(home: Home, part: int = 0) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return told if isinstance(told, dict) else None
+
+
+def of_now(home: Home, store: str) -> dict[str, Any] | None:
+    """What the projector says of `store` now; None where it says nothing of it, has stopped, or was silent for
+    FRESH_S."""
+    told = read(home) or {}
+    try:
+        age_s = time.time() - datetime.fromisoformat(str(told.get("updated"))).timestamp()
+    except ValueError:
+        return None
+    stores = told.get("stores")
+    one = stores.get(store) if isinstance(stores, dict) else None
+    return one if isinstance(one, dict) and told.get("doing") != STOPPED and abs(age_s) <= FRESH_S else None
 
 
 class Status:
@@ -123,8 +140,9 @@ def _store(one: Follower, head: int) -> dict[str, Any]:
     behind = max(0, head - (place.seq if place else 0))
     state = "held" if one.held else "down" if one.error else "ok" if one.idle or not behind else "behind"
     return {
-        "state": state, "seq": place.seq if place else 0, "segment": place.segment if place else None,
-        "offset": place.offset if place else 0, "journal": place.journal if place else None, "lag_events": behind,
+        "state": state, "where": address.of(one.store), "seq": place.seq if place else 0,
+        "segment": place.segment if place else None, "offset": place.offset if place else 0,
+        "journal": place.journal if place else None, "lag_events": behind,
         "lag_seconds": _age(one.last_at) if behind else 0.0, "dead_letters": one.dead, "delivered": one.delivered,
         "error": one.error, "held": one.held or None, "notes": [*one.store.found, *one.notes], "puts": one.puts,
         "failures": one.failures, "pool": one.store.pool() if hasattr(one.store, "pool") else None,

@@ -13,7 +13,7 @@ from levaithan.errors import LevaithanError
 from levaithan.hot import modes
 from levaithan.projector.lock import lock_of
 from levaithan.projector.pace import Pace
-from levaithan.stores import relogin
+from levaithan.stores import address, relogin
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -65,7 +65,7 @@ class Worker(threading.Thread):
         """Work until there is nothing to do or others may want a turn; how long to wait then, in seconds."""
         one = self.follower
         self.behind = False
-        one.held = modes.held(self.home, one.store.name, remote=True)
+        one.held = modes.held(self.home, one.store.name, remote=True, where=address.of(one.store))
         if not one.ready(time.monotonic()):
             return LOOK_S if one.held else self._until_retry()
         if one.error and one.error["code"] in _REFUSED:

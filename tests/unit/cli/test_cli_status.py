@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from tests.support import homes
 
-from levaithan.cli import status_monitor
+from levaithan.cli import status, status_monitor
 from levaithan.cli.state import STATE
+from levaithan.config import lean
 from levaithan.hot import modes
 from levaithan.hot.paths import Home, home_at
+from levaithan.install import checks_stores
 
 
 @pytest.fixture
@@ -103,6 +105,47 @@ def test_a_store_that_is_held_back_says_so_and_why(home: Home) -> None:
     assert "action undo" not in graph["remedy"], "a person's own is closed by that person"
     modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
     assert rows(home.root)["graph"]["remedy"].endswith("at once by `levaithan action undo a-0cbccddd`")
+
+
+def test_a_store_that_the_service_cannot_write_is_one_row(home: Home) -> None:
+    error = {"message": "The graph store does not answer", "fix": "start it", "since": "2026-01-01T00:00:00Z"}
+    said = {"pid": 7, "uptime_s": 9, "projector": {"stores": {"graph": {"error": error}}}}
+    found = [*status._service(home, said), *status._stores(home, said)]
+    (graph,) = [one for one in found if one["item"] == "graph"]
+    assert (graph["status"], graph["remedy"], graph["data"]["since"]) == ("fail", "start it", error["since"])
+    assert graph["value"] == "up to date: The graph store does not answer"
+    assert [one["status"] for one in found if one["item"] == "search"] == ["ok"]
+    modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
+    (graph,) = [one for one in status._stores(home, said) if one["item"] == "graph"]
+    assert (graph["status"], graph["data"]["since"]) == ("warn", error["since"])
+    assert "circuit is broken" in graph["value"]
+
+
+def test_a_store_whose_settings_cannot_be_used_hides_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVAITHAN_SEARCH_URL", "gopher://h")
+    found = {one["item"]: one["status"] for one in status._stores(home, None)}
+    assert (found["search"], found["graph"], found["memory"]) == ("fail", "ok", "ok")
+
+
+def test_doctor_and_store_check_say_that_a_store_is_held_until_when_why_and_what_lets_it_go(home: Home) -> None:
+    modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
+    settings = lean.load(home.root)
+    first, *rest = checks_stores.of_store("graph", settings, home)
+    until = modes.breakers(home)["graph"]["until"]
+    assert (first.id, first.status) == ("graph", "warn")
+    assert f"it is held, its records wait: its circuit is broken until {until}: it errs" in first.message
+    assert first.remedy.endswith("`levaithan action undo a-0cbccddd`")
+    assert first.data["circuit"]["by"] == "monitor (a-0cbccddd)"
+    assert [one.status for one in rest] == ["ok"]
+    modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs", where="http://old:6969")
+    assert [one.status for one in checks_stores.of_store("graph", settings, home)] == ["ok"]
+
+
+def test_what_to_do_is_whole_in_a_narrow_terminal_and_when_it_is_piped(home: Home) -> None:
+    for columns in ({"COLUMNS": "60"}, {}):
+        done = homes.cli(home.root, "status", check=False, env=homes.plain_environment() | columns)
+        assert "levaithan start (hooks are decided and recorded without it, slower)" in done.stdout
+        assert "…" not in done.stdout
 
 
 def test_a_question_to_a_store_that_is_held_back_says_why_it_is_behind(home: Home) -> None:

@@ -87,3 +87,19 @@ def test_the_modes_of_two_homes_are_apart(tmp_path: Path) -> None:
     one, two = home_at(str(tmp_path / "a")), home_at(str(tmp_path / "b"))
     modes.set_mode(one, 2, by="ann", reason="x")
     assert modes.look(two)["level"] == 0
+
+
+def test_a_circuit_holds_the_address_that_it_was_broken_for_and_none_other(home: Any) -> None:
+    until = time.time_ns() // 1000 + 60_000_000
+    modes.break_circuit(home, "search", until, by="a", reason="slow", where="http://h:9200")
+    assert modes.breakers(home)["search"]["where"] == "http://h:9200"
+    for where, held in (("http://h:9200", True), ("http://h:9201", False), ("", True)):
+        assert bool(modes.held(home, "search", remote=True, where=where)) is held
+        assert bool(modes.circuit(home, "search", where)) is held
+
+
+def test_a_circuit_that_names_no_address_holds_wherever_the_store_is(home: Any) -> None:
+    """One of an older version, and one that a person breaks by hand."""
+    modes.break_circuit(home, "search", time.time_ns() // 1000 + 60_000_000, by="a", reason="slow")
+    assert set(modes.breakers(home)["search"]) == {"until", "by", "reason"}
+    assert "slow" in modes.held(home, "search", remote=True, where="http://h:9200")

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from tests.support.ledger_records import JournalFiles
 
+from levaithan.hot import modes
 from levaithan.hot.paths import home_at
+from levaithan.projector import status
 from levaithan.projector import worker as worker_of
 from levaithan.projector.feed import Feed
 from levaithan.projector.follower import FIRST_WAIT_S, Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
 from levaithan.projector.worker import GATHER_S, YIELD_S, Worker
+from levaithan.stores import address
 from levaithan.stores.roles import StoreDownError
 from levaithan.stores.sqlite_ledger import SqliteLedger
 
@@ -80,6 +83,22 @@ def test_what_failed_is_tried_again_when_its_time_has_come(place: Any) -> None:
     assert worker._stretch() <= FIRST_WAIT_S
     assert worker.follower.error
     assert not worker.behind, "nothing is under way"
+    store.close()
+
+
+def test_a_circuit_that_is_broken_elsewhere_does_not_hold_it(place: Any) -> None:
+    home, files, store = place
+    files.events(5)
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    until_us = time.time_ns() // 1000 + 60_000_000
+    modes.break_circuit(home, "ledger", until_us, by="a", reason="down", where=address.of(store))
+    worker._stretch()
+    assert worker.follower.held and worker.follower.delivered == 0
+    told = status._store(worker.follower, 6)
+    assert (told["state"], told["where"]) == ("held", store.file.path)
+    modes.break_circuit(home, "ledger", until_us, by="a", reason="down", where="postgresql://old:5432/db")
+    worker._stretch()
+    assert not worker.follower.held and worker.follower.delivered == 6
     store.close()
 
 

@@ -1,0 +1,110 @@
+"""A circuit is broken for a store that fails now, where it is now: not for one that was elsewhere or is well again."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import homes
+
+from levaithan.actions import circuit_break_store, holding
+from levaithan.actions.action import MONITOR
+from levaithan.hot import modes
+from levaithan.stores import address
+from levaithan.stores.registry import open_store
+
+ERROR = {"code": "store_down", "message": "it does not answer", "fix": "start it", "since": "2026-01-01T00:00:00Z"}
+ELSEWHERE = "http://127.0.0.1:9200"
+
+
+def told(place: Any, *, old_s: float = 0.0, doing: str = "idle", **store: Any) -> None:
+    """What the projector says of the search."""
+    Path(place.home.run).mkdir(exist_ok=True)
+    updated = (datetime.now(UTC) - timedelta(seconds=old_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    said = {"pid": 1, "updated": updated, "doing": doing, "stores": {"search": store}}
+    Path(place.home.run, "projector.json").write_text(json.dumps(said))
+
+
+def here(place: Any) -> str:
+    return address.of(open_store("search", place.settings, place.home))
+
+
+def answered(place: Any) -> Any:
+    """What the monitor does about it, when the search is said to be down."""
+    runner = place.runner()
+    place.opened(runner, place.incident("P1", "high_error_rate", "StoreDown", store="search"))
+    (run,) = runner.runs.by_id.values()
+    homes.until(lambda: runner.tick(place.now) or run.phase != "intent")
+    return run
+
+
+def test_the_monitor_leaves_a_store_alone_that_fails_now_where_it_is_now(place: Any) -> None:
+    told(place, where=here(place), error=ERROR)
+    run = answered(place)
+    assert run.by == MONITOR and run.undo == {"close": "search", "where": here(place)}
+    assert modes.breakers(place.home)["search"]["where"] == here(place)
+    assert "circuit is broken" in modes.held(place.home, "search", remote=False, where=here(place))
+    assert modes.held(place.home, "search", remote=True, where=ELSEWHERE) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"where": None, "error": None}, "it does not fail any more"),
+        ({"where": ELSEWHERE, "error": ERROR}, "another address"),
+        ({"where": None, "error": ERROR, "old_s": 60.0}, "the projector is silent"),
+        ({"where": None, "error": ERROR, "doing": "stopped"}, "the projector is silent"),
+    ],
+)
+def test_what_is_over_or_was_elsewhere_breaks_no_circuit(place: Any, said: dict[str, Any], why: str) -> None:
+    """An hour's ratio fires for servers that the settings do not name any more, and then for the store in the home."""
+    told(place, **{**said, "where": said["where"] or here(place)})
+    run = answered(place)
+    assert run.phase == "refused" and why in run.why
+    assert modes.breakers(place.home) == {}
+
+
+def test_a_projector_of_an_older_version_that_tells_no_address_is_believed(place: Any) -> None:
+    told(place, error=ERROR)
+    assert answered(place).phase != "refused"
+
+
+def test_a_person_may_break_the_circuit_of_a_store_that_is_well(place: Any) -> None:
+    told(place, where=here(place), error=None)
+    run = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert run.phase == "verified" and modes.breakers(place.home)["search"]["where"] == here(place)
+
+
+def test_a_circuit_of_another_address_is_no_reason_to_refuse_one(place: Any) -> None:
+    until = time.time_ns() // 1000 + 60_000_000
+    modes.break_circuit(place.home, "search", until, by="ann", reason="it is down", where=ELSEWHERE)
+    run = place.runner().run("circuit_break_store", {"store": "search"}, by="bob", reason="this one too")
+    assert run.phase == "verified" and modes.breakers(place.home)["search"]["where"] == here(place)
+
+
+def test_a_run_whose_store_went_elsewhere_is_verified_for_nobody_writes_there(place: Any) -> None:
+    place.answer = {"ok": True}
+    told(place, where=here(place), error=ERROR)
+    runner = place.runner()
+    run = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    assert run.phase == "done", "the projector does not say so yet"
+    told(place, where=ELSEWHERE, error=None)
+    assert circuit_break_store.check(runner.world, run) is True
+
+
+def test_who_is_held_why_and_by_which_command_it_is_let_go(place: Any) -> None:
+    store = open_store("search", place.settings, place.home)
+    assert holding.of(place.home, store) is None
+    run = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    held = holding.of(place.home, store)
+    assert held is not None and held.circuit is not None
+    assert held.circuit["until"] in held.why and "it is down" in held.why
+    assert f"`levaithan action undo {run.id}`" in held.remedy
+    place.runner().undo(run.id, "ann", "over")
+    modes.set_mode(place.home, 5, by="ann", reason="x")
+    memory = holding.of(place.home, open_store("memory", place.settings, place.home))
+    assert memory is not None and memory.circuit is None and memory.remedy == holding.BACK
