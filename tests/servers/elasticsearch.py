@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ SHA512 = (
     "cf6b0a93860d329937ae7f913ec5073b0c726c77639764b93fc83a304aa1dd9d"
     "4defcfa2849948eea3b0b47c2065f994908603939fc2a4774c9c4d868c5ec1dd"
 )
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "stores.md"
 _HEAP = "512m"
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:-AlwaysPreTouch",
@@ -80,7 +82,8 @@ def _runs_it(java: Path) -> bool:
 
 
 class Elasticsearch(Server):
-    """One node with a user `levaithan` (superuser, of the file realm). `tls`: HTTPS instead of HTTP."""
+    """One node with a user `levaithan` (superuser, of the file realm), and one of each role of `rights`, called as the
+    role, with the same password. `tls`: HTTPS instead of HTTP."""
 
     store = "elasticsearch"
     ready_s = 180.0
@@ -110,8 +113,10 @@ class Elasticsearch(Server):
             shutil.copytree(self.home / "config", conf)
             for name in ("data", "logs", "tmp"):
                 (self.data / name).mkdir()
-            (conf / "users").write_text(f"levaithan:{hashed(self.password)}\n")
-            (conf / "users_roles").write_text("superuser:levaithan\n")
+            line, roles = hashed(self.password), rights()
+            (conf / "users").write_text("".join(f"{user}:{line}\n" for user in ("levaithan", *roles)))
+            (conf / "users_roles").write_text("superuser:levaithan\n" + "".join(f"{one}:{one}\n" for one in roles))
+            (conf / "roles.yml").write_text("".join(f"{one}: {body}\n" for one, body in roles.items()))
             options = _JAVA_OPTIONS if self.fast_start else ("-XX:+ExitOnOutOfMemoryError",)
             java = [f"-Xms{_HEAP}", f"-Xmx{_HEAP}", f"-Djava.io.tmpdir={self.data / 'tmp'}", *options]
             (conf / "jvm.options").write_text("\n".join(java) + "\n")
@@ -163,6 +168,14 @@ class Elasticsearch(Server):
             ca=str(self.folder / "ca.pem") if self.tls else "",
             more={"modules": ",".join(sorted(one.name for one in (self.home / "modules").iterdir()))},
         )
+
+
+def rights() -> dict[str, str]:
+    """The roles that the guide tells people to make: name -> body, as JSON, which is YAML, too."""
+    asked = re.findall(
+        r"^PUT /_security/role/(\w+)\n(\{.*?\})\n(?=\n|```)", GUIDE.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return {name: json.dumps(json.loads(body)) for name, body in asked}
 
 
 def hashed(password: str) -> str:
