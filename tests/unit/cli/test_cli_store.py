@@ -8,12 +8,13 @@ import socket
 import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import journals
 import pytest
 
-from levaithan.cli import store_roles
+from levaithan.cli import store, store_roles
 from levaithan.hot.paths import ensure_private, home_at
 
 if TYPE_CHECKING:
@@ -78,6 +79,23 @@ def test_migrate_makes_what_is_not_there_and_then_nothing(cli: Any) -> None:
     assert not (cli.home / "state/ledger.sqlite3").exists()
     assert cli.rows("store", "migrate", "ledger")[0]["done"] == "made or brought up"
     assert cli.rows("store", "migrate", "ledger")[0]["done"] == "up to date"
+
+
+def test_migrate_tells_a_server_that_is_up_to_date_what_changed_since(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the days that Elasticsearch keeps events, which no schema tells of."""
+    told: list[str] = []
+    server = SimpleNamespace(name="search", remote=True, current=lambda: True, close=lambda: told.append("closed"),
+                             migrate=lambda: told.append("told"), found=["kept 30 days"])  # fmt: skip
+    home = home_at(str(tmp_path))
+    ensure_private(home.state)
+    monkeypatch.setattr(store, "STATE", SimpleNamespace(settings=lambda: None, home=lambda: home))
+    monkeypatch.setattr(store.registry, "open_store", lambda *_args, **_more: server)
+    assert store._migrated("search", True)["done"] == "up to date"
+    assert told == ["closed"], "a dry run tells it nothing"
+    assert store._migrated("search", False) == {"store": "search", "done": "up to date", "found": ["kept 30 days"]}
+    assert told == ["closed", "told", "closed"]
 
 
 def test_compare_finds_an_altered_row_and_rebuild_puts_it_right(cli: Any) -> None:
