@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 def writer(home: Home) -> Journal:
     """The journal of `home`, for writing; what a person does is synced whatever the setting for hooks is."""
+    from levaithan.hot.gate import machine_id
     from levaithan.hot.journal import Journal
 
     conf = hotconf.read(home.hot_conf)
     return Journal(
-        home.journal, fsync="always", segment_bytes=conf.segment_bytes, max_record_bytes=conf.max_record_bytes
-    )
+        home.journal, fsync="always", segment_bytes=conf.segment_bytes, max_record_bytes=conf.max_record_bytes,
+        machine=machine_id(home),
+    )  # fmt: skip
 
 
 def note(home: Home, kind: str, body: dict[str, Any], *, record_id: str = "") -> str | None:

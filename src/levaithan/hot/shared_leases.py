@@ -63,7 +63,7 @@ def _words(held: dict[str, Any]) -> str:
     )
     until = time.strftime("%H:%M:%SZ", time.gmtime(held["until_us"] // 1_000_000))
     return (
-        f"`{held['path']}` is held by {who} on the machine {str(held.get('node'))[:64]} until {until}, later if it "
+        f"`{held['path']}` is held by {who} on the machine {str(held.get('node'))[:80]} until {until}, later if it "
         f"goes on [rule lease.held]. Instead: work on something else and try again after {until}; a person can end it "
         f"on that machine: `levaithan lease release {held['path']}`"
     )

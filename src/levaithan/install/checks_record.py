@@ -6,11 +6,14 @@ import hashlib
 import itertools
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan import __version__
 from levaithan.hot import gap, segments, wire
+from levaithan.hot.gate import machine_id
+from levaithan.hot.journal import Journal
 from levaithan.install.finding import Result
 from levaithan.journal import repair
 from levaithan.projector import feed
@@ -37,11 +40,18 @@ def service(asked: Asked) -> Iterator[Result]:
         yield Result("service", "warn", words, "levaithan restart", data={"pid": told.get("pid")})
     else:
         yield Result("service", "ok", f"it answers (pid {told.get('pid', '?')})", data={"pid": told.get("pid")})
+    copy = ((_asked(asked.home, "status") or {}).get("sharing") or {}).get("copy")
+    if copy:  # only machines that share can see it
+        yield Result("service", "warn", str(copy.get("message")), str(copy.get("fix")))
 
 
 def ping(home: Home) -> dict[str, Any] | None:
     """What the service says to a ping; None when none answers in time."""
-    frame = wire.pack_request({"id": wire.new_event_id(), "op": "ping", "timeout_ms": "1000"}, b"")
+    return _asked(home, "ping")
+
+
+def _asked(home: Home, operation: str) -> dict[str, Any] | None:
+    frame = wire.pack_request({"id": wire.new_event_id(), "op": operation, "timeout_ms": "1000"}, b"")
     try:
         _code, answer, _words = wire.request(home.socket, frame, _PING_S)
         told = json.loads(answer)
@@ -57,17 +67,17 @@ def journal(asked: Asked) -> Iterator[Result]:
     odd = repair.unreadable(folder)
     if odd:
         words = f"{', '.join(odd[:3])} cannot be read, and what follows waits for it: it is no file, or closed to us"
-        yield Result(
-            "journal", "fail", words, "levaithan doctor --fix (or levaithan journal repair)", lambda: _repair(folder)
-        )
+        mend = partial(_repair, asked.home)
+        yield Result("journal", "fail", words, "levaithan doctor --fix (or levaithan journal repair)", mend)
     elif closed(folder):
         yield Result("journal", "fail", f"{folder} cannot be written: nothing can be recorded", remedy)
     else:
         yield Result("journal", "ok", f"{feed.last_seq(folder)} records in {len(names)} segments")
 
 
-def _repair(folder: str) -> str:
-    return "; ".join(repair.repair(folder).done) or "nothing to repair"
+def _repair(home: Home) -> str:
+    writer = Journal(home.journal, machine=machine_id(home))
+    return "; ".join(repair.repair(home.journal, journal=writer).done) or "nothing to repair"
 
 
 def closed(folder: str) -> bool:

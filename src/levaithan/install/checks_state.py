@@ -93,7 +93,7 @@ def _noted(home: Home, said: str) -> str:
     note = {"v": 1, "kind": "note", "id": wire.new_event_id(), "at": now(), "machine": machine_id(home)}
     note |= {"by": "doctor --fix", "text": said}
     try:
-        journal = Journal(home.journal)
+        journal = Journal(home.journal, machine=str(note["machine"]))
         journal.append([(str(note["id"]), encode(note))])
         journal.sync()
     except JournalError as problem:

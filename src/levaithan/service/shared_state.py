@@ -128,6 +128,11 @@ class SharedSums:
             self._others.settle(fresh)
         self._told = sums
 
+    def move(self, was: str) -> None:
+        """What was told under the name `was` is this service's from now on, if anything was. Raises as `tell`."""
+        if os.path.exists(self._path):  # noqa: PTH110
+            self._others.move(was, self._sums())
+
     def _sums(self) -> dict[str, int]:
         periods = [*periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())).values()]
         link = sqlite3.connect(f"{Path(self._path).as_uri()}?mode=ro", uri=True, timeout=1.0)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from levaithan.errors import LevaithanError
 from levaithan.hot import modes
 from levaithan.hot.halts import HaltError
-from levaithan.hot.paths import fnv1a64
 from levaithan.hot.state_file import StateFile
 from levaithan.service.shared_halts import SharedHalts
 from levaithan.service.shared_state import SharedLeases, SharedSums
 from levaithan.service.trouble import Trouble
+from levaithan.service.whoami import Copies, Name
 from levaithan.stores import relogin
 from levaithan.stores.registry import adapter, opening_of
 from levaithan.stores.roles import COUNTERS, StoreAuthError, StoreDownError
@@ -77,7 +77,8 @@ class Sharing:
             self._thread.stop()
 
     def status(self) -> dict[str, Any] | None:
-        """{answering, why, machines, node, trips, error}: whether decisions are shared now; None where none should."""
+        """{answering, why, machines, node, trips, error, copy}: whether decisions are shared now, and where a
+        copy of this home is in use; None where none should."""
         if self._thread is None:
             return {"answering": False, "why": "", "error": self._problem} if self._problem else None
         return self._thread.status()
@@ -91,25 +92,28 @@ class _Sharer(threading.Thread):
         from levaithan.stores.redis_coordination import RedisCoordination  # noqa: PLC0415 - loads the driver
         from levaithan.stores.redis_decisions import RedisDecisions  # noqa: PLC0415
 
-        node = f"{machine}-{fnv1a64(home.root.encode())[:8]}"
         self._say, self._home = say, home
         self._over = threading.Event()
         self._returned = threading.Event()
         self._home, self._opening = home, opening
         self._known = StateFile(home.state + "/shared.json")
-        self._others = RedisCoordination(replace(opening, timeout_s=_LIMIT_S), node)
+        self._name = Name(home, machine, opening.journal, self._known)
+        self._others = RedisCoordination(replace(opening, timeout_s=_LIMIT_S), self._name.node)
+        self._copies = Copies(home, machine, self._others, say)
         self._halts = SharedHalts(home, self._others, say)
         self._leases = SharedLeases(home, self._others, say)
         self._sums = SharedSums(home, self._others)
         self._trouble, self._stuck = Trouble(), ""
         self._turned = self._summed = 0.0
         self.decisions = RedisDecisions(
-            opening, node, settings.counters_timeout_ms / 1000, lease_partition=settings.counters_lease_partition,
-            on_ready=self._returned.set,
+            opening, self._name.node, settings.counters_timeout_ms / 1000,
+            lease_partition=settings.counters_lease_partition, on_ready=self._returned.set,
         )  # fmt: skip
         self.decisions.machines = max(1, int(self._known.look().get("machines", 1)))
 
     def run(self) -> None:
+        with contextlib.suppress(LevaithanError, OSError, sqlite3.Error):  # it is tried again, and said, at each turn
+            self._name.settle(self._sums)
         self.decisions.start()
         while not self._over.is_set():
             try:
@@ -132,7 +136,7 @@ class _Sharer(threading.Thread):
         answering = one.prober.client is not None
         return {
             "answering": answering, "why": "" if answering else one.prober.why, "machines": one.machines,
-            "node": one.node, "trips": one.prober.trips, "error": self._trouble.words,
+            "node": one.node, "trips": one.prober.trips, "error": self._trouble.words, "copy": self._copies.problem,
         }  # fmt: skip
 
     def _look(self) -> bool:
@@ -146,6 +150,8 @@ class _Sharer(threading.Thread):
             self._sync()
         if due:
             self._turned = time.monotonic()
+            self._name.settle(self._sums)
+            self._copies.look()
             again = self._beat() or self._returned.is_set()
             self._returned.clear()
             self._leases.tell()

@@ -10,7 +10,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from levaithan.stores import redis_link, redis_lua
+from levaithan.stores import redis_link, redis_lua, redis_names_lua
 from levaithan.stores.redis_decisions import KEEP_S, lease_keys, lease_of, named_key, plain
 from levaithan.stores.redis_server import RedisServer
 
@@ -45,6 +45,18 @@ class RedisCoordination(RedisServer):
         in Unix seconds by the server's clock)."""
         new, found = self.script(redis_lua.BEAT, [self.prefix + "alive"], self.node, int(alive_s * 1e6))
         return bool(new), {found[at]: float(found[at + 1]) / 1e6 for at in range(0, len(found), 2)}
+
+    def move(self, was: str, sums: Mapping[str, int]) -> None:
+        """This service went by the name `was` until now: what that one has spent and holds is this one's. sums: bucket
+        -> what this machine has spent in it."""
+        keys = [self.prefix + "alive"]
+        for name in sums:
+            keys += [named_key(self.prefix, kind, name) for kind in ("spent", "held")]
+        self.script(redis_names_lua.MOVE, keys, was, self.node, KEEP_S, *sums.values())
+
+    def claim(self, journal: str, mark: str) -> str:
+        """Say that `mark` is the service of this journal; what was said last, "" where nobody did for a while."""
+        return str(self.script(redis_names_lua.CLAIM, [f"{self.prefix}home:{journal}"], mark, int(ALIVE_S * 1000)))
 
     # -- halts --
 

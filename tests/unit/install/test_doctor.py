@@ -469,6 +469,16 @@ def test_lost_events_and_a_service_that_does_not_answer_are_said(set_up: Home) -
     assert checks_record.ping(set_up) is None
 
 
+def test_a_copied_home_that_the_service_has_seen_is_said(set_up: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = {"message": "this home is in use twice", "fix": "on the copy: levaithan stop"}
+    told = {"ping": {"pid": 7}, "status": {"sharing": {"answering": True, "copy": copy}}}
+    monkeypatch.setattr(checks_record, "_asked", lambda _home, operation: told[operation])
+    found = worst(set_up, "service")
+    assert (found.status, found.message, found.remedy) == ("warn", copy["message"], copy["fix"])
+    told["status"] = {"sharing": None}
+    assert worst(set_up, "service").status == "ok"
+
+
 def test_foreign_settings_trouble_is_a_finding(set_up: Home, person: Path) -> None:
     (person / ".claude").mkdir()
     (person / ".claude" / "settings.json").write_text('{\n"hooks": {"PreToolUse": [{}]}}')
