@@ -32,6 +32,56 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     assert named - set(COMMANDS) == set()
 
 
+def commands_with_options() -> dict[str, set[str]]:
+    """Every command, as "store lag", with its options: of the reference, which is made from the code."""
+    text = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^##+ levaithan ([a-z -]+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    return {
+        name: {one for row in re.findall(r"^\| (`-.*?) \|", body, re.MULTILINE) for one in _OPTION.findall(row)}
+        for name, body in sections
+    }
+
+
+_OPTION = re.compile(r"(?<![\w-])-{1,2}[a-z][a-z-]*")
+_GLOBAL = {"--help", "-h", "--home", "--version"}
+_EXAMPLE = re.compile(r"(?:^|[`;&|] ?|=\S+ )(?:\./system-cli\.sh|levaithan) ([a-z][^`#|;&<>\n]*)", re.MULTILINE)
+_PASSED_ON = {"bench"}
+"""Commands that hand all their words to another program."""
+
+
+def wrong_examples(text: str) -> list[str]:
+    """The examples of commands in a page's code that their command would not take."""
+    known, wrong = commands_with_options(), []
+    code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
+    for example in {found.strip() for piece in code for found in _EXAMPLE.findall(piece)}:
+        first, *rest = example.split()
+        name = next((one for one in (f"{first} {rest[0]}" if rest else "", first) if one in known), None)
+        if name in _PASSED_ON:
+            continue
+        groups = {one.split()[0] for one in known if " " in one}
+        stray = name is None or (name in groups and rest and re.fullmatch(r"[a-z-]+", rest[0]))
+        strange = (
+            set(_OPTION.findall(re.sub(r"'[^']*'|\"[^\"]*\"", "", example))) - known.get(name or "", set()) - _GLOBAL
+        )
+        if stray or strange:
+            wrong.append(f"{example}: {'no such command' if stray else sorted(strange)}")
+    return sorted(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_of_commands_have_options_that_there_are(page: Path) -> None:
+    assert wrong_examples(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_wrong_example_would_be_seen() -> None:
+    page = "`levaithan store lag --fellow`, `levaithan store lags`, `levaithan store lag --follow`\n"
+    page += "```sh\n./system-cli.sh up -d\nX=1 levaithan store lag -x\n```"
+    assert wrong_examples(page) == [
+        "store lag --fellow: ['--fellow']", "store lag -x: ['-x']",
+        "store lags: no such command", "up -d: no such command",
+    ]  # fmt: skip
+
+
 def readme_commands() -> list[str]:
     """Every command of the README's tables with its subcommand, such as "audit list"."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
