@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.servers import fixtures
@@ -18,6 +18,9 @@ from levaithan.stores.sqlite_graph import SqliteGraph
 from levaithan.stores.sqlite_ledger import SqliteLedger
 from levaithan.stores.sqlite_memory import SqliteMemory
 from levaithan.stores.sqlite_search import SqliteSearch
+
+if TYPE_CHECKING:
+    from tests.servers.weaviate_imitation import Imitation
 
 
 @dataclass
@@ -215,6 +218,21 @@ def counters_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[P
 @pytest.fixture(params=MEMORIES)
 def memory_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     yield from _given(MEMORIES[request.param], request.param, tmp_path)
+
+
+@pytest.fixture(params=[name for name in MEMORIES if name.startswith("weaviate")])
+def each_weaviate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """The memory's place on the imitation of Weaviate, and on the real server where there is one."""
+    yield from _given(MEMORIES[request.param], request.param, tmp_path)
+
+
+@pytest.fixture
+def imitation() -> Iterator[Imitation]:
+    """An imitation of Weaviate, for what a test does to the server itself."""
+    from tests.support import weaviate_place
+
+    with weaviate_place.imitated() as server:
+        yield server
 
 
 @pytest.fixture(params=EVERY, ids=lambda one: f"{one[0]} {one[1]}")

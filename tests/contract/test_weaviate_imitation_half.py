@@ -12,6 +12,7 @@ import pytest
 from tests.contract.test_memory_contract import ids, person, prompt
 from tests.servers.weaviate_imitation import Imitation
 from tests.support.ledger_records import JOURNAL, cursor, delivery
+from tests.support.weaviate_place import KEY
 
 from levaithan.stores import embedding
 from levaithan.stores import weaviate_asking as asking
@@ -20,7 +21,6 @@ from levaithan.stores.opening import Opening
 from levaithan.stores.roles import StoreBusyError
 from levaithan.stores.weaviate_memory import WeaviateMemory
 
-KEY = "imitated-key-of-this-test"
 STORY = [
     prompt(1, "repair the login form"),
     prompt(2, "bake a chocolate cake", "s2"),
@@ -32,21 +32,13 @@ WHOLE = {2, 3, 4, 5}
 Open = Callable[[], WeaviateMemory]
 
 
-@pytest.fixture(params=["imitation"])
-def server() -> Iterator[Imitation]:
-    made = Imitation(key=KEY)
-    made.start()
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def begin(server: Imitation, tmp_path: Path) -> Iterator[Open]:
+def begin(imitation: Imitation, tmp_path: Path) -> Iterator[Open]:
     """Opens the memory as a projector that starts does."""
     made: list[WeaviateMemory] = []
 
     def opened() -> WeaviateMemory:
-        opening = Opening(role="memory", path="", state=str(tmp_path), url=server.url, api_key=KEY, timeout_s=5.0,
+        opening = Opening(role="memory", path="", state=str(tmp_path), url=imitation.url, api_key=KEY, timeout_s=5.0,
                           journal=JOURNAL)  # fmt: skip
         store = WeaviateMemory(opening, embedding.model("hashing"))
         store.migrate()
@@ -65,14 +57,14 @@ def applied(store: WeaviateMemory) -> None:
 
 @pytest.mark.parametrize("started_anew", [False, True])
 @pytest.mark.parametrize("room", range(5))
-def test_what_is_half_there_is_put_whole(server: Imitation, begin: Open, room: int, started_anew: bool) -> None:
+def test_what_is_half_there_is_put_whole(imitation: Imitation, begin: Open, room: int, started_anew: bool) -> None:
     """Of four objects and a place, the first `room` are whole when the disk is full."""
     store = begin()
-    server.room = room
+    imitation.room = room
     with pytest.raises(StoreBusyError):
         applied(store)
-    assert any(one.half for there in server.objects.values() for one in there.values())
-    server.room = None
+    assert any(one.half for there in imitation.objects.values() for one in there.values())
+    imitation.room = None
     store = begin() if started_anew else store
     assert store.cursor() is None
     applied(store)
@@ -82,23 +74,23 @@ def test_what_is_half_there_is_put_whole(server: Imitation, begin: Open, room: i
     assert begin().cursor() == cursor(5)
 
 
-def test_what_is_half_there_is_forgotten_too(server: Imitation, begin: Open) -> None:
+def test_what_is_half_there_is_forgotten_too(imitation: Imitation, begin: Open) -> None:
     """No filter finds it, so that what forgets a session passes over it."""
     store = begin()
     story = [delivery(prompt(1, "a secret plan", "s9")), delivery(person(2, action="forget", session_id="s9"))]
-    server.room = 0
+    imitation.room = 0
     with pytest.raises(StoreBusyError):
         store.apply(story[:1], cursor(2))
-    server.room = None
+    imitation.room = None
     store.apply(story, cursor(3))
-    assert not server.objects[store.names.of_kind["prompt"]]
+    assert not imitation.objects[store.names.of_kind["prompt"]]
 
 
-def test_the_place_of_later_is_found(server: Imitation, begin: Open) -> None:
+def test_the_place_of_later_is_found(imitation: Imitation, begin: Open) -> None:
     """One that is half there when it is changed stays so: the journal would be read from its start for ever."""
     store = begin()
     applied(store)
-    for one in server.objects[store.names.cursors].values():
+    for one in imitation.objects[store.names.cursors].values():
         one.half = True
     with pytest.raises(StoreBusyError, match="before where it was left"):
         store.apply([delivery(prompt(8, "later"))], cursor(9))
@@ -108,10 +100,10 @@ def test_the_place_of_later_is_found(server: Imitation, begin: Open) -> None:
     assert store.cursor() == cursor(9)
 
 
-def test_a_rewriting_makes_whole_what_is_half_there(server: Imitation, begin: Open) -> None:
+def test_a_rewriting_makes_whole_what_is_half_there(imitation: Imitation, begin: Open) -> None:
     store = begin()
     applied(store)
-    for one in server.objects[store.names.of_kind["prompt"]].values():
+    for one in imitation.objects[store.names.of_kind["prompt"]].values():
         one.half = True
     assert set(store.fingerprints(1, 9)) == {4}
     store.rewrite_begin()
@@ -120,14 +112,14 @@ def test_a_rewriting_makes_whole_what_is_half_there(server: Imitation, begin: Op
     assert set(store.fingerprints(1, 9)) == WHOLE
 
 
-def test_what_the_client_puts_a_second_time_by_itself_is_whole(server: Imitation, begin: Open) -> None:
+def test_what_the_client_puts_a_second_time_by_itself_is_whole(imitation: Imitation, begin: Open) -> None:
     """It does so where a server dies, is started again at once, and passes over what it has half."""
     store = begin()
-    server.dies = True
+    imitation.dies = True
     store.apply([delivery(STORY[0])], cursor(2))
-    assert not server.dies
+    assert not imitation.dies
     assert set(store.fingerprints(1, 9)) == {2}
-    server.dies = True
+    imitation.dies = True
     with pytest.raises(StoreBusyError, match="1 of 1 records that it took are not to be found"):
         store.apply([delivery(STORY[2])], cursor(4))
     store.apply([delivery(STORY[2])], cursor(4))
@@ -135,13 +127,13 @@ def test_what_the_client_puts_a_second_time_by_itself_is_whole(server: Imitation
     assert store.apply([delivery(prompt(5, "of long ago", "s9", at=STORY[0]["at"]))], cursor(6)) == []
 
 
-def test_a_server_that_forgets_what_it_takes_is_told(server: Imitation, begin: Open) -> None:
+def test_a_server_that_forgets_what_it_takes_is_told(imitation: Imitation, begin: Open) -> None:
     store = begin()
-    server.forgets = True
+    imitation.forgets = True
     with pytest.raises(StoreBusyError, match="4 of 4 records that it took are not to be found") as told:
         applied(store)
     assert "look at the server's log" in told.value.fix
-    server.forgets = False
+    imitation.forgets = False
     assert store.cursor() is None
     applied(store)
     assert set(store.fingerprints(1, 9)) == WHOLE

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.conftest import MEMORIES, Place, offered
+from tests.contract.conftest import Place
 from tests.contract.test_memory_contract import Mirrored, ids, prompt, put, story
 from tests.support.ledger_records import cursor, delivery
 
@@ -19,17 +19,9 @@ from levaithan.stores.weaviate_errors import of_server
 from levaithan.stores.weaviate_memory import WeaviateMemory
 
 
-@pytest.fixture(params=[name for name in MEMORIES if name.startswith("weaviate")])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    made = offered(MEMORIES[request.param], request.param, tmp_path)
-    yield made
-    assert made.end is not None
-    made.end()
-
-
 @pytest.fixture
-def memory(place: Place) -> Iterator[WeaviateMemory]:
-    opened: WeaviateMemory = place.open()
+def memory(each_weaviate: Place) -> Iterator[WeaviateMemory]:
+    opened: WeaviateMemory = each_weaviate.open()
     opened.edge.attempts = 1
     opened.migrate()
     put(opened, story())
@@ -64,8 +56,8 @@ def test_a_collection_that_goes_is_filled_again_from_the_journal(
     assert memory.kinds() == {"prompt": 4, "outcome": 2, "note": 1, "incident": 1}
 
 
-def test_another_machine_fills_it_again_too(place: Place, memory: WeaviateMemory) -> None:
-    other = place.open()
+def test_another_machine_fills_it_again_too(each_weaviate: Place, memory: WeaviateMemory) -> None:
+    other = each_weaviate.open()
     other.journal = "k" * 32
     put(other, [prompt(30, "of another machine", "s9")], journal=other.journal)
     _removed(memory, memory.names.of_kind["prompt"])
@@ -118,9 +110,11 @@ def test_a_place_is_not_left_by_a_second_try_when_the_places_were_forgotten_mean
     assert memory.cursor() is None
 
 
-def test_what_is_forgotten_is_filled_again_by_the_machines_of_every_model(place: Place, memory: WeaviateMemory) -> None:
-    assert place.open_with is not None
-    other = place.open_with(Mirrored())
+def test_what_is_forgotten_is_filled_again_by_the_machines_of_every_model(
+    each_weaviate: Place, memory: WeaviateMemory
+) -> None:
+    assert each_weaviate.open_with is not None
+    other = each_weaviate.open_with(Mirrored())
     other.migrate()
     put(other, story())
     _removed(memory, memory.names.forgotten)
@@ -146,7 +140,7 @@ def _made_of_an_object(memory: WeaviateMemory, name: str) -> None:
     )
 
 
-def test_a_collection_that_weaviate_made_of_an_object_is_refused(place: Place, memory: WeaviateMemory) -> None:
+def test_a_collection_that_weaviate_made_of_an_object_is_refused(each_weaviate: Place, memory: WeaviateMemory) -> None:
     """To forget a session there would be to forget all whose names share a word with it."""
     name = memory.names.of_kind["prompt"]
     _made_of_an_object(memory, name)

@@ -4,6 +4,7 @@ prefix that nobody else has."""
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,14 @@ from levaithan.stores.opening import Opening
 from levaithan.stores.weaviate_memory import WeaviateMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.servers.endpoint import Endpoint
+    from tests.servers.weaviate_imitation import Imitation
+
+KEY = "imitated-key-of-this-test"
+"""Of the imitations."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,21 @@ def real(folder: Path) -> WeaviatePlace:
     return of(sharing.shared("weaviate"), folder)
 
 
-def imitation(folder: Path) -> tuple[WeaviatePlace, Callable[[], None]]:
-    """On an imitation of this test's own, and what ends it."""
+@contextmanager
+def imitated() -> Iterator[Imitation]:
+    """An imitation of the server, of one test's own. Its key is KEY."""
     from tests.servers.weaviate_imitation import Imitation
 
-    server = Imitation(key="imitated-key")
+    server = Imitation(key=KEY)
     server.start()
-    return at(folder, server.url, server.key), server.stop
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def imitation(folder: Path) -> tuple[WeaviatePlace, Callable[[], None]]:
+    """On an imitation of this test's own, and what ends it."""
+    ends = ExitStack()
+    server = ends.enter_context(imitated())
+    return at(folder, server.url, server.key), ends.close
