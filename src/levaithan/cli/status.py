@@ -109,6 +109,8 @@ def _sharing(told: dict[str, Any]) -> Iterator[Row]:
     else:
         words = f"decides by its own share: {told.get('error') or told.get('why')}"
         yield row("sharing", "warn", words, "levaithan store check counters", **told)
+    if copy := told.get("copy"):
+        yield row("home", "warn", str(copy.get("message")), str(copy.get("fix")))
 
 
 def _messages(count: int) -> str:

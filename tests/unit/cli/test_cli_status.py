@@ -164,3 +164,11 @@ def test_the_mode_names_the_way_out_of_a_halt(home: Home) -> None:
     found = rows(home.root)
     assert found["mode"]["remedy"] == found["halt"]["remedy"]
     assert found["mode"]["remedy"].startswith("levaithan halt release h-")
+
+
+def test_a_copied_home_is_a_row_of_its_own() -> None:
+    copy = {"message": "this home is in use twice", "fix": "on the copy: levaithan stop"}
+    told = {"answering": True, "machines": 1, "copy": None}
+    assert [one["item"] for one in status._sharing(told)] == ["sharing"]
+    found = [(one["item"], one["status"], one["remedy"]) for one in status._sharing(told | {"copy": copy})]
+    assert found == [("sharing", "ok", ""), ("home", "warn", copy["fix"])]
