@@ -121,9 +121,12 @@ class Projected(Protocol):
         """The place in the journal up to which this store has everything; None when it has nothing yet."""
 
     def apply(self, batch: Sequence[Delivery], cursor: Cursor) -> list[Rejected]:
-        """Put `batch` and `cursor` in one transaction; idempotent. What cannot be put is a dead letter, and returned.
+        """Put `batch`, then `cursor`, so that the place never goes beyond what is there. What cannot be put is a dead
+        letter, and returned. Idempotent: what is put again is there once.
 
-        Raises StoreBusyError (try again later, nothing was written) or StoreDamagedError.
+        In one transaction in a ledger, in SQLite, and where a batch fits into one call (HelixDB: 512 records, Redis:
+        256 events). Elasticsearch, Weaviate and larger batches take steps: some of a batch that failed may be there.
+        Raises StoreBusyError (later read `cursor()` and put again from there) or StoreDamagedError.
         """
 
     def put_again(self, batch: Sequence[Delivery]) -> list[Rejected]:
