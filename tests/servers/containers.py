@@ -138,4 +138,5 @@ MADE: dict[str, Callable[[], Contained]] = {
     "prometheus": lambda: Contained("prometheus", 9090, "http://{host}:{port}", asking.prometheus),
     "alertmanager": lambda: Contained("alertmanager", 9093, "http://{host}:{port}", asking.alertmanager),
 }  # fmt: skip
-"""HelixDB is always a process of this machine: its engine comes in a wheel."""
+"""HelixDB is a process of this machine, for its engine comes in a wheel: its image wants an object store beside it. The
+workflow has docker-compose.yml start both, and gives LEVAITHAN_TEST_HELIX_URL."""
