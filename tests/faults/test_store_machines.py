@@ -1,17 +1,22 @@
-"""Two machines (two homes, two services) that project into one PostgreSQL at once, while a service and then the server
-are ended by SIGKILL; the clock of one is an hour behind."""
+"""Two machines (two homes, two services) that project into one PostgreSQL, one Elasticsearch, one HelixDB and one
+Weaviate at once, while a service and then the first of these servers are ended by SIGKILL; the clock of one machine is
+an hour behind."""
 
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import fixtures, sharing
+from tests.servers.endpoint import Endpoint, ServerMissingError
 from tests.servers.postgres import Postgres
-from tests.support import homes, postgres_place
+from tests.support import elastic_place, helix_place, homes, postgres_place, weaviate_place
 from tests.support.clock import Clock
 from tests.support.steady_load import Load
 from tests.support.store_flow import PATIENCE_S, SESSION, equal_to_journal
@@ -29,12 +34,11 @@ CLOSE_S = 2.0
 class Machine:
     """A home with a machine's name of its own, its service and its load."""
 
-    def __init__(self, folder: Path, name: str, url: str) -> None:
+    def __init__(self, folder: Path, name: str, stores: dict[str, str]) -> None:
         self.name, self.folder = name, folder
         self.root = homes.make_home(
-            folder / name, native=False, ledger_url=url, search="off", graph="off", store_timeout_ms=2000,
-            canary_interval_s=0,
-        )  # fmt: skip
+            folder / name, native=False, store_timeout_ms=2000, canary_interval_s=0, memory_model="hashing", **stores
+        )
         Path(paths.home_at(self.root).state, "machine-id").write_text(name)
         self.service = homes.start_service(self.root)
         self.load = Load(paths.home_at(self.root).socket, RATE, SESSION, folder / f"{name}.answers")
@@ -65,23 +69,55 @@ def listed(root: str) -> list[dict[str, Any]]:
     return found
 
 
+def there(store: str) -> Endpoint | None:
+    """The run's server of `store`; None, with a warning, where there is none and nobody requires it."""
+    try:
+        return sharing.shared(store)
+    except ServerMissingError as error:
+        missing = str(error)
+    if fixtures.required(store):
+        fixtures.without(store, missing)
+    warnings.warn(f"{store} is left out: {missing}", stacklevel=1)
+    return None
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings of search, graph and memory on servers. The memory's is the imitation where there is no real one."""
+    search, graph = there("elasticsearch"), there("helix")
+    settings = {"search": "on" if search else "off", "graph": "on" if graph else "off"}
+    if search:
+        stream = elastic_place.opening(search, tmp_path, elastic_place.name())
+        settings |= {"search_url": stream.url, "search_ca_file": stream.ca_file}
+    if graph:
+        settings |= {"graph_url": helix_place.named(graph.url), "graph_api_key": graph.password}
+    try:
+        memory = weaviate_place.real(tmp_path)
+        end = memory.forget
+    except ServerMissingError:
+        memory, end = weaviate_place.imitation(tmp_path)
+    yield settings | {"memory_url": memory.opening.url, "memory_api_key": memory.opening.api_key}
+    end()
+
+
 @pytest.mark.timeout(600)
-def test_two_machines_fill_one_ledger_through_kills(
-    own_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_two_machines_fill_the_same_stores_through_kills(
+    own_server: Any, beside: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server: Postgres = own_server("postgres")
     url = postgres_place.database(server.url(), "levaithan")
+    stores = {"ledger_url": url, **beside}
     clock = Clock(tmp_path)
     clock.rule(monkeypatch)
     for name in clock.environ():
         monkeypatch.delenv(name)
-    made = [Machine(tmp_path, "on-time", url)]
+    made = [Machine(tmp_path, "on-time", stores)]
     try:
         clock.shift_s = -BEHIND_S
         with monkeypatch.context() as behind:
             for name, value in clock.environ().items():
                 behind.setenv(name, value)
-            made.append(Machine(tmp_path, "an-hour-late", url))
+            made.append(Machine(tmp_path, "an-hour-late", stores))
             made[1].until_more(EVENTS // 3)
         made[0].until_more(EVENTS // 3)
         made[0].kill_service()
