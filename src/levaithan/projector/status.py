@@ -91,17 +91,17 @@ class Status:
         self._last = now
         path = path_of(self.home, self.part)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        told = orjson.dumps(self.tell(), option=orjson.OPT_INDENT_2)
+        told = self.tell()
         if not Path(self.home.root).is_dir():  # gone: it stays gone
             return
         try:
             ensure_private(self.home.run)
-            fresh.write_bytes(told)
+            fresh.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
             fresh.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
                 fresh.unlink()
-            _write_over(path, told)
+            _write_over(path, orjson.dumps(told))  # without blanks: it has words of a failure more, and no block more
 
     def tell(self) -> dict[str, Any]:
         """The status as data: per store cursor, lag, dead letters, last error."""
