@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.servers import certificates, elasticsearch
+from tests.servers.endpoint import Endpoint
 from tests.support import elastic_place
 from tests.support.ledger_records import cursor, delivery, event
 
@@ -108,3 +111,24 @@ def test_it_outlives_its_server(own_server: Callable[..., Any], tmp_path: Path) 
     assert held(store) == list(range(1, last + 301))
     assert set(store.fingerprints(0, 1 << 62)) == set(range(2, last + 302))
     store.close()
+
+
+@pytest.mark.parametrize("abrupt", [False, True])
+def test_a_server_that_hangs_up_amid_the_handshake_is_down_and_shows_no_wrong_certificate(
+    tmp_path: Path, abrupt: bool
+) -> None:
+    """One that ends or begins does, and the projector must come back to it as to any that is down."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    called, _ = listening.accept()
+                    called.recv(1 if abrupt else 1 << 16)  # what is not read resets the connection
+                    called.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        endpoint = Endpoint("elasticsearch", f"https://127.0.0.1:{listening.getsockname()[1]}", "local")
+        with pytest.raises(StoreDownError):
+            elastic_place.search(endpoint, tmp_path, "lv", timeout_s=2.0).migrate()
+        listening.shutdown(socket.SHUT_RDWR)

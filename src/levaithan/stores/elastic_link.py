@@ -38,6 +38,7 @@ _BLOCK_FIX = (
 _MASTER_FIX = "see the server's log: its nodes do not find each other, or a disk is full; it goes on by itself"
 _MIGRATE_FIX = "run `levaithan store migrate`, or restore the indices"
 _LONGEST_REASON = 300
+_MOST_CAUSES = 10
 # What they would print is in the errors that they raise: an API that is not there is no node that is dead.
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", category=elasticsearch.ElasticsearchWarning)
@@ -97,6 +98,19 @@ _KINDS: tuple[tuple[type[BaseException], type[StoreError]], ...] = (
 """The client's errors; the first that fits counts."""
 
 
+def _is_hung_up(error: BaseException | None) -> bool:
+    """Whether the server closed the connection amid the handshake, as one does that ends or begins: there was no
+    certificate to be wrong. The client keeps what it got from below as `errors` and as causes."""
+    seen = 0
+    while error is not None and seen < _MOST_CAUSES:
+        if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)):
+            return True
+        within = [*getattr(error, "errors", ()), *error.args]
+        error = error.__cause__ or next((one for one in within if isinstance(one, BaseException)), error.__context__)
+        seen += 1
+    return False
+
+
 def translator(opening: Opening) -> Translate:
     """A function that gives the StoreError that an error amounts to; None for what is no error of the server."""
 
@@ -106,6 +120,8 @@ def translator(opening: Opening) -> Translate:
         if isinstance(error, elasticsearch.ApiError):
             return failure(opening, error.meta.status, str(getattr(error, "error", "") or ""), reason(error))
         kind = next((ours for theirs, ours in _KINDS if isinstance(error, theirs)), None)
+        if kind is StoreTlsError and _is_hung_up(error):
+            kind = StoreDownError
         return kind(**told(opening, reason(error)), seconds=f"{opening.timeout_s:g}") if kind else None
 
     return translate
