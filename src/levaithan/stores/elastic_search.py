@@ -129,6 +129,7 @@ class ElasticSearch(InPlace, Questions):
         except StoreAuthError as error:
             told = f"keep_days={self.stream.keep_days} is not in force on the server, which was told {self.stream.kept}"
             words = f"{told}: run `levaithan store migrate search` as a user who may set it up ({error})"
+            words = "" if self.stream.kept is None else words  # it may be in force, only nobody has noted it
         if words:
             self.found.append(words)
         self._kept = True

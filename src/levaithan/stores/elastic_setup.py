@@ -108,8 +108,12 @@ class Stream:
     def keep(self, client: Elasticsearch) -> str:
         """Tell the server's lifecycle management of `keep_days` where it was told another (after `version`). What was
         changed, in words; "" for nothing. Compared is what was told, not the policy: that may be changed by hand, and
-        stays so until the setting is another; then too only the age of its phase `delete` is."""
+        stays so until the setting is another; then too only the age of its phase `delete` is. One that was set up
+        before it was noted keeps its policy as it stands, for nobody knows who made it so."""
         if not self.lifecycle or self.kept == self.keep_days:
+            return ""
+        if self.kept is None:
+            self._note(client)
             return ""
         asked = client.options(ignore_status=404).ilm.get_lifecycle(name=self.events)
         there = asked.body[self.events]["policy"]["phases"] if asked.meta.status == 200 else None
