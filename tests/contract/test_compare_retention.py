@@ -83,6 +83,12 @@ def test_a_month_that_a_late_record_made_again_is_dropped_all_the_same(home: Hom
     assert (done.equal, done.dropped) == (True, 6), "for a later one is not there"
 
 
+def test_a_month_that_somebody_dropped_is_missing_where_an_earlier_one_is_there(home: Home, ledger: Any) -> None:
+    forged.sql(ledger, "DROP TABLE events_{:04d}_{:02d}".format(*_back(5)))
+    done = compare(home, ledger)
+    assert (done.equal, done.dropped, done.missing_count) == (False, 0, 5), done
+
+
 def _back(months: int) -> tuple[int, int]:
     year, month = month_of(time.time_ns() // 1000)
     return month_of(start_us(year, month - months))

@@ -188,6 +188,7 @@ def _window(done: Compared, store: Any, batch: list[Delivery], lacking: Lacking,
             continue
         waits = lacking.waits(one)
         done.journal += not waits
+        lacking.saw(one, held=found is not None)
         if found is None:
             if not waits:
                 done.miss(one, lacking)

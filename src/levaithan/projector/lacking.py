@@ -2,7 +2,8 @@
 
 Retention drops whole months on the server, all before some one, whichever machine asks for it; the journal may have
 them still. A month that a delivered record of the journal is in was there once. So where it is not there now it was
-dropped, and with it all before; one of these may have been made again since, for a single late record.
+dropped, and with it all before; one of these may have been made again since, for a single late record. Where an earlier
+month still has what came before the first record of the one that is not there, no retention can have been at work.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Lacking:
         self.waiting = len(letters)
         self._dead = {name_of(one) for one in letters} | {f"{one.segment}:{one.offset}" for one in letters}
         self._there: frozenset[tuple[int, int]] | None = store.months_there() if has_months(store) else None
+        self._held: dict[tuple[int, int], int] = {}
         self._this = month_of(time.time_ns() // 1000)
         self._missed: dict[tuple[int, int], _Misses] = {}
         self._times = Times()
@@ -62,6 +64,12 @@ class Lacking:
             misses.first.append(delivery.seq)
         return True
 
+    def saw(self, delivery: Delivery, *, held: bool) -> None:
+        """Note whether the store holds this record."""
+        month = self._month(delivery) if held else None
+        if month is not None:
+            self._held.setdefault(month, delivery.seq)
+
     def _month(self, delivery: Delivery) -> tuple[int, int] | None:
         record = delivery.record or {}
         if self._there is None or record.get("kind") != "event":
@@ -75,13 +83,19 @@ class Lacking:
 
     def settled(self) -> tuple[int, int, list[int]]:
         """(how many of the `missed` were dropped, how many are missing, the numbers of the first few of these)."""
-        gone = max((month for month in self._missed if month not in (self._there or ())), default=None)
+        gone = max(filter(self._may_be_gone, self._missed), default=None)
         if gone is not None:
             self.dropped_us = start_us(gone[0], gone[1] + 1)
         dropped = sum(misses.count for month, misses in self._missed.items() if gone and month <= gone)
         missing = [misses for month, misses in self._missed.items() if not gone or month > gone]
         first = sorted(seq for misses in missing for seq in misses.first)[:_SHOWN]
         return dropped, sum(misses.count for misses in missing), first
+
+    def _may_be_gone(self, month: tuple[int, int]) -> bool:
+        """Whether the month is not there, and nothing of an earlier one speaks against a retention."""
+        first = self._missed[month].first[0]
+        earlier = (seq for held, seq in self._held.items() if held < month)
+        return month not in (self._there or ()) and all(seq > first for seq in earlier)
 
 
 def has_months(store: Any) -> bool:
