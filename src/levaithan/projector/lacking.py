@@ -17,6 +17,8 @@ from levaithan.stores.roles import LEDGER
 from levaithan.stores.times import FIRST_US, Times, month_of, start_us
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from levaithan.stores.roles import DeadLetter, Delivery
 
 _SHOWN = 20
@@ -43,7 +45,7 @@ class Lacking:
         self.dropped_us = 0
         self.waiting = len(letters)
         self._dead = {name_of(one) for one in letters} | {f"{one.segment}:{one.offset}" for one in letters}
-        self._there: frozenset[tuple[int, int]] | None = store.months_there() if has_months(store) else None
+        self._ledger = store if has_months(store) else None
         self._held: dict[tuple[int, int], int] = {}
         self._this = month_of(time.time_ns() // 1000)
         self._missed: dict[tuple[int, int], _Misses] = {}
@@ -72,7 +74,7 @@ class Lacking:
 
     def _month(self, delivery: Delivery) -> tuple[int, int] | None:
         record = delivery.record or {}
-        if self._there is None or record.get("kind") != "event":
+        if self._ledger is None or record.get("kind") != "event":
             return None
         try:
             at_us = self._times.us(record["at"])
@@ -83,7 +85,8 @@ class Lacking:
 
     def settled(self) -> tuple[int, int, list[int]]:
         """(how many of the `missed` were dropped, how many are missing, the numbers of the first few of these)."""
-        gone = max(filter(self._may_be_gone, self._missed), default=None)
+        there = self._ledger.months_there() if self._missed and self._ledger else ()
+        gone = max((month for month in self._missed if self._may_be_gone(month, there)), default=None)
         if gone is not None:
             self.dropped_us = start_us(gone[0], gone[1] + 1)
         dropped = sum(misses.count for month, misses in self._missed.items() if gone and month <= gone)
@@ -91,11 +94,11 @@ class Lacking:
         first = sorted(seq for misses in missing for seq in misses.first)[:_SHOWN]
         return dropped, sum(misses.count for misses in missing), first
 
-    def _may_be_gone(self, month: tuple[int, int]) -> bool:
-        """Whether the month is not there, and nothing of an earlier one speaks against a retention."""
+    def _may_be_gone(self, month: tuple[int, int], there: Collection[tuple[int, int]]) -> bool:
+        """Whether the month is not `there` any more, and nothing of an earlier one speaks against a retention."""
         first = self._missed[month].first[0]
         earlier = (seq for held, seq in self._held.items() if held < month)
-        return month not in (self._there or ()) and all(seq > first for seq in earlier)
+        return month not in there and all(seq > first for seq in earlier)
 
 
 def has_months(store: Any) -> bool:
