@@ -12,7 +12,7 @@ from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.errors import FindingsFound, LevaithanError, StoreError, Unhealthy, UsageProblem
-from levaithan.stores import looking, registry
+from levaithan.stores import address, looking, registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def _told(name: str) -> dict[str, Any]:
                 return {"store": name, "state": "off", "where": "", "problems": []}
             health = store.health()
             if not health.ok:
-                return {**asdict(health), "state": "down", **_last_known(name)}
+                return {**asdict(health), "state": "down", **_last_known(name, address.of(store))}
             cursor = store.cursor()
             lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
     except LevaithanError as problem:
@@ -72,13 +72,16 @@ def _told(name: str) -> dict[str, Any]:
     return {**asdict(health), "state": "behind" if lag else "ok", "lag": lag}
 
 
-def _last_known(name: str) -> dict[str, Any]:
-    """How far a store that does not answer is behind, and what waits: from where the projector last knew it to be."""
+def _last_known(name: str, where: str = "") -> dict[str, Any]:
+    """How far a store that does not answer is behind, and what waits: from where the projector last knew it to be.
+    Nothing is known of one at `where` ("" = wherever it is) while the projector still speaks of another address."""
     from levaithan.projector import feed
     from levaithan.projector import status as projecting
 
     told = ((projecting.read(STATE.home()) or {}).get("stores") or {}).get(name)
     if not isinstance(told, dict) or not isinstance(told.get("seq"), int):
+        return {"lag": None, "dead_letters": None}
+    if where and told.get("where") not in (None, "", where):
         return {"lag": None, "dead_letters": None}
     return {"lag": max(0, feed.last_seq(STATE.home().journal) - told["seq"]), "dead_letters": told.get("dead_letters")}
 

@@ -189,6 +189,11 @@ def test_the_lag_of_a_store_that_is_down_is_what_was_last_known(cli: Any) -> Non
     (row,) = cli.rows("store", "lag", "ledger")
     assert (row["state"], row["lag"], row["dead_letters"]) == ("down", 4, 1)
     assert json.loads(cli("store", "status", "ledger", "--json", code=3).stdout)["rows"][0]["lag"] == 4
+    here = {"seq": 2, "dead_letters": 1, "where": "postgresql://127.0.0.1:1/x"}
+    for where, lag in ((here["where"], 4), (str(cli.home / "state" / "ledger.sqlite"), None)):
+        Path(home.run, "projector.json").write_text(json.dumps({"stores": {"ledger": {**here, "where": where}}}))
+        (row,) = cli.rows("store", "lag", "ledger")
+        assert row["lag"] == lag, "of the store that was there before its server nothing is told of the server"
 
 
 def test_all_stores_that_are_down_are_told_in_order_each_tried_once(cli: Any) -> None:
