@@ -25,7 +25,7 @@ from levaithan.hot.event import parse
 from levaithan.hot.gate import Gate
 
 pytestmark = pytest.mark.faults
-HOMES = int(os.environ.get("LEVAITHAN_FAULT_HOMES", "100"))
+HOMES = int(os.environ.get("LEVAITHAN_FAULT_HOMES", "60"))
 WORKERS = 2
 PROGRAM = Path(__file__).with_name("damaged_home.py")
 _CAPBSET_DROP, _DAC_OVERRIDE, _DAC_READ_SEARCH = 24, 1, 2
