@@ -92,7 +92,7 @@ class _Sharer(threading.Thread):
         from levaithan.stores.redis_coordination import RedisCoordination  # noqa: PLC0415 - loads the driver
         from levaithan.stores.redis_decisions import RedisDecisions  # noqa: PLC0415
 
-        self._say, self._home = say, home
+        self._say = say
         self._over = threading.Event()
         self._returned = threading.Event()
         self._home, self._opening = home, opening

@@ -6,8 +6,10 @@ import json
 import random
 import time
 
+import orjson
 import pytest
 
+from levaithan.hot import secret_rows
 from levaithan.hot.redact import encode_redacted, redact_text, suspicious
 
 _rng = random.Random(20261123)
@@ -363,3 +365,14 @@ def test_time_grows_with_the_length_only(piece):
 
     small, large = seconds(125_000), seconds(1_000_000)
     assert large < 8 and large < max(small, 0.004) * 40, f"8 times the text took {large / small:.0f} times as long"
+
+
+def test_what_marks_a_kind_of_secret_looks_the_same_in_json():
+    """A record's JSON says which kinds are looked for in its texts: a mark that JSON escapes would never be seen there,
+    and an empty one always."""
+    for row in secret_rows.ROWS:
+        for needle in row.needles:
+            assert needle, row.kind
+            for dumps in (json.dumps, orjson.dumps):
+                encoded = dumps(needle)
+                assert needle in (encoded if isinstance(encoded, str) else encoded.decode()), (row.kind, needle)
