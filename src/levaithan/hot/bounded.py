@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from levaithan.hot.plain_json import dumps as plain_dumps
 from levaithan.hot.redact import encode_redacted, redact_text
+from levaithan.hot.sha256 import pick
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,15 +35,8 @@ def short(text: str, keep: int) -> str:
 
 
 def sha256_hex(data: bytes) -> str:
-    """The SHA-256 of `data` in hex, without the cost of importing hashlib where the C module is there."""
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found]  # until Python 3.11
-    except ImportError:
-        try:
-            from _sha2 import sha256  # type: ignore[import-not-found]
-        except ImportError:
-            from hashlib import sha256
-    digest: str = sha256(data).hexdigest()
+    """The SHA-256 of `data` in hex."""
+    digest: str = pick(len(data))(data).hexdigest()
     return digest
 
 
