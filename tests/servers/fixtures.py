@@ -47,10 +47,10 @@ def driver(store: str, module: str) -> Any:
     return importlib.import_module(module) if required(store) else pytest.importorskip(module, reason=reason)
 
 
-def given(store: str) -> Endpoint:
-    """The run's shared server of `store`; skips, or fails, the test where it is not to be had."""
+def given(store: str, ask: Callable[[], Endpoint] | None = None) -> Endpoint:
+    """The run's shared server of `store`, or what `ask` gives; skips, or fails, the test where it is not to be had."""
     try:
-        return sharing.shared(store)
+        return ask() if ask else sharing.shared(store)
     except ServerMissingError as error:
         missing = str(error)
     return without(store, missing)
@@ -78,9 +78,9 @@ def elasticsearch_server() -> Endpoint:
     return given("elasticsearch")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def helix_server() -> Endpoint:
-    return given("helix")
+    return given("helix", sharing.for_a_graph)
 
 
 @pytest.fixture(scope="session")

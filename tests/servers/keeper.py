@@ -1,7 +1,7 @@
-"""Keeps one server for one test run: `python -m tests.servers.keeper STORE FOLDER PID`.
+"""Keeps one server for one test run: `python -m tests.servers.keeper STORE FOLDER PID NAME`.
 
-It starts the server, writes into FOLDER how to reach it (STORE.json), or why it is not there (STORE.missing) or did not
-start (STORE.failed), and ends it on SIGTERM or when process PID, which runs the tests, is gone. A keeper that is killed
+It starts the server, writes into FOLDER how to reach it (NAME.json), or why it is not there (NAME.missing) or did not
+start (NAME.failed), and ends it on SIGTERM or when process PID, which runs the tests, is gone. A keeper that is killed
 takes its server along (see process.py).
 """
 
@@ -21,7 +21,7 @@ from tests.servers.endpoint import ServerMissingError
 _LOOK_S = 0.25
 
 
-def main(store: str, folder: Path, controller: int) -> int:
+def main(store: str, folder: Path, controller: int, name: str) -> int:
     """Exit code 0 once the server is gone, or was never there."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
@@ -29,13 +29,13 @@ def main(store: str, folder: Path, controller: int) -> int:
     try:
         server, endpoint = _started(store)
     except ServerMissingError as error:
-        _say(folder / f"{store}.missing", str(error))
+        _say(folder / f"{name}.missing", str(error))
         return 0
     except Exception:
-        _say(folder / f"{store}.failed", traceback.format_exc())
+        _say(folder / f"{name}.failed", traceback.format_exc())
         return 0
     try:
-        endpoint.save(folder / f"{store}.json")
+        endpoint.save(folder / f"{name}.json")
         while not ended.wait(_LOOK_S) and _runs(controller) and folder.exists():
             pass
     finally:
@@ -76,4 +76,4 @@ def _say(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))

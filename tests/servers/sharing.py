@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -25,11 +26,21 @@ from tests.servers.process import SCRATCH, alive, sweep
 ROOT = Path(__file__).resolve().parents[2]
 _LIMIT_S = 240.0
 _BY_KEY = ("helix", "weaviate")
+_GRAPHS = 5
+"""How many graphs a process of tests makes on one HelixDB: each makes 29 indexes, and each index there is makes the
+next one slower to make, by 30 ms a graph. A server starts in 0.4 s."""
+_graphs = itertools.count()
+
+
+def for_a_graph() -> Endpoint:
+    """As shared("helix"), on a server that has few graphs yet."""
+    return shared("helix", next(_graphs) // _GRAPHS)
 
 
 @cache
-def shared(store: str) -> Endpoint:
-    """Where this run's server of `store` answers. It is everybody's: put what you write under a name of your own.
+def shared(store: str, number: int = 0) -> Endpoint:
+    """Where this run's server of `store` answers (its `number`th, where there are several). It is everybody's: put what
+    you write under a name of your own.
 
     Raises ServerMissingError (not to be had here; says what to do) or ServerFailedError (here, and does not work).
     """
@@ -38,15 +49,16 @@ def shared(store: str) -> Endpoint:
     if given:
         return given
     folder = run_folder()
-    with (folder / f"{store}.lock").open("a") as lock:
+    name = f"{store}-{number}" if number else store
+    with (folder / f"{name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _kept(store, folder)
-    missing, failed = folder / f"{store}.missing", folder / f"{store}.failed"
+        _kept(store, folder, name)
+    missing, failed = folder / f"{name}.missing", folder / f"{name}.failed"
     if missing.exists():
         raise ServerMissingError(missing.read_text())
     if failed.exists():
         raise ServerFailedError(failed.read_text())
-    return Endpoint.load(folder / f"{store}.json")
+    return Endpoint.load(folder / f"{name}.json")
 
 
 def from_environment(store: str) -> Endpoint | None:
@@ -114,20 +126,20 @@ def _run_path() -> Path:
     return Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir()) / f"{SCRATCH}{controller()}-shared"
 
 
-def _kept(store: str, folder: Path) -> None:
+def _kept(store: str, folder: Path, name: str) -> None:
     """Start the store's keeper, unless that was done, and wait until it has said how it went."""
-    said = [folder / f"{store}.{how}" for how in ("json", "missing", "failed")]
+    said = [folder / f"{name}.{how}" for how in ("json", "missing", "failed")]
     if any(one.exists() for one in said):
         return
-    command = [sys.executable, "-m", "tests.servers.keeper", store, str(folder), str(controller())]
-    with (folder / f"{store}.log").open("ab") as log:
+    command = [sys.executable, "-m", "tests.servers.keeper", store, str(folder), str(controller()), name]
+    with (folder / f"{name}.log").open("ab") as log:
         keeper = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    (folder / f"{store}.pid").write_text(str(keeper.pid))
+    (folder / f"{name}.pid").write_text(str(keeper.pid))
     limit = time.monotonic() + _LIMIT_S
     while not any(one.exists() for one in said):
         if keeper.poll() is not None or time.monotonic() > limit:
-            end = (folder / f"{store}.log").read_text(errors="replace")[-4000:]
+            end = (folder / f"{name}.log").read_text(errors="replace")[-4000:]
             said[-1].write_text(f"the keeper of {store} said nothing (exit {keeper.poll()}). Its log:\n{end}")
         time.sleep(0.02)

@@ -92,7 +92,7 @@ def served(make: Any, folder: Path) -> Any:
     """The Place of the contract suite on the run's server. Raises ConnectionError without one."""
     from tests.servers import sharing
 
-    server = sharing.shared("helix")
+    server = sharing.for_a_graph()
     url = named(server.url)
 
     def by_it(at: list[Any]) -> HelixGraph:

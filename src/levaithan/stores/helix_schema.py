@@ -42,9 +42,10 @@ def make(calls: Calls, reads: Reads, writes: Writes) -> None:
 
 
 def _wait_for(calls: Calls, reads: Reads, receipts: list[dict[str, Any]]) -> None:
-    """Indexes are built behind the answer; one that is not there yet would let the same node in twice."""
+    """Indexes are built behind the answer, each of all that there is of a kind; one that is not there yet would let the
+    same node in twice."""
     waiting = [str(one["operation_id"]) for one in receipts if "operation_id" in one]
-    until = time.monotonic() + calls.opening.timeout_s
+    until = time.monotonic() + calls.patience_s
     while waiting:
         told = calls.ask(reads.operations(waiting))
         states = [told[f"i{number}"] for number in range(len(waiting))]
@@ -52,5 +53,5 @@ def _wait_for(calls: Calls, reads: Reads, receipts: list[dict[str, Any]]) -> Non
             raise calls.unsupported(f"the making of an index is {bad['status']}")
         waiting = [one for one, state in zip(waiting, states, strict=True) if state["status"] != "succeeded"]
         if waiting and time.monotonic() > until:
-            raise calls.late()
+            raise calls.late(calls.patience_s)
         time.sleep(_LOOK_S if waiting else 0)
