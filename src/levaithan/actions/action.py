@@ -95,6 +95,7 @@ class Action:
     plan: what undoing will take, before anything is done; raises Refused. do: the deed; gives facts. check: whether
     the world is as meant: True, False (it cannot become so any more), None (not yet). undo: words on what was undone.
     gone: whether what it set was taken away by somebody before its time; None for what nobody else can take away.
+    elsewhere: whether what it set holds nothing now, as its target has moved: the same again is no second one then.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Action:
     check: Callable[[World, Run], bool | None]
     undo: Callable[[World, Run], str]
     gone: Callable[[World, Run], bool] | None = None
+    elsewhere: Callable[[World, Run], bool] | None = None
     lasts_s: float | None = None
     stays: bool = False
     adds_up: bool = False

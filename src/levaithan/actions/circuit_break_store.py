@@ -1,7 +1,8 @@
 """Break a store's circuit: the projector leaves it alone, its cursor waits, and after a while it is probed once.
 
-A circuit is broken for the store where it is now: one that has another address later is not held by it. What the
-monitor answers may be long over (a ratio looks an hour back), so it breaks none of a store that does not fail now.
+A circuit is broken for the store where it is now: one that has another address later is not held by it. It ends when
+its run does, and the projector asks the store again then, whether a monitor lives to close it or not. What the monitor
+answers may be long over (a ratio looks an hour back), so it breaks none of a store that does not fail now.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from levaithan.actions import holding
 from levaithan.actions.action import MONITOR, Action, Refused, Run, World
+from levaithan.actions.jobs import attempt
 from levaithan.hot import modes
 from levaithan.projector import status
-from levaithan.stores import address
 from levaithan.stores.registry import known, open_store
 from levaithan.stores.roles import LEDGER
 
-_SPARE_S = 600.0
-"""So much longer than the run the circuit stays broken: it is the probe that closes it, not the clock."""
+_SAME_S = 1.0
+"""Clocks that are no further apart show the same time: then the run and its circuit end at the same moment."""
+_IN_HOME = ("/", "sqlite:")
 
 
 def _by(run: Run) -> str:
@@ -30,24 +33,36 @@ def plan(world: World, run: Run) -> dict[str, Any]:
     store = run.target["store"]
     if store not in known():
         raise Refused(f"there is no store {store!r}", f"use one of: {', '.join(known())}")
-    opened = open_store(store, world.settings, world.home)
-    if opened is None:
-        raise Refused("it is not in use", "`levaithan store status` shows the stores that are")
-    remote, where = opened.remote, address.of(opened)
-    opened.close()
+    where = _where(world, run)
     broken = modes.circuit(world.home, store, where)
     if broken and broken.get("by") != _by(run):
         raise Refused(
             f"its circuit is broken already, until {broken.get('until')}",
             "nothing more is needed: it closes by itself then",
         )
-    if store == LEDGER and not remote:
+    if store == LEDGER and where.startswith(_IN_HOME):
         raise Refused(
             "the ledger is in this home: every question is asked of it", "`levaithan doctor` says what is wrong with it"
         )
     if run.by == MONITOR and (why := _not_failing(world, store, where)):
         raise Refused(why, f"nothing more is needed; `levaithan store check {store}` tries it")
     return {"close": store, "where": where}
+
+
+def _where(world: World, run: Run) -> str:
+    """The address to hold. A person's is where the service that runs has the store: the settings of the command may
+    name another by now. Raises Refused for a store that is used nowhere."""
+    store = run.target["store"]
+    running = "" if run.by == MONITOR else _running(world, store)
+    where = running or holding.settings_at(world.home, world.settings, store)
+    if where is None:
+        raise Refused("it is not in use", "`levaithan store status` shows the stores that are")
+    return where
+
+
+def _running(world: World, store: str) -> str:
+    """Where the running service has it; "" without one."""
+    return holding.running_at(world.home, store) if world.ask("ping", 2.0, {}) is not None else ""
 
 
 def _not_failing(world: World, store: str, where: str) -> str:
@@ -57,45 +72,71 @@ def _not_failing(world: World, store: str, where: str) -> str:
         return "nobody says that it fails now: the projector is silent"
     if where and told.get("where") not in (None, "", where):
         return "nobody says that it fails now: the projector knows it at another address"
-    return "" if told.get("error") else "it does not fail any more"
+    return "" if told.get("error") or told.get("flaps") else "it does not fail any more"
 
 
 def do(world: World, run: Run) -> dict[str, Any]:
-    """Breaks it for the address of the plan, until the run's expiry and a little longer."""
-    left_s = (run.expires_s or world.now()) - world.now() + _SPARE_S
-    until_us = int((time.time() + left_s) * 1_000_000)  # by the wall clock, as every expiry in a file
+    """Breaks it for the address of the plan, until the run's expiry."""
     store, where = run.target["store"], str(run.undo.get("where") or "")
-    modes.break_circuit(world.home, store, until_us, by=_by(run), reason=run.reason, where=where)
-    return {"store": store}
+    ahead_s = time.time() - world.now()  # what is in a file goes by the wall clock, which may have been set
+    until_s = (run.expires_s or world.now()) + (ahead_s if abs(ahead_s) > _SAME_S else 0.0)
+    modes.break_circuit(world.home, store, int(until_s * 1e6), by=_by(run), reason=run.reason, where=where)
+    facts = {"store": store, "where": where, "at": holding.running_at(world.home, store)}
+    settled, _ = attempt(lambda: holding.settings_at(world.home, world.settings, store))
+    if facts["at"] == where != settled:
+        facts["note"] = (
+            f"the {store} store is held at {where}, where the running service has it; the settings name another "
+            "address by now. next: `levaithan restart`, after which that one is used, and not held"
+        )
+    return facts
 
 
 def check(world: World, run: Run) -> bool | None:
-    """Whether the projector says that it leaves the store alone, or has it at another address by now; without a
-    projector, whether it is told to."""
+    """Whether the projector says that it leaves the store alone by this circuit, or has taken it to another address
+    since; without a projector, whether it is told to."""
     store = run.target["store"]
     broken = modes.breakers(world.home).get(store)
-    if broken is None:
+    if broken is None or broken.get("by") != _by(run):
         return False
-    told = ((status.read(world.home) or {}).get("stores") or {}).get(store) or {}
-    moved = bool(broken.get("where") and told.get("where") and told["where"] != broken["where"])
-    running = world.ask("ping", 2.0, {}) is not None
-    return True if not running or told.get("held") or moved else None
+    if world.ask("ping", 2.0, {}) is None:
+        return True
+    told, where = status.of_now(world.home, store) or {}, broken.get("where")
+    if where and told.get("where") not in (None, "", where):
+        return bool(run.facts.get("at") == where)
+    return True if broken["until"] in str(told.get("held")) else None
+
+
+def elsewhere(world: World, run: Run) -> bool:
+    """Whether the store is at another address by now, where this holds nothing."""
+    mine = (one for one in holding.circuits(world.home, world.settings) if one["by"] == _by(run))
+    return any(not one["holds"] for one in mine)
+
+
+def gone(world: World, run: Run) -> bool:
+    """Whether somebody closed it, or broke another one in its place."""
+    return modes.breakers(world.home, 0).get(run.target["store"], {}).get("by") != _by(run)
 
 
 def undo(world: World, run: Run) -> str:
     """Closes it, after one probe; a store that does not answer is given to the projector all the same, which waits for
     it by itself."""
     store = run.target["store"]
-    modes.close_circuit(world.home, store, by=_by(run))
+    try:
+        said = _probed(world, store)
+    finally:
+        modes.close_circuit(world.home, store, by=_by(run))
+    return f"closed; {said}"
+
+
+def _probed(world: World, store: str) -> str:
     opened = open_store(store, world.settings, world.home)
     if opened is None:
-        return "closed; the store is not in use any more"
+        return "the store is not in use any more"
     try:
         health = opened.health()
     finally:
         opened.close()
-    said = "it answers" if health.ok else f"it does not answer yet ({'; '.join(health.problems)[:200]})"
-    return f"closed; {said}"
+    return "it answers" if health.ok else f"it does not answer yet ({'; '.join(health.problems)[:200]})"
 
 
 ACTION = Action(
@@ -109,6 +150,8 @@ ACTION = Action(
     do=do,
     check=check,
     undo=undo,
+    gone=gone,
+    elsewhere=elsewhere,
     stays=True,
     lasts_s=600.0,
     slow=True,

@@ -272,8 +272,10 @@ class Runner:
         return run
 
     def _same(self, action: Action, target: Target) -> Run | None:
-        known = self.runs.active(action.name, target)
-        return None if known is None or (action.adds_up and known.phase == "verified") else known
+        known, look = self.runs.active(action.name, target), action.elsewhere
+        if known is None or (action.adds_up and known.phase == "verified"):
+            return None
+        return None if look is not None and attempt(lambda: look(self.world, known))[0] else known
 
     def _over(self, action: Action, run: Run) -> bool:
         """Whether what the run had set is not in force any more, which is written down: the same again is done anew."""

@@ -99,6 +99,8 @@ def run_(
     run = _verified(runner, run, wait)
     known_session.note_of_stop(name, session)
     output.emit([row(run)], COLUMNS, output.pick(None, json), problem=_problem(run))
+    if note := run.facts.get("note"):
+        output.say(f"note: {note}")
     if run.phase in ("done", "verified") and run.stays:
         output.say(f"undo it with `levaithan action undo {run.id}`")
 

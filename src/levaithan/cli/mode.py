@@ -30,6 +30,9 @@ def show(
     now = in_force(reading.home())
     if not table:
         output.emit([now], COLUMNS, output.pick(format, json))
+        for one in now["circuits"]:
+            if not one["holds"]:
+                output.say(_moved(one))
         return
     rows: list[dict[str, Any]] = [
         {"rung": rung, "mode": one.mode, "off": ", ".join(one.off), "means": one.means, "in_force": rung <= now["rung"]}
@@ -93,14 +96,25 @@ def _still_halted(home: Home, mode: str) -> str:
     )
 
 
+def _moved(circuit: dict[str, Any]) -> str:
+    """What there is to say of a circuit that holds nothing now."""
+    now = f"the store is at {circuit['at']} now" if circuit["at"] else "the store is not in use now"
+    return f"note: the circuit of {circuit['store']} was broken for {circuit['where']}: {now}, and not held"
+
+
 def in_force(home: Home) -> dict[str, Any]:
-    """The mode of the home as one row; halted while a halt of scope all is in force, or the halts cannot be read."""
+    """The mode of the home as one row; halted while a halt of scope all is in force, or the halts cannot be read.
+
+    broken_circuits: the stores that one holds now; circuits: each one, also of an address that the store had before.
+    """
     from levaithan.hot import halts, modes
 
     now = modes.look(home)
     row: dict[str, Any] = {name: now[name] for name in ("mode", "reason", "by", "set_at")}
     row |= {"rung": now["level"], "off": ", ".join(now["off"])}
-    row |= {"projector_processes": now["workers"], "broken_circuits": ", ".join(now["breakers"])}
+    circuits = _circuits(home) if now["breakers"] else []
+    holding = ", ".join(one["store"] for one in circuits if one["holds"])
+    row |= {"projector_processes": now["workers"], "broken_circuits": holding, "circuits": circuits}
     try:
         stop = next((halt for halt in halts.active(home) if halt.scope == "all"), None)
     except halts.HaltError as problem:
@@ -110,6 +124,14 @@ def in_force(home: Home) -> dict[str, Any]:
     off = ", ".join([*now["off"], modes.AGENTS])
     told = {"reason": stop.reason, "by": stop.by, "set_at": stop.set_at}
     return row | {"mode": modes.HALTED, "rung": modes.LEVELS[modes.HALTED], "off": off} | told
+
+
+def _circuits(home: Home) -> list[dict[str, Any]]:
+    from levaithan.actions import holding
+    from levaithan.cli.state import STATE
+    from levaithan.config import lean
+
+    return holding.circuits(home, lean.load(STATE.home_argument))
 
 
 def _halt(home: Home, reason: str) -> None:

@@ -16,7 +16,7 @@ from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
 from levaithan.config import lean
 from levaithan.errors import LevaithanError, NotConfigured
-from levaithan.hot import modes, wire
+from levaithan.hot import wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,10 +88,10 @@ def catch_up(home: Home, store: Any, *, quiet: bool = False) -> None:
     if told is None:
         why = _project_here(home, store.name)
     else:
-        from levaithan.stores import address
+        from levaithan.actions import holding
 
-        held = modes.held(home, store.name, remote=store.remote, where=address.of(store))
-        why = str(held or told.get("error") or "the service is still at it")
+        held = holding.of(home, store)
+        why = held.why if held else str(told.get("error") or "the service is still at it")
     if not quiet and ((told is None and why) or not _at_end(home, store)):
         output.say(f"note: the {store.name} store is behind the journal ({why or 'events keep coming'}); see status")
 

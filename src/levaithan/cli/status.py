@@ -30,9 +30,21 @@ def status(json: options.Json = False, format: options.Format = None) -> None:
     with edge.once():
         rows = list(looks(home))
     failed = [row for row in rows if row["status"] == "fail"]
-    words = ", ".join(dict.fromkeys(row["item"] for row in failed))
-    problem = Unhealthy(f"Not all is well: {words}.", fix=failed[0]["remedy"]) if failed else None
+    words, held = ", ".join(dict.fromkeys(row["item"] for row in failed)), _all_held(rows)
+    if held and not failed:
+        output.say(held)
+    words = f"Not all is well: {words}." + (f" {held}" if held else "")
+    problem = Unhealthy(words, fix=failed[0]["remedy"]) if failed else None
     output.emit(rows, ["item", "status", "value", "remedy"], fmt, problem=problem)
+
+
+def _all_held(rows: list[Row]) -> str:
+    """Which stores are held, by whom, until when and what releases them, in words; "" for none."""
+    found: dict[str, list[str]] = {}
+    for one in rows:
+        if brief := one["data"].get("held_brief"):
+            found.setdefault(brief, []).append(one["item"])
+    return " ".join(f"Held: {', '.join(names)} {brief}." for brief, names in found.items())
 
 
 def looks(home: Home) -> Iterator[Row]:
@@ -167,20 +179,21 @@ def _store(home: Home, store: Any, head: int, error: dict[str, Any] | None) -> I
     from levaithan.actions import holding
 
     name, held, since = store.name, holding.of(home, store), {"since": error.get("since")} if error else {}
+    told = {"held": held.why, "held_brief": held.brief, "circuit": held.circuit} if held else {}
     try:
         store.check_version()
         cursor = store.cursor()
         dead = len(store.dead_letters(1000))
     except LevaithanError as problem:
         if held:  # that it fails is said by whoever held it, but for what the service itself has met
-            yield row(name, "fail" if error else "warn", f"held: {held.why}", held.remedy, held=held.why, **since)
+            yield row(name, "fail" if error else "warn", f"held: {held.why}", held.remedy, **told, **since)
         else:
             yield row(name, "fail", problem.message, problem.fix, **since)
         return
     lag = head - (cursor.seq if cursor else 0)
     behind = f"{lag} records behind" if lag else "up to date"
     if held:
-        yield row(name, "warn", f"held, {behind}: {held.why}", held.remedy, lag=lag, held=held.why, **since)
+        yield row(name, "warn", f"held, {behind}: {held.why}", held.remedy, lag=lag, **told, **since)
     elif error:
         yield row(name, "fail", f"{behind}: {error.get('message')}", str(error.get("fix")), lag=lag, **since)
     else:

@@ -108,8 +108,8 @@ def workers(home: Home) -> int:
 
 
 def breakers(home: Home, now_us: int | None = None) -> dict[str, dict[str, Any]]:
-    """Store -> {until, reason, by, where} of each circuit that is broken now; `where`: the address that it was broken
-    for, which older ones do not tell. Never raises."""
+    """Store -> {until, reason, by, where} of each circuit that is broken now (0 = ever); `where`: the address that it
+    was broken for, which older ones do not tell. Never raises."""
     kept = _file(home).look().get("breakers")
     if not isinstance(kept, dict) or not kept:
         return {}
@@ -133,7 +133,7 @@ def held(home: Home, store: str, *, remote: bool, where: str = "") -> str:
         return ""
     broken = circuit(home, store, where)
     if broken:
-        return f"its circuit is broken until {broken.get('until')}: {broken.get('reason')}"
+        return f"its circuit is broken until {broken.get('until')}: {broken.get('reason')}; by {broken.get('by')}"
     for what, mine in ((EMBEDDINGS, store == "memory"), (LIVE_STREAM, store == "counters"), (SERVER_STORES, remote)):
         if mine and is_off(home, what):
             return f"the mode is {look(home)['mode']}, {what} are off"

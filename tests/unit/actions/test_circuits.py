@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from tests.support import homes
 
-from levaithan.actions import circuit_break_store, holding
+from levaithan.actions import circuit_break_store, holding, over
 from levaithan.actions.action import MONITOR
+from levaithan.cli import action
 from levaithan.hot import modes
 from levaithan.stores import address
 from levaithan.stores.registry import open_store
@@ -102,9 +103,113 @@ def test_who_is_held_why_and_by_which_command_it_is_let_go(place: Any) -> None:
     run = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
     held = holding.of(place.home, store)
     assert held is not None and held.circuit is not None
-    assert held.circuit["until"] in held.why and "it is down" in held.why
+    assert held.circuit["until"] in held.why and "it is down" in held.why and f"ann ({run.id})" in held.why
+    assert held.brief.startswith(f"until {held.circuit['until']} by ann ({run.id})")
+    assert f"`levaithan action undo {run.id}`" in held.brief and held.circuit["until"] in held.remedy
     assert f"`levaithan action undo {run.id}`" in held.remedy
     place.runner().undo(run.id, "ann", "over")
     modes.set_mode(place.home, 5, by="ann", reason="x")
     memory = holding.of(place.home, open_store("memory", place.settings, place.home))
     assert memory is not None and memory.circuit is None and memory.remedy == holding.BACK
+    assert (
+        memory.brief.startswith("by ann: the mode is") and "`levaithan mode set normal --reason TEXT`" in memory.brief
+    )
+
+
+def test_the_run_and_its_circuit_end_at_one_moment_and_the_store_is_asked_from_then_on(place: Any) -> None:
+    place.now = time.time()
+    runner = place.runner()
+    runner.world.now = time.time
+    run = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    until = modes.breakers(place.home)["search"]["until"]
+    assert until == action.row(run)["expires_at"]
+    end_us = int(run.expires_s * 1_000_000)
+    assert modes.breakers(place.home, end_us - 1) and not modes.breakers(place.home, end_us)
+
+
+def test_by_a_clock_that_was_set_a_circuit_lasts_as_long(place: Any) -> None:
+    """The monitor's clock never jumps, and what is in a file goes by the wall's."""
+    runner = place.runner()
+    assert abs(place.now - time.time()) > 3600
+    runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    until = datetime.fromisoformat(modes.breakers(place.home)["search"]["until"]).timestamp()
+    assert 590 < until - time.time() <= 600
+
+
+def test_a_persons_circuit_holds_the_address_that_the_running_service_has_and_says_that_it_is_another(
+    place: Any,
+) -> None:
+    """The URL was edited and the service not restarted: the projector goes on at the old address."""
+    place.answer = {"ok": True}
+    told(place, where=ELSEWHERE, error=None)
+    runner = place.runner()
+    run = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert modes.held(place.home, "search", remote=True, where=ELSEWHERE)
+    assert run.phase == "done", "the projector does not say yet that it holds it"
+    assert ELSEWHERE in run.facts["note"] and "levaithan restart" in run.facts["note"]
+    store = open_store("search", place.settings, place.home)
+    assert holding.of(place.home, store) is not None, "the projector leaves it alone, whatever the settings say by now"
+    held = modes.held(place.home, "search", remote=True, where=ELSEWHERE)
+    told(place, where=ELSEWHERE, error=None, held=held)
+    assert circuit_break_store.check(runner.world, run) is True
+
+
+def test_what_the_projector_holds_for_another_reason_verifies_no_circuit(place: Any) -> None:
+    place.answer = {"ok": True}
+    told(place, where=here(place), error=None, held="the mode is local-only, server-stores are off")
+    runner = place.runner()
+    run = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert circuit_break_store.check(runner.world, run) is None
+    told(place, old_s=60.0, where=here(place), held=modes.held(place.home, "search", remote=False, where=here(place)))
+    assert circuit_break_store.check(runner.world, run) is None, "the projector is silent, and nobody knows"
+
+
+def test_a_circuit_of_an_address_that_the_projector_turns_out_not_to_have_is_no_verified_one(place: Any) -> None:
+    place.answer = {"ok": True}
+    runner = place.runner()
+    run = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert run.phase == "done"
+    told(place, where=ELSEWHERE, error=None)
+    assert circuit_break_store.check(runner.world, run) is False
+
+
+def test_the_same_again_is_done_anew_once_the_store_is_elsewhere(place: Any) -> None:
+    place.answer = {"ok": True}
+    told(place, where=ELSEWHERE, error=None)
+    runner = place.runner()
+    first = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs") is first
+    (shown,) = holding.circuits(place.home, place.settings)
+    assert (shown["at"], shown["holds"]) == (ELSEWHERE, True)
+    told(place, where=here(place), error=None)
+    (shown,) = holding.circuits(place.home, place.settings)
+    assert (shown["where"], shown["at"], shown["holds"]) == (ELSEWHERE, here(place), False)
+    again = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert again is not first and modes.held(place.home, "search", remote=False, where=here(place))
+    assert circuit_break_store.gone(runner.world, first) and not circuit_break_store.gone(runner.world, again)
+    assert circuit_break_store.check(runner.world, first) is False
+
+
+def test_a_run_is_over_with_its_circuit_where_no_monitor_writes_that_down(place: Any) -> None:
+    runner = place.runner()
+    first = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    assert over.why(circuit_break_store.ACTION, runner.world, first) == ""
+    place.now += 601.0
+    assert over.why(circuit_break_store.ACTION, runner.world, first) == over.EXPIRED
+    place.now -= 601.0
+    modes.close_circuit(place.home, "search")
+    assert over.why(circuit_break_store.ACTION, runner.world, first) == over.RELEASED
+    again = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="still down")
+    assert again is not first and modes.breakers(place.home)["search"]["reason"] == "still down"
+
+
+def test_the_store_in_the_home_is_not_held_for_the_server_that_was_there_before(place: Any) -> None:
+    """A circuit that the monitor broke for a server, whose URL was taken out, with a restart and without one."""
+    until = time.time_ns() // 1000 + 60_000_000
+    modes.break_circuit(place.home, "search", until, by="monitor (a-1)", reason="it is down", where=ELSEWHERE)
+    store = open_store("search", place.settings, place.home)
+    assert holding.of(place.home, store) is None, "no projector runs, and the next one has it in the home"
+    told(place, where=here(place), error=None)
+    assert holding.of(place.home, store) is None
+    assert answered(place).phase == "refused"
+    assert modes.held(place.home, "search", remote=False, where=here(place)) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from tests.support import homes
 
-from levaithan.cli import status, status_monitor
+from levaithan.cli import mode, status, status_monitor
 from levaithan.cli.state import STATE
 from levaithan.config import lean
+from levaithan.errors import Unhealthy
 from levaithan.hot import modes
 from levaithan.hot.paths import Home, home_at
 from levaithan.install import checks_stores
@@ -119,6 +121,43 @@ def test_a_store_that_the_service_cannot_write_is_one_row(home: Home) -> None:
     (graph,) = [one for one in status._stores(home, said) if one["item"] == "graph"]
     assert (graph["status"], graph["data"]["since"]) == ("warn", error["since"])
     assert "circuit is broken" in graph["value"]
+    assert graph["data"]["circuit"] == modes.breakers(home)["graph"]
+
+
+def test_the_verdict_names_each_store_that_is_held_by_whom_until_when_and_what_releases_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = time.time_ns() // 1000 + 60_000_000
+    modes.break_circuit(home, "graph", until, by="monitor (a-0cbccddd)", reason="it errs")
+    modes.set_mode(home, 1, by="ann", reason="lunch")
+    found = list(status._stores(home, None))
+    monkeypatch.setattr(status, "looks", lambda _home: iter(found))
+    status.status()
+    said = capsys.readouterr().err
+    ends = modes.breakers(home)["graph"]["until"]
+    assert f"Held: graph until {ends} by monitor (a-0cbccddd); `levaithan action undo a-0cbccddd` releases" in said
+    assert "Held: memory by ann: the mode is degraded" in said and "`levaithan mode set normal --reason" in said
+    failed = status.row("hooks", "fail", "gone", "put them back")
+    monkeypatch.setattr(status, "looks", lambda _home: iter([*found, failed]))
+    with pytest.raises(Unhealthy, match=r"Not all is well: hooks. Held: graph until .*levaithan action undo a-"):
+        status.status()
+    monkeypatch.setattr(status, "looks", lambda _home: iter([failed]))
+    with pytest.raises(Unhealthy, match=r"Not all is well: hooks\.$"):
+        status.status()
+
+
+def test_mode_show_counts_no_circuit_of_an_address_that_the_store_had_before(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = time.time_ns() // 1000 + 60_000_000
+    modes.break_circuit(home, "graph", until, by="ann", reason="it errs", where="http://old:6969")
+    modes.break_circuit(home, "memory", until, by="ann", reason="it errs")
+    mode.show(table=False, json=True)
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)["rows"]
+    assert row["broken_circuits"] == "memory"
+    assert {one["store"]: one["holds"] for one in row["circuits"]} == {"graph": False, "memory": True}
+    assert "the circuit of graph was broken for http://old:6969: the store is at" in err and "memory" not in err
 
 
 def test_a_store_whose_settings_cannot_be_used_hides_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
