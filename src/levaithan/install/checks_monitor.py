@@ -1,18 +1,21 @@
-"""Checks of who watches: whether the monitor runs, when it last looked, what nobody was told, what switches it off.
+"""Checks of who watches: whether the monitor runs, when it last looked, which incidents are open, what nobody was told.
 
 Reads what the monitor tells in run/: its room is above this one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from levaithan.actions import fallback
 from levaithan.actions.outbox import Outbox
-from levaithan.config import settings
+from levaithan.config import lean, settings
 from levaithan.detectors import shown
+from levaithan.incidents import notes
 from levaithan.install import monitoring
 from levaithan.install.finding import Result
+from levaithan.queries.notes import up_to_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
     from levaithan.install.finding import Asked
 
+_SERIOUS = {"P0": "fail", "P1": "warn"}
 _NOBODY = "no alert fires, no incident opens and nothing is done by itself"
 
 
@@ -60,9 +64,26 @@ def undelivered(asked: Asked) -> Iterator[Result]:
         yield Result("undelivered", "ok", "nothing that people should have been told")
 
 
+def incidents(asked: Asked) -> Iterator[Result]:
+    """The incidents that are open, and which is the most serious. Raises NotConfigured, OSError."""
+    records, _ = up_to_now(asked.home, lean.load(asked.home.root), *notes.KINDS)
+    found = notes.of_records(records).active()
+    if not found:
+        yield Result("incidents", "ok", "none is open")
+        return
+    worst, counts = found[0], Counter(one.severity for one in found)
+    words = (
+        f"{len(found)} {'is' if len(found) == 1 else 'are'} open ({', '.join(f'{n} {of}' for of, n in counts.items())})"
+    )
+    words += f", the most serious {worst.id}, {worst.severity}: {worst.title}"
+    told = {"open": dict(counts), "incident": worst.id, "severity": worst.severity}
+    status = _SERIOUS.get(worst.severity, "ok")
+    yield Result("incidents", status, words, f"levaithan incident show {worst.id}", data=told)
+
+
 def _last(home: Home) -> str:
     age_s = shown.age_s(shown.read(home))
     return ", and has looked at no alert yet" if age_s is None else f", and last looked {max(0.0, age_s):.0f} s ago"
 
 
-CHECKS = {"monitor": monitor, "undelivered": undelivered}
+CHECKS = {"monitor": monitor, "incidents": incidents, "undelivered": undelivered}

@@ -12,12 +12,15 @@ from tests.support import homes
 
 from levaithan.actions import fallback
 from levaithan.actions.message import test_message as made_message
+from levaithan.cli import recording
 from levaithan.detectors import shown
 from levaithan.hot import paths
 from levaithan.hot.halts import stamp
 from levaithan.hot.paths import Home
 from levaithan.install import answers, canary, doctor
 from levaithan.install.finding import Asked, Result
+from levaithan.queries import notes
+from levaithan.stores.roles import StoreDownError
 
 
 def home(folder: Path, **more: object) -> Home:
@@ -55,6 +58,34 @@ def test_a_monitor_that_watches_says_when_it_last_looked_and_what_it_leaves_out(
     found = said(made)
     assert found.status == "ok" and "last looked 3 s ago" in found.message
     assert "LEVAITHAN_ALERT_EVALUATION=off" in found.message
+
+
+def test_open_incidents_are_counted_and_the_most_serious_is_named_with_the_command_that_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = home(tmp_path)
+    assert said(made, "incidents").status == "ok"
+
+    def opened(severity: str, title: str) -> str:
+        one = f"inc-{severity.lower()}"
+        body = {"action": "open", "incident": one, "severity": severity, "title": title, "by": "ann"}
+        assert recording.note(made, "incident", {**body, "at": stamp(time.time_ns() // 1000)}) is None
+        return one
+
+    opened("P3", "It smells")
+    assert (said(made, "incidents").status, said(made, "incidents").data["open"]) == ("ok", {"P3": 1})
+    p1 = opened("P1", "It burns")
+    found = said(made, "incidents")
+    assert (found.status, found.remedy) == ("warn", f"levaithan incident show {p1}")
+    assert "2 are open (1 P1, 1 P3)" in found.message and "It burns" in found.message
+    p0 = opened("P0", "It is ashes")
+    assert (said(made, "incidents").status, said(made, "incidents").data["incident"]) == ("fail", p0)
+
+    def down(*_: object) -> None:
+        raise StoreDownError(store="ledger", role="LEDGER", where="there", reason="refused")
+
+    monkeypatch.setattr(notes, "_of_ledger", down)
+    assert said(made, "incidents").data["incident"] == p0, "what is wrong with the ledger hides none"
 
 
 def test_what_nobody_was_told_is_a_finding(tmp_path: Path) -> None:
