@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError
@@ -23,6 +24,9 @@ DOWN_WAIT_S = 1.0
 """The longest wait for a server that does not answer: its edge (stores.edge) spaces the real tries, and fails all
 others at once."""
 DAMAGE_WAIT_S = 60.0
+RELAPSES, FLAPS_S = 3, 300.0
+"""A store that began to fail so often within so many seconds, and was well between, flaps. One that is down fails again
+and again, and began to only once."""
 BATCH_BYTES = 3 << 19
 """Bodies of one transaction: about 1,400 records of 1 KiB. More rows share the pages of the one random index
 (tool_use_id); beyond this the memory grows faster than the speed."""
@@ -54,7 +58,13 @@ class Follower:
         self.failures: dict[str, int] = {}
         self._wait = FIRST_WAIT_S
         self._damages: list[float] = []
+        self._relapses: deque[float] = deque(maxlen=RELAPSES)
         self._opened = False
+
+    @property
+    def flaps(self) -> bool:
+        """Whether it fails now and then, so that one look at `error` may find it well."""
+        return len(self._relapses) == RELAPSES and self._relapses[0] > time.monotonic() - FLAPS_S
 
     def forget(self) -> None:
         """Read the cursor again at the next step: another process may have moved it, or swapped the store."""
@@ -153,6 +163,8 @@ class Follower:
         self.known = False
         self.idle = False
         told = error if isinstance(error, LevaithanError) else None
+        if self.error is None:
+            self._relapses.append(time.monotonic())
         since = self.error["since"] if self.error else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         code = told.code if told else "unexpected"
         self.failures[code] = self.failures.get(code, 0) + 1

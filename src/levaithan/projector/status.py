@@ -145,7 +145,7 @@ def _store(one: Follower, head: int) -> dict[str, Any]:
         "journal": place.journal if place else None, "lag_events": behind,
         "lag_seconds": _age(one.last_at) if behind else 0.0, "dead_letters": one.dead, "delivered": one.delivered,
         "error": one.error, "held": one.held or None, "notes": [*one.store.found, *one.notes], "puts": one.puts,
-        "failures": one.failures, "pool": one.store.pool() if hasattr(one.store, "pool") else None,
+        "failures": one.failures, "flaps": one.flaps, "pool": one.store.pool() if hasattr(one.store, "pool") else None,
     }  # fmt: skip
 
 

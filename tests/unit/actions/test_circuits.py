@@ -52,10 +52,17 @@ def test_the_monitor_leaves_a_store_alone_that_fails_now_where_it_is_now(place: 
     assert modes.held(place.home, "search", remote=True, where=ELSEWHERE) == ""
 
 
+def test_a_store_that_flaps_is_left_alone_though_it_is_well_at_the_look(place: Any) -> None:
+    told(place, where=here(place), error=None, flaps=True)
+    assert answered(place).phase != "refused"
+    assert modes.held(place.home, "search", remote=False, where=here(place))
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
         ({"where": None, "error": None}, "it does not fail any more"),
+        ({"where": None, "error": None, "flaps": False}, "it does not fail any more"),
         ({"where": ELSEWHERE, "error": ERROR}, "another address"),
         ({"where": None, "error": ERROR, "old_s": 60.0}, "the projector is silent"),
         ({"where": None, "error": ERROR, "doing": "stopped"}, "the projector is silent"),

@@ -17,7 +17,7 @@ from levaithan.hot.paths import home_at
 from levaithan.projector import status
 from levaithan.projector import worker as worker_of
 from levaithan.projector.feed import Feed
-from levaithan.projector.follower import FIRST_WAIT_S, Follower
+from levaithan.projector.follower import FIRST_WAIT_S, FLAPS_S, Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
 from levaithan.projector.worker import GATHER_S, YIELD_S, Worker
 from levaithan.stores import address
@@ -83,6 +83,27 @@ def test_what_failed_is_tried_again_when_its_time_has_come(place: Any) -> None:
     assert worker._stretch() <= FIRST_WAIT_S
     assert worker.follower.error
     assert not worker.behind, "nothing is under way"
+    store.close()
+
+
+def test_who_fails_at_every_second_batch_flaps_and_who_is_down_or_fails_once_does_not(place: Any) -> None:
+    home, files, store = place
+    one, written = Follower(store, Feed(home.journal)), 0
+    store.down = True
+    for _ in range(10):
+        one.step()
+    assert one.failures == {"store_down": 10} and not one.flaps, "it is down, and has begun to fail once"
+    for _ in range(2):
+        for store.down in (False, True):
+            files.events(1, first=written + 1)
+            written += 1
+            one.step()
+    assert one.flaps
+    store.down = False
+    one.step()
+    assert one.error is None and status._store(one, written)["flaps"] is True, "well at this look"
+    one._relapses[0] -= FLAPS_S
+    assert not one.flaps, "long ago"
     store.close()
 
 
