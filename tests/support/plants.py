@@ -107,6 +107,13 @@ PLANTS: dict[str, list[Shown]] = {
     **dict.fromkeys(("TaskBurnFast", "TaskBurn", "TaskBurnSlow"), _TASKS),
     **dict.fromkeys(("StoreBurnFast", "StoreBurn", "StoreBurnSlow", "StoreDown"), _STORE),
     **dict.fromkeys(("ToolFailures", "ToolFailuresHigh"), _TOOLS),
+    "StoreFlapping": [
+        counter("store_errors_total", 0, 4, "store=search,reason=timeout"),
+        counter("store_errors_total", 0, 0, "store=graph,reason=timeout"),
+        counter("store_latency_seconds_count", 6, 4, "store=search,operation=put"),
+        counter("store_latency_seconds_count", 6, 6, "store=graph,operation=put"),
+        counter("store_latency_seconds_count", 6, 6, "store=search,operation=query"),
+    ],
     "JournalUnwritable": [gauge("journal_writable", 1, 0)],
     "DeadLetters": [gauge("store_dead_letters", 0, 2, "store=search")],
     "DetectorStale": [gauge("detector_last_run_timestamp_seconds", 1e9, 10.0)],

@@ -65,6 +65,32 @@ def test_a_signal_says_what_it_is_since_when_and_what_to_do() -> None:
     assert signal.fingerprint == fingerprint_of("high_error_rate", "StoreDown", {"store": "ledger", "job": "levaithan"})
 
 
+def played_out(states: list[str], *, failed: float, taken: float) -> list[list[Signal]]:
+    """What is said of a store that takes six batches a minute while all is well, and in a bad minute `taken`, and
+    fails at `failed`."""
+    plant = [
+        plants.counter("store_errors_total", 0, failed, "store=search,reason=timeout"),
+        plants.counter("store_latency_seconds_count", 6, taken, "store=search,operation=put"),
+    ]
+    evaluator, seen = Evaluator(only("StoreFlapping")), []
+    for number, row in enumerate(plants.played(plant, states, STEP)):
+        assert row is not None
+        evaluator.observe(T0 + number * STEP, row)
+        seen.append(evaluator.evaluate(T0 + number * STEP))
+    return seen
+
+
+def test_a_store_that_fails_at_every_second_batch_is_told_and_neither_one_failure_nor_one_outage_is() -> None:
+    before = ["zero", *["good"] * 40]
+    flapping = played_out([*before, *["bad"] * 60], failed=4, taken=4)
+    (signal,) = flapping[-1]
+    assert (signal.severity, signal.detection, signal.labels) == ("P1", "high_error_rate", {"store": "search"})
+    assert firing(flapping)[0] < 41 + 40, "within ten minutes"
+    assert firing(played_out([*before, "bad", *["good"] * 60], failed=4, taken=0)) == []
+    assert firing(played_out([*before, *["bad"] * 60, *["good"] * 40], failed=60, taken=0)) == [], "it is down"
+    assert firing(played_out([*before, *["bad"] * 60], failed=1, taken=5)) == [], "one in six"
+
+
 def test_what_has_ended_is_said_once() -> None:
     seen = run(Evaluator(only("ChainBroken")), "ChainBroken", ["good"] * 3 + ["bad"] * 3 + ["good"] * 5)
     assert firing(seen) == [3, 4, 5]
