@@ -88,8 +88,8 @@ def _move(tally: Tally, number: int) -> None:
         for outcome in names.OUTCOMES:
             tally.add("levaithan_tasks_total", (project, outcome), outcome == "completed")
     for store in names.STORES:
-        tally.set("levaithan_store_up", (store,), 1)
-        tally.set("levaithan_store_lag_seconds", (store,), number % 5)
+        tally.set("levaithan_store_up", (store, "embedded"), 1)
+        tally.set("levaithan_store_lag_seconds", (store, "embedded"), number % 5)
         tally.observe("levaithan_projection_latency_seconds", (store,), 0.5)
 
 

@@ -75,6 +75,23 @@ def test_a_series_that_ends_is_gone_at_once(tmp_path: Path, alert: str) -> None:
     parity.confirm(tmp_path, rules, scrapes, 15, firing)
 
 
+def test_a_store_at_another_address_burns_nothing_of_the_one_before_it(tmp_path: Path) -> None:
+    """A ratio looks back for hours: what it sees there is over with the address, within five minutes, in both."""
+    rule = rules_of.default().get(alert := "StoreBurn")
+    assert rule is not None
+    step = scenarios.step_of(rule)
+    before = (("address", "redis-18ee2925"), ("store", "counters"))
+    after = (("address", "embedded"), ("store", "counters"))
+    downs, ups = int(2400 / step), int(3600 / step)
+    scrapes: list[plants.Scrape | None] = [[("levaithan_store_up", before, 0.0)]] * downs
+    scrapes += [[("levaithan_store_up", after, 1.0)]] * ups
+    firing = parity.evaluated(rules := scenarios.rules_for(rule), scrapes, step, promtool.dialect())
+    burning = {at: {labels for name, labels in found if name == alert} for at, found in firing.items()}
+    assert burning[(downs - 1) * step] == {before}
+    assert not any(burning[at] for at in burning if at >= downs * step + 300)
+    parity.confirm(tmp_path, rules, scrapes, step, firing)
+
+
 def test_records_of_an_outage_that_come_late_fire_nothing_in_prometheus(tmp_path: Path) -> None:
     """A burst of what happened hours ago, while the gauge says so: the guard holds it off, in both."""
     rule = rules_of.default().get("GateFailing")

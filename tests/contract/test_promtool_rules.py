@@ -29,7 +29,8 @@ def test_the_rules_are_yaml_that_says_what_the_table_says() -> None:
         assert " ".join(made["expr"].split()) == rule.guarded_text
         assert made["labels"] == {"severity": rule.severity, "detection": rule.detection}
         assert made["annotations"] == prometheus_rules.told(rule)
-        assert ("for" in made) == ("keep_firing_for" in made) == bool(rule.for_s)
+        assert ("for" in made) == bool(rule.for_s)
+        assert ("keep_firing_for" in made) == bool(rule.for_s and rule.held)
 
 
 def test_promtool_takes_the_rules_and_the_configuration() -> None:

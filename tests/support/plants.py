@@ -64,7 +64,10 @@ _TASKS = [
     counter("tasks_total", 0, 3, "project=a,outcome=failed"),
     counter("tasks_total", 1, 1, "project=a,outcome=cancelled"),
 ]
-_STORE = [gauge("store_up", 1, 0, "store=ledger"), gauge("store_up", 1, 1, "store=graph")]
+_STORE = [
+    gauge("store_up", 1, 0, "store=ledger,address=postgresql-1f3a9c02"),
+    gauge("store_up", 1, 1, "store=graph,address=embedded"),
+]
 _TOOLS = [
     counter("tool_failures_total", 0, 4, "tool=Bash"),
     counter("tool_calls_total", 6, 6, "tool=Bash"),
@@ -115,7 +118,7 @@ PLANTS: dict[str, list[Shown]] = {
         counter("store_latency_seconds_count", 6, 6, "store=search,operation=query"),
     ],
     "JournalUnwritable": [gauge("journal_writable", 1, 0)],
-    "DeadLetters": [gauge("store_dead_letters", 0, 2, "store=search")],
+    "DeadLetters": [gauge("store_dead_letters", 0, 2, "store=search,address=embedded")],
     "DetectorStale": [gauge("detector_last_run_timestamp_seconds", 1e9, 10.0)],
     "VerifyStale": [gauge("journal_verified_timestamp_seconds", 1e9, 10.0)],
     "BudgetSpentAll": _budget(10.2),
@@ -138,8 +141,8 @@ PLANTS: dict[str, list[Shown]] = {
         gauge("system_memory_available_bytes", 6e9, 3e8, "machine=m"),
         gauge("system_memory_size_bytes", 16e9, 16e9, "machine=m"),
     ],
-    "StoreFarBehind": [gauge("store_lag_seconds", 1, 900, "store=search")],
-    "StoreBehind": [gauge("store_lag_seconds", 1, 90, "store=search")],
+    "StoreFarBehind": [gauge("store_lag_seconds", 1, 900, "store=search,address=embedded")],
+    "StoreBehind": [gauge("store_lag_seconds", 1, 90, "store=search,address=embedded")],
     "ChainBroken": [gauge("journal_chain_ok", 1, 0)],
     "GuardMissing": [
         gauge("guards_installed", 5, 4, "project=a"),

@@ -32,7 +32,7 @@ def show(
         str | None, typer.Argument(help="Only names that have this in them (default: all).", metavar="NAME")
     ] = None,
     *,
-    zeros: Annotated[bool, typer.Option("--zeros", help="Those at 0 and the histograms' buckets, too.")] = False,
+    zeros: Annotated[bool, typer.Option("--zeros", help="Counters at 0 and the histograms' buckets, too.")] = False,
     text: Annotated[bool, typer.Option("--text", help="Prometheus' text format, as /metrics gives it.")] = False,
     json: options.Json = False,
     format: options.Format = None,
@@ -51,7 +51,7 @@ def show(
         rows = [
             {"name": series, "labels": dict(pairs) if fmt != "table" else _shown(pairs), "value": value}
             for series, pairs, value in watching.tally.series()
-            if (name or "") in series and (zeros or (value and not series.endswith("_bucket")))
+            if (name or "") in series and (zeros or _tells(series, pairs, value))
         ]
     output.emit(rows, COLUMNS, fmt, nothing="nothing of that name but zeros: see --zeros")
 
@@ -81,13 +81,14 @@ def push(
     job: Annotated[str, typer.Option("--job", help="The job's name there.", metavar="NAME")] = "levaithan",
 ) -> None:
     """Send all figures to a Pushgateway, for a job that ends before anybody could fetch them."""
+    from levaithan.hot.gate import machine_id
     from levaithan.metrics import push as pushing
 
     target = url or STATE.settings().metrics_push_url
     if not target:
         raise NotConfigured("No Pushgateway is named.", fix="give its URL, or set LEVAITHAN_METRICS_PUSH_URL")
     with _watched() as watching:
-        shown = pushing.push(watching.tally, target, job=job)
+        shown = pushing.push(watching.tally, target, machine_id(watching.home), job=job)
     output.say(f"sent to {shown}")
 
 
@@ -100,6 +101,20 @@ def _known(part: str) -> None:
         raise NotFound(
             f"No figure has that in its name: {part!r}.", fix="`levaithan metrics show --zeros` shows all names"
         )
+
+
+def _tells(name: str, pairs: tuple[tuple[str, str], ...], value: float) -> bool:
+    """Whether a figure is news. A counter's 0 is none, nor one that stands from the start; a gauge's is what was
+    looked at and found so: a store that does not answer, a journal that cannot be written."""
+    from levaithan.metrics.families import BY_NAME, GAUGE
+
+    if value:
+        return not name.endswith("_bucket")
+    family = BY_NAME.get(name)
+    if family is None or family.kind != GAUGE:
+        return False
+    labels = dict(pairs)
+    return not family.labels or tuple(labels[one] for one in family.labels) not in family.known
 
 
 @contextmanager

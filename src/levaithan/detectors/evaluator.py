@@ -17,7 +17,7 @@ from levaithan.detectors.samples import LOOKBACK_MS, Samples
 from levaithan.detectors.signal import Signal, fingerprint_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from levaithan.detectors.banks import Labels
     from levaithan.detectors.computing import Value
@@ -79,6 +79,13 @@ class Evaluator:
         self.evaluated_ms = -1
         for active in self.active.values():
             for labels in [key for key, one in active.items() if one.state == PENDING]:
+                del active[labels]
+
+    def drop(self, over: Callable[[dict[str, str]], bool]) -> None:
+        """Forget what fires or waits, and all samples, of labels that are `over`: of what is there no more."""
+        self.samples.drop(over)
+        for active in self.active.values():
+            for labels in [key for key in active if over(dict(key))]:
                 del active[labels]
 
     def states(self) -> list[dict[str, Any]]:

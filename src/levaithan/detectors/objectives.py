@@ -15,6 +15,9 @@ from levaithan.detectors.expression import Both, Gather, Node, Number, Over, Rec
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?", re.ASCII)
 _MATCHER = re.compile(r'\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*"([^"\\]*)"\s*(?:,|$)', re.ASCII)
 
+MEASURED_S = 300.0
+"""A series without a sample for so long is measured no more; a monitor that starts again is quicker."""
+
 
 class ShapeError(ValueError):
     """What is wrong with a rule, in words."""
@@ -66,10 +69,12 @@ class Slo:
         return Recorded(f"levaithan:{self.name}_bad:ratio_rate{promql(window)}", share)
 
     def floor(self, window: float, least: float) -> Node:
-        """At least so many bad ones in the window; of `up`, so many samples."""
+        """At least so many bad ones in the window; of `up`, so many samples of a series that is measured still: what is
+        no longer there has nothing to be mended, however long a window looks back at it."""
         if self.up:
             counted, well = (Over(f"{how}_over_time", select(self.up), window) for how in ("count", "sum"))
-            return Both(">=", Both("-", counted, well), Number(least))
+            measured = Over("count_over_time", select(self.up), MEASURED_S)
+            return Both("and", Both(">=", Both("-", counted, well), Number(least)), measured)
         if self.good:
             bad: Node = Both("-", self._sum("increase", self.total, window), self._sum("increase", self.good, window))
         else:

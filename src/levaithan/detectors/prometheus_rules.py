@@ -84,6 +84,7 @@ def _alert(rule: Rule) -> Iterator[str]:
     yield from _expression(*_broken(rule.guarded))
     if rule.for_s:
         yield f"        for: {promql(rule.for_s)}"
+    if rule.keep_s:
         yield f"        keep_firing_for: {promql(rule.keep_s)}"
     yield f"        labels: {{ severity: {rule.severity}, detection: {rule.detection} }}"
     yield "        annotations:"

@@ -35,7 +35,8 @@ class Rule:
     expression: without the guard against records that come late; `guarded` is with it, for Prometheus.
     threshold: of its first condition, None where it has none. where: "prometheus" = this process has another way,
     "process" = a detector here, which no rule could be; looks: what it looks for, in words.
-    tuned: what of it an operator changed. off: switched off by the operator.
+    tuned: what of it an operator changed. off: switched off by the operator. held: whether it goes on firing for a
+    while after it no longer holds.
     """
 
     alert: str
@@ -51,11 +52,12 @@ class Rule:
     looks: str = ""
     tuned: tuple[str, ...] = ()
     off: bool = False
+    held: bool = True
 
     @property
     def keep_s(self) -> float:
-        """keep_firing_for: twice `for`, so that what flaps is one alert."""
-        return 2 * self.for_s
+        """keep_firing_for: twice `for`, so that what flaps is one alert; 0 where it is not held."""
+        return 2 * self.for_s if self.held else 0.0
 
     @property
     def window_s(self) -> float:
@@ -195,6 +197,7 @@ def _burn(slo: Slo, pair: Mapping[str, Any]) -> Rule:
         expression=objectives.burn(slo, factor, long, short, floor),
         summary=f"{slo.summary} {pace}", fix=slo.fix,
         shape="burn", for_s=seconds(pair["for"]), threshold=round(factor * (1 - slo.target), 9),
+        held=not slo.up,  # its windows hold it long enough, and only while what is up or down is there
     )  # fmt: skip
 
 

@@ -155,6 +155,13 @@ class Samples:
             key for key, track in self.tracks.items()
             if track.last_ms < oldest and not any(len(column.values) for column in track.columns.values())
         ]  # fmt: skip
+        self._end(ended)
+
+    def drop(self, over: Callable[[dict[str, str]], bool]) -> None:
+        """Forget the series whose labels are `over`."""
+        self._end([key for key in self.tracks if over(dict(key[1]))])
+
+    def _end(self, ended: list[tuple[str, Labels]]) -> None:
         for key in ended:
             gone = self.tracks.pop(key)
             self.births += 1

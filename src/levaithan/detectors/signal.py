@@ -18,6 +18,7 @@ NO_SEVERITY = "none"
 # that differ in one of these are two incidents.
 PLACES = (
     "tool", "event", "hook", "machine", "model", "slo", "kind", "reason", "component", "level", "period", "agent_type",
+    "address",
 )  # fmt: skip
 
 

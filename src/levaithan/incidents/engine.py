@@ -53,6 +53,8 @@ class Engine:
         """By fingerprint, what is muted for a moment only; see correlate.lingers."""
         self.written: dict[str, progress.Written] = {}
         self.alike = alike
+        self.left: frozenset[tuple[str, str]] = frozenset()
+        """(store, address as a label has it) of what stores of this home were, and no longer are."""
         self.now = now
         self._write, self._mono = write, mono
         self._clock = timers.Clock()

@@ -62,7 +62,8 @@ class Storm:
 def take(engine: Engine, signal: Signal, now_s: float) -> None:
     """Do with `signal` what it asks for."""
     incident = engine.book.current(signal.fingerprint)
-    if not signal.firing:
+    place = (signal.labels.get("store", ""), signal.labels.get("address", ""))
+    if not signal.firing or place in engine.left:  # Prometheus cannot know that nothing is there to be mended
         engine.held.pop(signal.fingerprint, None)
         if incident is not None:
             _resolved(incident, signal, now_s)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from levaithan.incidents import correlate, intake, owed, timers
+from levaithan.incidents import correlate, intake, owed, steps, timers
 from levaithan.incidents.incident import ACKNOWLEDGED, OPEN, REOPENED, RESOLVED, Incident
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ UNHEARD_S = {"evaluator": 300.0, "detector": 300.0}
 """A source that says that something fires says so again: who has been silent for so long does not say it any more."""
 LONGEST_UNHEARD_S = 93_600.0
 """Of Alertmanager, which may repeat a message twice a day only."""
+LEFT = "that address is no longer used"
+"""Why an incident about a store that is elsewhere now is resolved."""
 WRITTEN_S = 60.0
 COUNTED_S = 600.0
 """Counters are written when a minute has passed and something more than a number has changed, else every ten."""
@@ -70,6 +72,8 @@ def count(incident: Incident, passed_s: float) -> None:
 def look(engine: Engine, incident: Incident, now_s: float) -> None:
     """Do what is due."""
     if incident.active:
+        _left(engine, incident, now_s)
+    if incident.active:
         _silent(incident, now_s)
         _of_actions(engine, incident, now_s)
         _unacknowledged(engine, incident, now_s)
@@ -77,6 +81,18 @@ def look(engine: Engine, incident: Incident, now_s: float) -> None:
     if incident.state == RESOLVED and incident.settled_s >= timers.SETTLED_S and not owed.reasons(incident):
         engine.step(incident.id, "close", now_s, why="resolved for a day, nothing owed")
     _write_down(engine, incident, now_s)
+
+
+def _left(engine: Engine, incident: Incident, now_s: float) -> None:
+    """What is about an address that its store left is over, however bad it was."""
+    address = incident.labels.get("address", "")
+    if (incident.store, address) not in engine.left or not steps.left(incident, address):
+        return
+    incident.firing, incident.unheard_s, incident.quiet = {}, {}, True
+    engine.step(
+        incident.id, "resolve", now_s, left=address, fix=LEFT,
+        verification={"check": "address in use", "result": "pass", "words": f"{incident.store} left {address}"},
+    )  # fmt: skip
 
 
 def _silent(incident: Incident, now_s: float) -> None:

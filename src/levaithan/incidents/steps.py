@@ -150,6 +150,23 @@ def _mitigate(incident: Incident, record: dict[str, Any], _known: object, _peopl
 
 def _resolve(incident: Incident, record: dict[str, Any], _known: object, _people: object) -> Refusal | None:
     by_hand = record.get("by") != MONITOR
+    wrong = None if not by_hand and left(incident, record.get("left")) else _standing(incident, record)
+    if wrong is not None:
+        return wrong
+    checked = record.get("verification")
+    if type(checked) is not dict or checked.get("result") != "pass" or not fields.text(checked.get("check")):
+        return _not_passed(checked if type(checked) is dict else {})
+    if by_hand and owed.reasons(incident) and not fields.text(record.get("regression"), 1000):
+        return Refusal(
+            f"{incident.id} owes a case that fails when it comes again.",
+            "name the test or the rule's case that was added: --regression REF",
+        )
+    return None
+
+
+def _standing(incident: Incident, record: dict[str, Any]) -> Refusal | None:
+    """Why its trouble may not count as over yet."""
+    by_hand = record.get("by") != MONITOR
     if by_hand and incident.state in (OPEN, REOPENED):
         return Refusal(f"Nobody has acknowledged {incident.id}.", _out(incident))
     if not by_hand and owed.reasons(incident):
@@ -160,14 +177,6 @@ def _resolve(incident: Incident, record: dict[str, Any], _known: object, _people
             not_quiet(incident, timers.quiet_needed_s(incident.for_s)),
             "wait until `levaithan incident show` says that it is quiet; where no monitor runs, --observed TEXT says "
             "what you looked at yourself",
-        )
-    checked = record.get("verification")
-    if type(checked) is not dict or checked.get("result") != "pass" or not fields.text(checked.get("check")):
-        return _not_passed(checked if type(checked) is dict else {})
-    if by_hand and owed.reasons(incident) and not fields.text(record.get("regression"), 1000):
-        return Refusal(
-            f"{incident.id} owes a case that fails when it comes again.",
-            "name the test or the rule's case that was added: --regression REF",
         )
     return None
 
@@ -183,6 +192,11 @@ def _not_passed(checked: dict[str, Any]) -> Refusal:
         f"The check {name!r}, which is to show that it is fixed, has not passed: {said or 'it says nothing'}",
         f"`levaithan doctor --only {shlex.quote(name)}` looks at it again; or name another that shows it: --check NAME",
     )
+
+
+def left(incident: Incident, address: object) -> bool:
+    """Whether it is about a store at this address (a label): once nothing uses it, there is nothing to wait for."""
+    return bool(incident.store and address) and incident.labels.get("address") == address
 
 
 def quiet(incident: Incident) -> bool:

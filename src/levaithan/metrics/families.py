@@ -55,6 +55,10 @@ def _one(values: tuple[str, ...]) -> Known:
 
 _PROJECT = "project"
 _ROOMS = _one(names.STORES)
+_MACHINE = "machine host"
+"""The name that records have, by which two homes of one host are two, and the host's."""
+_PLACED = "store address"
+"""A store's gauges are of the one in use: at another address it is another series (stores/address.py)."""
 
 HOOKS = (
     _of("hook_events_total", COUNTER, "Hook calls answered.", "event decision",
@@ -90,36 +94,36 @@ HOOKS = (
 )  # fmt: skip
 
 SYSTEM = (
-    _of("system_cpu_idle_ratio", GAUGE, "Share of the processors' time that was idle since the last look.", "machine"),
-    _of("system_load1", GAUGE, "Load average of the last minute.", "machine"),
-    _of("system_memory_available_bytes", GAUGE, "Memory that can be had without swapping.", "machine"),
-    _of("system_memory_size_bytes", GAUGE, "Memory there is.", "machine"),
-    _of("system_disk_free_bytes", GAUGE, "Room on the home's file system, for its user.", "machine"),
-    _of("system_disk_size_bytes", GAUGE, "Size of the home's file system.", "machine"),
-    _of("system_open_fds", GAUGE, "Open file handles of the service and its children.", "machine"),
+    _of("system_cpu_idle_ratio", GAUGE, "Share of the processors' time that was idle since the last look.", _MACHINE),
+    _of("system_load1", GAUGE, "Load average of the last minute.", _MACHINE),
+    _of("system_memory_available_bytes", GAUGE, "Memory that can be had without swapping.", _MACHINE),
+    _of("system_memory_size_bytes", GAUGE, "Memory there is.", _MACHINE),
+    _of("system_disk_free_bytes", GAUGE, "Room on the home's file system, for its user.", _MACHINE),
+    _of("system_disk_size_bytes", GAUGE, "Size of the home's file system.", _MACHINE),
+    _of("system_open_fds", GAUGE, "Open file handles of the service and its children.", _MACHINE),
 )  # fmt: skip
 
 STORES = (
-    _of("store_up", GAUGE, "Whether the store answered the last question (1) or not (0).", "store",
+    _of("store_up", GAUGE, "Whether the store answered the last question (1) or not (0).", _PLACED,
         needs="the store in use"),
     _of("store_latency_seconds", HISTOGRAM, "A batch put into the store, or a question there and back.",
         "store operation", _each(names.STORES, names.OPERATIONS), buckets=STORE_S),
     _of("store_slow_queries_total", COUNTER,
         "Questions of any process over a quarter of a second, batches of the projector over a whole one.",
         "store operation", _each(names.STORES, names.OPERATIONS)),
-    _of("store_lag_seconds", GAUGE, "Age of the newest record that the store has, 0 when it has all.", "store",
+    _of("store_lag_seconds", GAUGE, "Age of the newest record that the store has, 0 when it has all.", _PLACED,
         needs="the projector has run"),
-    _of("store_lag_events", GAUGE, "Records that the store has not got yet.", "store", needs="the projector has run"),
+    _of("store_lag_events", GAUGE, "Records that the store has not got yet.", _PLACED, needs="the projector has run"),
     _of("projection_latency_seconds", HISTOGRAM, "From an event's record to its being readable in the store.", "store",
         _ROOMS, buckets=PROJECTION_S),
     _of("store_errors_total", COUNTER, "Failures to put into the store or to ask it.", "store reason",
         _each(names.STORES, names.STORE_ERRORS)),
-    _of("store_dead_letters", GAUGE, "Records that the store could not take and that wait.", "store",
+    _of("store_dead_letters", GAUGE, "Records that the store could not take and that wait.", _PLACED,
         needs="the projector has run"),
-    _of("store_size_bytes", GAUGE, "Bytes that the store takes.", "store", needs="a store that says its size"),
-    _of("store_pool_in_use", GAUGE, "Connections of the look's pool that are in use.", "store",
+    _of("store_size_bytes", GAUGE, "Bytes that the store takes.", _PLACED, needs="a store that says its size"),
+    _of("store_pool_in_use", GAUGE, "Connections of the look's pool that are in use.", _PLACED,
         needs="a store with a pool of connections"),
-    _of("store_pool_size", GAUGE, "Connections that this pool may have.", "store",
+    _of("store_pool_size", GAUGE, "Connections that this pool may have.", _PLACED,
         needs="a store with a pool of connections"),
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from levaithan import __version__
+from levaithan.hot.gate import machine_id
 from levaithan.metrics import holdings, money, names
 from levaithan.metrics.journal_looks import JournalLooks
 from levaithan.metrics.labels import Labels
@@ -71,7 +72,7 @@ class Gauges:
         self._projects: list[str] = []
         self._sums: list[money.Sum] = []
         self._again = False
-        self._system = System(os.uname().nodename, home.root, lambda: self.journal.service_pid or os.getpid())
+        self._system = System(machine_id(home), home.root, lambda: self.journal.service_pid or os.getpid())
         known = outside or Outside()
         self._shows: list[tuple[Look, Callable[[Any], None]]] = [
             (Look("budgets", lambda: holdings.limits(home, self._projects), LOOK_S, LIMIT_S), self._budgets),

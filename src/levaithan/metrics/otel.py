@@ -45,9 +45,10 @@ class ExportFailed(LevaithanError):  # noqa: N818 - named for people, as all err
 
 
 class Exporter:
-    """Sends the figures of a tally to `endpoint` (http://host:4318). Raises NotConfigured without the extra `otel`."""
+    """Sends the figures of a tally to `endpoint` (http://host:4318), as those of `machine` (its name in records, by
+    which two homes of one host are two). Raises NotConfigured without the extra `otel`."""
 
-    def __init__(self, endpoint: str, machine: str = "") -> None:
+    def __init__(self, endpoint: str, machine: str) -> None:
         try:
             from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
             from opentelemetry.sdk.metrics import export  # noqa: PLC0415
@@ -62,7 +63,8 @@ class Exporter:
         self._export: Any = export
         self._sender = OTLPMetricExporter(endpoint=self.endpoint + "/v1/metrics", timeout=LIMIT_S)
         self._resource = Resource({
-            "service.name": "levaithan", "service.version": __version__, "host.name": machine or os.uname().nodename,
+            "service.name": "levaithan", "service.version": __version__, "service.instance.id": machine,
+            "host.name": os.uname().nodename,
         })  # fmt: skip
         self._scope = InstrumentationScope("levaithan", __version__)
 

@@ -29,18 +29,18 @@ class PushRefused(LevaithanError):  # noqa: N818 - named for people, as all erro
     fix = "see that a Pushgateway listens there (http://host:9091), and that this user may write to it"
 
 
-def push(tally: Tally, url: str, *, job: str = JOB, timeout_s: float = LIMIT_S) -> str:
-    """Put all figures at the Pushgateway `url` in place of those of this job and machine; the address it went to, as it
-    may be shown. Raises PushRefused."""
+def push(tally: Tally, url: str, machine: str, *, job: str = JOB, timeout_s: float = LIMIT_S) -> str:
+    """Put all figures at the Pushgateway `url` in place of those of this job, host and `machine` (its name in records,
+    by which two homes of one host are two); the address it went to, as it may be shown. Raises PushRefused."""
     split = urlsplit(url)
     host = split.netloc.rpartition("@")[2]
     shown = f"{split.scheme}://{host}{split.path}"
     if split.scheme not in ("http", "https") or not split.hostname:
         raise PushRefused(url=host or "the address", reason="it is no http(s) URL with a host")
-    instance = os.uname().nodename
+    place = {"instance": os.uname().nodename, "machine": machine}
     try:
         push_to_gateway(
-            shown, job=job, registry=exposition.registry(tally), grouping_key={"instance": instance},
+            shown, job=job, registry=exposition.registry(tally), grouping_key=place,
             timeout=timeout_s, handler=_handler(split.username, split.password),
         )  # fmt: skip
     except (URLError, OSError, ValueError) as error:

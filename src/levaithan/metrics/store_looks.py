@@ -16,7 +16,7 @@ from levaithan.metrics.families import STORE_S
 from levaithan.metrics.looks import Look
 from levaithan.metrics.moments import parsed
 from levaithan.projector import status
-from levaithan.stores import registry, slow
+from levaithan.stores import address, looking, registry, slow
 from levaithan.stores.slow import SLOW_S
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class StoreLooks:
         self._behind_s: dict[str, float] = {}
         self._looks: dict[str, Look] = {}
         self.stores: dict[str, dict[str, Any]] = {}
+        self._marks = address.marks(settings)
         for role in registry.known():
             if registry.in_use(role, settings) and not _in_process(role, settings):
                 asked = _Asked(role, _short(settings), home)
@@ -93,9 +94,9 @@ class StoreLooks:
 
     def collect(self, tally: Tally, head_seq: int, now_s: float) -> None:
         """Bring the stores' gauges and counters up to now; head_seq: the journal's last record."""
+        if not self._threads:
+            list(looking.each(lambda role: self._looks[role].once(), list(self._looks), self._home))
         for role, look in self._looks.items():
-            if not self._threads:
-                look.once()
             self._answers(tally, role, look)
         self._projector(tally, head_seq, now_s)
 
@@ -109,10 +110,21 @@ class StoreLooks:
             if found.value["seconds"] > SLOW_S["query"]:
                 tally.add("levaithan_store_slow_queries_total", (role, "query"))
             if found.value.get("bytes"):
-                tally.set("levaithan_store_size_bytes", (role,), found.value["bytes"])
+                tally.set("levaithan_store_size_bytes", self._placed(role), found.value["bytes"])
         late = look.overdue() > 0
         if role in self._up or late:
-            tally.set("levaithan_store_up", (role,), float(self._up.get(role, False) and not late))
+            tally.set("levaithan_store_up", self._placed(role), float(self._up.get(role, False) and not late))
+
+    def _placed(self, role: str) -> tuple[str, str]:
+        return role, self._marks[role]
+
+    def _of_now(self, role: str, one: object) -> bool:
+        """Whether what the projector says is of a store in use, and of its address: it may be the word of a projector
+        that had other settings."""
+        if not isinstance(one, dict) or not self._marks.get(role):
+            return False
+        where = one.get("where")
+        return where is None or address.mark(str(where)) == self._marks[role]
 
     def _projector(self, tally: Tally, head_seq: int, now_s: float) -> None:
         told = status.read(self._home)
@@ -123,16 +135,17 @@ class StoreLooks:
         run = (told.get("pid"), told.get("started"))
         if run != self._told_by:  # another projector: it counts from 0
             self._told_by, self._told = run, {}
-        self.stores = {role: one for role, one in stores.items() if role in names.STORES and isinstance(one, dict)}
+        self.stores = {role: one for role, one in stores.items() if self._of_now(role, one)}
         for role, one in self.stores.items():
             self._lag(tally, role, one, silent_s=max(0.0, now_s - updated), head_seq=head_seq, now_s=now_s)
-            tally.set("levaithan_store_dead_letters", (role,), _number(one.get("dead_letters")))
+            placed = self._placed(role)
+            tally.set("levaithan_store_dead_letters", placed, _number(one.get("dead_letters")))
             if role not in self._looks:
-                tally.set("levaithan_store_up", (role,), float(one.get("state") != "down"))
+                tally.set("levaithan_store_up", placed, float(one.get("state") != "down"))
             pool = one.get("pool")
             if isinstance(pool, list) and len(pool) == 2:
-                tally.set("levaithan_store_pool_in_use", (role,), _number(pool[0]))
-                tally.set("levaithan_store_pool_size", (role,), _number(pool[1]))
+                tally.set("levaithan_store_pool_in_use", placed, _number(pool[0]))
+                tally.set("levaithan_store_pool_size", placed, _number(pool[1]))
             self._counted(tally, role, one)
 
     def _lag(
@@ -147,8 +160,8 @@ class StoreLooks:
         seconds = _number(told) if told is not None else max(0.0, now_s - since_s)
         if behind and silent_s > FRESH_S:
             seconds += silent_s
-        tally.set("levaithan_store_lag_events", (role,), behind)
-        tally.set("levaithan_store_lag_seconds", (role,), seconds if behind else 0.0)
+        tally.set("levaithan_store_lag_events", self._placed(role), behind)
+        tally.set("levaithan_store_lag_seconds", self._placed(role), seconds if behind else 0.0)
 
     def _counted(self, tally: Tally, role: str, one: dict[str, Any]) -> None:
         """What this projector has counted since the last time."""

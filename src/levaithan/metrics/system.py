@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class System:
-    """Looks at the machine, named `machine` in the labels; pid: of the service, whose open files count."""
+    """Looks at the machine, in the labels by its name in records (`machine`) and by the host's; pid: of the service,
+    whose open files count."""
 
     def __init__(self, machine: str, root: str, pid: Callable[[], int]) -> None:
-        self._labels = (machine,)
+        self._labels = (machine, os.uname().nodename)
         self._root = root
         self._pid = pid
         psutil.cpu_times_percent(None)  # the first look has nothing to compare with

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from levaithan.metrics import kept_state
-from levaithan.metrics.families import HOOK_S
+from levaithan.metrics.families import BY_NAME, HOOK_S
 
 if TYPE_CHECKING:
     from levaithan.hot.paths import Home
@@ -112,8 +112,10 @@ class Vitals:
         """What a gauge is."""
         values = self._values(figure)
         if figure.how == EACH:
+            known = BY_NAME["levaithan_" + figure.name].labels
             for labels, value in list(values.items())[:_MOST_EACH]:
-                found[f"{figure.name} {' '.join(labels)}".strip()] = value
+                words = [one for name, one in zip(known, labels, strict=True) if name != "address"]
+                found[" ".join((figure.name, *words))] = value
         elif values:
             found[figure.name] = sum(values.values()) if figure.how == SUM else min(values.values())
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class Outward:
-    """What leaves the monitor. address: where it listens, "" for nowhere."""
+    """What leaves the monitor. address: where it listens, "" for nowhere; machine: whose figures they are."""
 
-    def __init__(self, watching: Watching, settings: Any) -> None:
+    def __init__(self, watching: Watching, settings: Any, machine: str) -> None:
         self.address = ""
+        self._machine = machine
         self._watching = watching
         self._settings = settings
         self._listener: Listener | None = None
@@ -89,7 +90,7 @@ class Outward:
         from levaithan.metrics.otel import Exporter  # noqa: PLC0415 - only where it is set
 
         try:
-            exporter = Exporter(self._settings.otel_endpoint)
+            exporter = Exporter(self._settings.otel_endpoint, self._machine)
             tally = self._watching.tally.copy()
         except LevaithanError as problem:
             self._troubles["otel"] = str(problem)

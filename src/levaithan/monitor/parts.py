@@ -30,11 +30,13 @@ from levaithan.install import alertmanager_token
 from levaithan.install.watched import outside
 from levaithan.metrics.vitals import KEPT, P99, Vitals
 from levaithan.metrics.watching import Watching
+from levaithan.monitor.addresses import Addresses
 from levaithan.monitor.arrivals import Arrivals
 from levaithan.monitor.beat import Beat
 from levaithan.monitor.outward import Outward
 from levaithan.monitor.past_guard import PastGuard
 from levaithan.monitor.writing import Writer
+from levaithan.stores.address import marks
 
 if TYPE_CHECKING:
     from levaithan.detectors.rules import Rules
@@ -60,8 +62,9 @@ class Parts:
         self.engine = Engine(self.writer.write, settings, alike=self._alike)
         self.vitals = Vitals(self.watching.tally)
         self.runner = self._runner()
+        self.addresses = Addresses(marks(settings))
         self.beat = Beat(settings.watchdog_url)
-        self.outward = Outward(self.watching, settings)
+        self.outward = Outward(self.watching, settings, machine_id(home))
         self.sent = Arrivals()
         self.firing = 0
         self.unshown = ""
@@ -133,6 +136,7 @@ class Parts:
         """The journal is read from its start: what was folded of it is forgotten."""
         self.evaluator.forget()
         self.engine = Engine(self.writer.write, self.settings, alike=self._alike)
+        self.engine.left = self.addresses.left
         self.runner.close()
         self.runner = self._runner()
 
@@ -216,6 +220,7 @@ class Parts:
             {
                 "format": FORMAT, "evaluator": self.evaluator.dump(), "watch": self.watch.dump(),
                 "incidents": self.engine.dump(), "actions": self.runner.dump(), KEPT: self.vitals.dump(),
+                "addresses": self.addresses.dump(),
             }
         )  # fmt: skip
 
@@ -225,7 +230,10 @@ class Parts:
         if kept.get("format") != FORMAT:
             self.watching.begin_anew()
             return
+        self.addresses.load(kept.get("addresses"))
+        self.engine.left = self.addresses.left
         self.evaluator.load(kept.get("evaluator") or {})
+        self.evaluator.drop(self.addresses.over)
         self.watch.load(kept.get("watch") or {})
         self.vitals.load(kept.get(KEPT))
         if not (self.engine.load(kept.get("incidents") or {}) and self.runner.load(kept.get("actions") or {})):

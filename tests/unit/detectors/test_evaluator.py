@@ -55,14 +55,16 @@ def test_a_signal_says_what_it_is_since_when_and_what_to_do() -> None:
     rule = rules_of.default().get("StoreDown")
     assert rule is not None
     assert signal.firing
-    assert signal.labels == {"store": "ledger"}
+    assert signal.labels == {"store": "ledger", "address": "postgresql-1f3a9c02"}
     assert signal.started_s == T0 + 4 * STEP, "since the first bad look, not since it waited long enough"
     assert signal.at_s == T0 + 53 * STEP
     assert (signal.severity, signal.detection, signal.source) == ("P1", "high_error_rate", "evaluator")
     assert signal.summary.startswith("Store ledger does not answer")
     assert (signal.fix, signal.for_s, signal.threshold, signal.value) == (rule.fix, 600, 0, 0)
-    assert signal.fingerprint == fingerprint("high_error_rate", "StoreDown", store="ledger")
-    assert signal.fingerprint == fingerprint_of("high_error_rate", "StoreDown", {"store": "ledger", "job": "levaithan"})
+    assert signal.fingerprint == fingerprint(
+        "high_error_rate", "StoreDown", store="ledger", more="address=postgresql-1f3a9c02"
+    )
+    assert signal.fingerprint == fingerprint_of("high_error_rate", "StoreDown", {**signal.labels, "job": "levaithan"})
 
 
 def played_out(states: list[str], *, failed: float, taken: float) -> list[list[Signal]]:

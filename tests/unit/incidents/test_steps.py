@@ -136,6 +136,30 @@ def test_a_resolution_needs_a_quiet_detector_or_eyes() -> None:
     assert steps.refusal(incident, by_itself, book.incidents, book.people) is not None
 
 
+def test_what_is_about_an_address_that_nothing_uses_is_over_however_bad_it_was() -> None:
+    """The monitor's step alone, and only for the very address that the incident is about."""
+    gone = record("resolve", "monitor", left="redis-18ee2925")
+    for change in (
+        {"left": "embedded"}, {"left": ""}, {"left": None}, {"by": "ada"}, {"verification": None},
+    ):  # fmt: skip
+        book, incident = about_a_store()
+        assert book.take(gone | change) is None, change
+        assert incident.state == "open"
+    book, incident = about_a_store()
+    assert book.take(gone) is incident
+    assert incident.state == "resolved"
+    book, incident = about_a_store()
+    incident.labels = {"store": "counters"}
+    assert book.take(gone) is None
+
+
+def about_a_store() -> tuple[Book, Incident]:
+    book, incident = standing("open", "P1")
+    incident.quiet, incident.store = False, "counters"
+    incident.labels = {"store": "counters", "address": "redis-18ee2925"}
+    return book, incident
+
+
 OWED = [
     ({"severity": "P0"}, "P0"), ({"severity": "P1"}, "P1"), ({"data_loss": True}, "data loss"),
     ({"opened_by": "ada"}, "found by a person"), ({"ack_missed": True}, "acknowledgement timer missed"),

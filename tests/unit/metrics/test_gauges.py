@@ -30,6 +30,8 @@ from levaithan.metrics.watching import Watching
 from levaithan.projector import loop
 from levaithan.projector.follower import Follower
 from levaithan.projector.status import Status
+from levaithan.stores import edge
+from levaithan.stores.roles import StoreDownError
 
 NOW = time.time()
 
@@ -46,16 +48,16 @@ def journal(home: Home) -> JournalFiles:
 
 
 def test_the_machine_is_looked_at(home: Home, settings: Any) -> None:
+    """By its name in records: two homes of one host are two."""
+    Path(home.state, "machine-id").write_text("ada\n")
     tally = Tally()
     collect(tally, home, settings, NOW)
-    machine = os.uname().nodename
-    assert 0 <= value(tally, "system_cpu_idle_ratio", machine) <= 1
-    assert value(tally, "system_load1", machine) >= 0
-    assert (
-        0 < value(tally, "system_memory_available_bytes", machine) < value(tally, "system_memory_size_bytes", machine)
-    )
-    assert 0 < value(tally, "system_disk_free_bytes", machine) <= value(tally, "system_disk_size_bytes", machine)
-    assert value(tally, "system_open_fds", machine) > 2
+    where = ("ada", os.uname().nodename)
+    assert 0 <= value(tally, "system_cpu_idle_ratio", *where) <= 1
+    assert value(tally, "system_load1", *where) >= 0
+    assert 0 < value(tally, "system_memory_available_bytes", *where) < value(tally, "system_memory_size_bytes", *where)
+    assert 0 < value(tally, "system_disk_free_bytes", *where) <= value(tally, "system_disk_size_bytes", *where)
+    assert value(tally, "system_open_fds", *where) > 2
 
 
 def test_stores_that_answer_and_their_sizes(home: Home, settings: Any, journal: JournalFiles) -> None:
@@ -64,10 +66,10 @@ def test_stores_that_answer_and_their_sizes(home: Home, settings: Any, journal: 
     tally = Tally()
     collect(tally, home, settings, NOW)
     for role in ("ledger", "search", "graph", "memory"):
-        assert value(tally, "store_up", role) == 1
-        assert value(tally, "store_size_bytes", role) > 0
+        assert value(tally, "store_up", role, "embedded") == 1
+        assert value(tally, "store_size_bytes", role, "embedded") > 0
         assert sum(tally.bins("levaithan_store_latency_seconds", (role, "query"))[:-1]) == 1
-    assert ("counters",) not in tally.table("levaithan_store_up")  # there is none without a server
+    assert "counters" not in {store for store, _ in tally.table("levaithan_store_up")}  # there is none without a server
 
 
 class _Slow:
@@ -100,18 +102,51 @@ def test_a_store_that_hangs_is_down_and_holds_nobody_up(
     looks = store_looks.StoreLooks(home, settings)
     tally = Tally()
     deadline = time.monotonic() + 20
-    while ("ledger",) not in tally.table("levaithan_store_up") and time.monotonic() < deadline:
+    while ("ledger", "embedded") not in tally.table("levaithan_store_up") and time.monotonic() < deadline:
         begun = time.monotonic()
         looks.collect(tally, 0, NOW)
         assert time.monotonic() - begun < 1
         time.sleep(0.02)
-    assert value(tally, "store_up", "ledger") == 0
+    assert value(tally, "store_up", "ledger", "embedded") == 0
     gate.set()
-    while not value(tally, "store_up", "ledger") and time.monotonic() < deadline:
+    while not value(tally, "store_up", "ledger", "embedded") and time.monotonic() < deadline:
         looks.collect(tally, 0, NOW)
         time.sleep(0.02)
-    assert value(tally, "store_up", "ledger") == 1
+    assert value(tally, "store_up", "ledger", "embedded") == 1
     looks.stop()
+
+
+def test_who_looks_once_asks_all_stores_side_by_side_and_a_silent_server_once(
+    home: Home, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, once = threading.Barrier(4, timeout=10), []
+
+    class Silent(_Slow):
+        def cursor(self) -> None:
+            together.wait()
+            once.append(edge._silent.get() is not None)
+            raise StoreDownError(store="ledger", role="LEDGER", where="there", reason="silence")
+
+    monkeypatch.setattr(store_looks.registry, "open_store", lambda *_: Silent(threading.Event()))
+    tally = Tally()
+    looks = store_looks.StoreLooks(home, settings, threads=False)
+    looks.collect(tally, 0, NOW)
+    assert once == [True] * 4
+    assert set(tally.table("levaithan_store_up").values()) == {0.0}
+
+
+def test_what_a_projector_said_of_stores_that_are_elsewhere_now_is_no_word_of_these(home: Home, settings: Any) -> None:
+    """Its URLs were taken out of the settings since: it was the last to see the server, and a counters' store."""
+    gone = {"state": "down", "where": "postgresql://ada:5432/levaithan", "lag_events": 900, "dead_letters": 3}
+    here = {"state": "ok", "where": home.state + "/search.sqlite3", "lag_events": 0, "seq": 0}
+    told = {"updated": at(0), "stores": {"ledger": gone, "counters": gone | {"where": "redis://ada"}, "search": here}}
+    Path(home.run, "projector.json").write_text(json.dumps(told))
+    tally = Tally()
+    looks = store_looks.StoreLooks(home, settings, threads=False)
+    looks._projector(tally, 900, NOW)
+    assert list(tally.table("levaithan_store_lag_events")) == [("search", "embedded")]
+    assert tally.table("levaithan_store_dead_letters") == {("search", "embedded"): 0.0}
+    assert tally.table("levaithan_store_up") == {}
 
 
 @pytest.mark.parametrize(("took", "slow"), [(0.2, 0), (0.3, 1)])
@@ -136,7 +171,7 @@ def test_a_question_that_takes_long_is_a_slow_one(
     looks = store_looks.StoreLooks(home, settings, threads=False)
     looks.collect(tally, 0, NOW)
     looks.stop()
-    assert value(tally, "store_up", "ledger") == 1
+    assert value(tally, "store_up", "ledger", "embedded") == 1
     assert value(tally, "store_slow_queries_total", "ledger", "query") == slow
     assert sum(tally.bins("levaithan_store_latency_seconds", ("ledger", "query"))[:-1]) == 1
 
@@ -152,7 +187,7 @@ def test_a_store_that_fails_is_down_and_its_failures_are_counted(
     monkeypatch.setattr(store_looks.registry, "open_store", down)
     tally = Tally()
     collect(tally, home, settings, NOW)
-    assert value(tally, "store_up", "ledger") == 0
+    assert value(tally, "store_up", "ledger", "embedded") == 0
     assert value(tally, "store_errors_total", "ledger", "down") == 1
     assert store_looks.reason_of("store_schema_newer") == "schema"
     assert store_looks.reason_of("whatever") == "other"
@@ -166,15 +201,15 @@ def test_what_the_projector_tells_is_taken_up(home: Home, settings: Any, journal
     looks = store_looks.StoreLooks(home, settings, threads=False)
     status.update(force=True)
     looks.collect(tally, 11, NOW)
-    assert value(tally, "store_lag_events", "ledger") == 11
+    assert value(tally, "store_lag_events", "ledger", "embedded") == 11
     for one in followers:
         while one.step():
             pass
     status.update(force=True)
     looks.collect(tally, 11, NOW)
-    assert value(tally, "store_lag_events", "ledger") == 0
-    assert value(tally, "store_lag_seconds", "ledger") == 0
-    assert value(tally, "store_dead_letters", "ledger") == 0
+    assert value(tally, "store_lag_events", "ledger", "embedded") == 0
+    assert value(tally, "store_lag_seconds", "ledger", "embedded") == 0
+    assert value(tally, "store_dead_letters", "ledger", "embedded") == 0
     puts = sum(tally.bins("levaithan_store_latency_seconds", ("ledger", "put"))[:-1])
     assert puts == sum(followers[0].puts[:-1]) > 0
     looks.collect(tally, 11, NOW)
@@ -184,8 +219,8 @@ def test_what_the_projector_tells_is_taken_up(home: Home, settings: Any, journal
     looks.collect(tally, 11, NOW)
     assert value(tally, "store_errors_total", "ledger", "timeout") == 3
     looks.collect(tally, 500, time.time() + 100)  # a projector that has fallen silent
-    assert value(tally, "store_lag_events", "ledger") == 489
-    assert value(tally, "store_lag_seconds", "ledger") > 60
+    assert value(tally, "store_lag_events", "ledger", "embedded") == 489
+    assert value(tally, "store_lag_seconds", "ledger", "embedded") > 60
     for one in followers:
         one.store.close()
 
@@ -200,12 +235,14 @@ def test_a_projector_that_delivered_nothing_since_its_start_is_late_all_the_same
     for seconds, late_s in ((0, 0), (40, 40)):
         status.update(force=True)  # it waits for the lock that another process has
         looks.collect(tally, 5, time.time() + seconds)
-        assert value(tally, "store_lag_events", "ledger") == 5
-        assert value(tally, "store_lag_seconds", "ledger") == pytest.approx(late_s + (seconds > 10) * seconds, abs=2)
+        assert value(tally, "store_lag_events", "ledger", "embedded") == 5
+        assert value(tally, "store_lag_seconds", "ledger", "embedded") == pytest.approx(
+            late_s + (seconds > 10) * seconds, abs=2
+        )
     followers[0].step()
     status.update(force=True)
     looks.collect(tally, 0, time.time() + 50)
-    assert value(tally, "store_lag_seconds", "ledger") == 0
+    assert value(tally, "store_lag_seconds", "ledger", "embedded") == 0
     followers[0].store.close()
 
 
@@ -487,7 +524,7 @@ def test_what_is_left_of_the_error_budgets() -> None:
     tally.add("levaithan_tasks_total", ("/p", "cancelled"), 50)
     tally.observe("levaithan_hook_duration_seconds", ("PreToolUse", "native"), 0.05, 99)
     tally.observe("levaithan_hook_duration_seconds", ("PreToolUse", "native"), 0.06, 1)
-    tally.set("levaithan_store_up", ("ledger",), 1.0)
+    tally.set("levaithan_store_up", ("ledger", "embedded"), 1.0)
     slo.collect(tally, T0 + 10)
     left = tally.table("levaithan_slo_error_budget_remaining_ratio")
     assert left["gate",] == pytest.approx(0.5)

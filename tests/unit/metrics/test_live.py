@@ -47,7 +47,7 @@ def test_what_the_service_does_is_seen(root: str) -> None:
     watching = Watching(home, settings_of.load(root, environ={}))
     tally = watching.tally
     try:
-        until(watching, lambda: tally.value("levaithan_store_up", ("ledger",)) == 1)
+        until(watching, lambda: tally.value("levaithan_store_up", ("ledger", "embedded")) == 1)
         for number in range(5):
             calls.call(root, "python", calls.tool_call(f"echo {number}"))
             watching.step()
@@ -66,7 +66,7 @@ def test_what_the_service_does_is_seen(root: str) -> None:
         until(watching, lambda: sum(tally.bins("levaithan_store_latency_seconds", ("ledger", "put"))[:-1]) >= 1)
         assert tally.value("levaithan_journal_writable") == 1
         assert tally.value("levaithan_journal_chain_ok") == 1
-        assert tally.value("levaithan_store_lag_events", ("ledger",)) == 0
+        assert tally.value("levaithan_store_lag_events", ("ledger", "embedded")) == 0
         assert tally.value("levaithan_log_messages_total", ("info", "service")) >= 1
         text = watching.exposition()
         assert b"process_resident_memory_bytes" in text or not Path("/proc/self/stat").exists()

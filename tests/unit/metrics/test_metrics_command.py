@@ -16,6 +16,7 @@ from tests.support.loopback import Receiver
 
 from levaithan.hot.paths import home_at
 from levaithan.metrics import kept_state
+from levaithan.stores import address
 
 
 def run(root: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +46,18 @@ def test_the_figures_as_rows(root: str) -> None:
     assert not kept_state.path_of(home_at(root)).exists()  # only the monitor keeps it
     again = run(root, "show", "journal_records", "--format", "csv")
     assert again.stdout.splitlines()[1].endswith(",21.0")
+
+
+def test_a_gauge_that_was_looked_at_is_shown_at_0_too(root: str) -> None:
+    url = "redis://127.0.0.1:1"
+    done = run(root, "show", "store_", "--json", LEVAITHAN_COUNTERS_URL=url)
+    assert done.returncode == 0, done.stderr
+    rows = {(one["name"], one["labels"]["store"]): one for one in json.loads(done.stdout)["rows"]}
+    down = rows["levaithan_store_up", "counters"]
+    assert (down["value"], down["labels"]["address"]) == (0.0, address.mark(url))
+    assert rows["levaithan_store_up", "ledger"]["value"] == 1
+    assert {value["value"] for (name, _), value in rows.items() if name.endswith("_total")} == {1.0}  # no counter at 0
+    assert run(root, "show", "incidents_open").stdout == "", "a 0 that stands from the start"
 
 
 def test_a_state_that_is_damaged_stays_for_the_monitor(root: str) -> None:

@@ -69,7 +69,7 @@ def tally() -> Tally:
     made = Tally()
     made.add("levaithan_hook_events_total", ("PreToolUse", "deny"), 3)
     made.observe("levaithan_hook_duration_seconds", ("PreToolUse", "native"), 0.002, 4)
-    made.set("levaithan_system_load1", ("m",), 0.5)
+    made.set("levaithan_system_load1", ("m", "h"), 0.5)
     made.add("levaithan_cost_usd_total", ("claude-opus-5-5", "/p"), 1.25)
     for kind, count in (("input", 10), ("cache_write_5m", 20), ("cache_write_1h", 30)):
         made.add("levaithan_tokens_total", ("claude-opus-5-5", "/p", kind), count)
@@ -103,13 +103,13 @@ def test_a_file_that_cannot_be_written_says_what_to_do(tally: Tally, tmp_path: P
 
 
 def test_a_gateway_gets_all_of_it_under_job_and_machine(tally: Tally, receiver: Receiver) -> None:
-    shown = push(tally, receiver.url.replace("//", "//someone:a%20word@"), job="night")
+    shown = push(tally, receiver.url.replace("//", "//someone:a%20word@"), "ada", job="night")
     assert shown == receiver.url
     method, path, headers, body = receiver.got[0]
-    assert (method, path) == ("PUT", f"/metrics/job/night/instance/{os.uname().nodename}")
+    assert (method, path) == ("PUT", f"/metrics/job/night/instance/{os.uname().nodename}/machine/ada")
     assert headers["Authorization"] == "Basic " + base64.b64encode(b"someone:a word").decode()
     assert parsed(body) == {(name, pairs): value for name, pairs, value in tally.series()}
-    push(tally, receiver.url)
+    push(tally, receiver.url, "ada")
     assert receiver.got[1][1].startswith("/metrics/job/levaithan/")
     assert "Authorization" not in receiver.got[1][2]
 
@@ -123,7 +123,7 @@ def test_a_gateway_that_refuses_or_is_not_there_is_said_without_the_password(tal
         "nonsense",
     ):
         with pytest.raises(PushRefused) as refused:
-            push(tally, url, timeout_s=5)
+            push(tally, url, "ada", timeout_s=5)
         assert "geheim" not in f"{refused.value} {refused.value.fix} {refused.value.as_dict()}"
 
 
@@ -152,7 +152,7 @@ def test_a_collector_gets_the_clients_own_names_where_it_has_them(tally: Tally, 
     exporter.close()
     resource, found = exported(receiver)
     assert resource["service.name"] == "levaithan"
-    assert resource["host.name"] == "m"
+    assert (resource["service.instance.id"], resource["host.name"]) == ("m", os.uname().nodename)
     cost = found["claude_code.cost.usage"]
     assert cost.unit == "USD"
     assert cost.sum.is_monotonic
@@ -169,7 +169,7 @@ def test_a_collector_gets_the_clients_own_names_where_it_has_them(tally: Tally, 
 
 
 def test_a_collector_gets_the_rest_under_our_names(tally: Tally, receiver: Receiver) -> None:
-    exporter = otel.Exporter(receiver.url + "/")
+    exporter = otel.Exporter(receiver.url + "/", "m")
     exporter.send(tally, T0)
     exporter.close()
     _, found = exported(receiver)
@@ -190,7 +190,7 @@ def test_a_collector_gets_the_rest_under_our_names(tally: Tally, receiver: Recei
 
 def test_a_collector_that_refuses_is_said(tally: Tally, receiver: Receiver) -> None:
     receiver.answer = 400
-    exporter = otel.Exporter(receiver.url)
+    exporter = otel.Exporter(receiver.url, "m")
     with pytest.raises(otel.ExportFailed, match=r"127\.0"):
         exporter.send(tally, T0)
     exporter.close()
@@ -201,5 +201,5 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.metrics", None)
     with pytest.raises(NotConfigured, match="not installed") as refused:
-        otel.Exporter("http://127.0.0.1:4318")
+        otel.Exporter("http://127.0.0.1:4318", "m")
     assert "levaithan[otel]" in (refused.value.fix or "")

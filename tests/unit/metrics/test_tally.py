@@ -86,7 +86,7 @@ def test_what_is_bounded_counts_under_other() -> None:
         tally.add("levaithan_tokens_total", (f"m{number}", f"p{number}", "input"))
         tally.add("levaithan_cost_usd_total", (f"m{number}", f"p{number}"), 1.0)
         tally.observe("levaithan_tool_duration_seconds", (f"t{number}",), 1.0)
-        tally.set("levaithan_store_up", (f"s{number}",), 1.0)
+        tally.set("levaithan_store_up", (f"s{number}", "embedded"), 1.0)
     assert tally.count() == len(list(tally.series())) <= MOST_SERIES + 60
     assert tally.value("levaithan_tokens_total", ("other", "other", "other")) > 19_000
     assert sum(tally.table("levaithan_cost_usd_total").values()) == 20_000

@@ -38,8 +38,8 @@ def test_a_counter_is_what_it_rose_by_and_a_gauge_what_it_is() -> None:
     def first(tally: Tally) -> None:
         tally.add("levaithan_hook_events_total", ("PreToolUse", "deny"), 3)
         tally.add("levaithan_hook_events_total", ("PreToolUse", "allow"), 10)
-        tally.set("levaithan_store_lag_seconds", ("graph",), 7.5)
-        tally.set("levaithan_store_lag_seconds", ("ledger",), 0.0)
+        tally.set("levaithan_store_lag_seconds", ("graph", "embedded"), 7.5)
+        tally.set("levaithan_store_lag_seconds", ("ledger", "embedded"), 0.0)
         tally.set("levaithan_journal_writable", (), 0.0)
 
     _, (one, two) = minutes(first, lambda tally: tally.add("levaithan_hook_events_total", ("PreToolUse", "allow"), 2))

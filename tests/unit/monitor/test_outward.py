@@ -82,7 +82,7 @@ def made(**settings: Any) -> tuple[Outward, Tally]:
     watching: Any = SimpleNamespace(
         tally=tally, newborn=frozenset(), since_s=NOW, exposition=lambda: exposition.text(tally)
     )
-    return Outward(watching, SimpleNamespace(**chosen)), tally
+    return Outward(watching, SimpleNamespace(**chosen), "m"), tally
 
 
 def sent(one: Outward) -> None:
@@ -103,16 +103,16 @@ def test_without_settings_nothing_leaves(clock: Clock, tmp_path: Path) -> None:
 def test_the_file_of_the_settings_is_written_anew_at_its_interval(clock: Clock, tmp_path: Path) -> None:
     path = tmp_path / "levaithan.prom"
     one, tally = made(metrics_textfile=str(path))
-    tally.set("levaithan_system_load1", ("m",), 0.25)
+    tally.set("levaithan_system_load1", ("m", "h"), 0.25)
     sent(one)
-    assert 'levaithan_system_load1{machine="m"} 0.25' in path.read_text()
-    tally.set("levaithan_system_load1", ("m",), 0.75)
+    assert 'levaithan_system_load1{host="h",machine="m"} 0.25' in path.read_text()
+    tally.set("levaithan_system_load1", ("m", "h"), 0.75)
     clock.now += 14
     sent(one)
     assert "} 0.25" in path.read_text()
     clock.now += 1
     sent(one)
-    assert 'levaithan_system_load1{machine="m"} 0.75' in path.read_text()
+    assert 'levaithan_system_load1{host="h",machine="m"} 0.75' in path.read_text()
 
 
 def test_a_file_that_cannot_be_written_is_told_until_it_can(clock: Clock, tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from tests.support import homes
 from levaithan.actions import readings
 from levaithan.config import settings as settings_of
 from levaithan.detectors import log_patterns, shown
-from levaithan.detectors.signal import WATCHDOG, Signal
+from levaithan.detectors.signal import WATCHDOG, Signal, fingerprint_of
 from levaithan.hot import halts
 from levaithan.hot.paths import home_at
 from levaithan.metrics import vitals
 from levaithan.monitor.arrivals import Arrivals
 from levaithan.monitor.parts import Parts
+from levaithan.stores.address import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def down(parts: Parts, from_s: float, seconds: int) -> float:
     """Look every 15 s of so many seconds, with a store that is down; when the last look was."""
     at_s = from_s
     for number in range(1, seconds // 15 + 1):
-        parts.watching.tally.set("levaithan_store_up", ("graph",), 0.0)
+        parts.watching.tally.set("levaithan_store_up", ("graph", "embedded"), 0.0)
         at_s = from_s + number * 15
         parts.look(at_s)
     return at_s
@@ -95,6 +96,60 @@ def test_what_fires_of_a_rule_that_is_switched_off_ends(parts: Parts) -> None:
     down(parts, at_s, 30)
     assert not incident.firing
     assert state(parts, "StoreDown") == "quiet"
+
+
+def test_what_is_about_a_store_that_was_taken_out_of_the_settings_is_over_at_once(parts: Parts) -> None:
+    """The burning of the hour before it, too; and Alertmanager, which knows of nothing, opens none of it again."""
+    url = "redis://127.0.0.1:1"
+    there = ("counters", mark(url))
+    now_s = time.time()
+    with_redis = begun(parts, counters_url=url)
+    for number in range(60):
+        at_s = now_s + number * 15
+        with_redis.watching.tally.set("levaithan_store_up", there, 0.0)
+        with_redis.watching.tally.set("levaithan_store_up", ("graph", "embedded"), 0.0)
+        with_redis.look(at_s)
+    alerts = {"StoreDown", "StoreBurnFast"}
+    assert {(one.alert, one.store) for one in with_redis.engine.open()} >= {
+        (alert, store) for alert in alerts for store in ("counters", "graph")
+    }
+    gone = [one for one in with_redis.engine.open() if one.store == "counters"]
+    with_redis.keep()
+    with_redis.stop()
+
+    without = begun(parts)
+    without.watching.tally.set("levaithan_store_up", ("graph", "embedded"), 0.0)
+    without.look(at_s + 15)
+    assert {one["labels"]["store"] for one in without.evaluator.states() if "store" in one["labels"]} == {"graph"}
+    assert {one.store for one in without.engine.open()} == {"graph"}, "what is about another store stands"
+    assert {one.alert for one in without.engine.open()} >= alerts
+    for one in gone:
+        told = without.engine.book.incidents[one.id]
+        assert (told.state, told.fix) == ("resolved", "that address is no longer used")
+    record = [line for line in homes.journal_records(parts.home.root) if line.get("action") == "resolve"][-1]
+    assert (record["by"], record["left"]) == ("monitor", there[1])
+
+    labels = {"store": "counters", "address": there[1]}
+    again = Signal(
+        fingerprint_of("high_error_rate", "StoreDown", labels), "StoreDown", "high_error_rate", "P1", True, at_s, at_s,
+        labels=labels, source="alertmanager",
+    )  # fmt: skip
+    without.sent.put([again])
+    without.look(at_s + 30)
+    assert {one.store for one in without.engine.open()} == {"graph"}
+    without.keep()
+    without.stop()
+
+    back = begun(parts, counters_url=url)
+    assert not any("counters" in one["labels"].values() for one in back.evaluator.states())
+    back.sent.put([again])
+    back.look(at_s + 45)
+    assert {one.alert for one in back.engine.open() if one.store == "counters"} == {"StoreDown"}
+    back.stop()
+
+
+def begun(parts: Parts, **chosen: object) -> Parts:
+    return Parts(parts.home, parts.settings.model_copy(update=chosen))
 
 
 def test_what_is_not_followed_is_told_and_goes_when_it_is_mended(parts: Parts) -> None:
@@ -194,7 +249,7 @@ def test_how_slow_the_hooks_are_is_what_actions_are_verified_by(parts: Parts) ->
 def test_figures_are_kept_by_the_minute_and_gone_on_with(parts: Parts) -> None:
     now_s = time.time()
     for number in range(4):
-        parts.watching.tally.set("levaithan_store_lag_seconds", ("graph",), 10.0 * number)
+        parts.watching.tally.set("levaithan_store_lag_seconds", ("graph", "embedded"), 10.0 * number)
         parts.look(now_s + 60 * number)
     parts.keep()
     rows = vitals.kept(parts.home)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,3 +41,24 @@ def test_an_embedded_store_is_its_file_by_whatever_name_its_folder_goes(tmp_path
     assert address.of(SqliteSearch(str(file))) == str(file), "a rebuild that swaps the file is no move"
     assert address.of(Store(opening=Opening("search", str(file), "/h"))) == str(file)
     assert address.of(Store()) == ""
+
+
+def test_in_labels_an_address_is_its_kind_and_a_number_that_names_nothing() -> None:
+    told = address.mark("redis://h:6379/0")
+    assert re.fullmatch("redis-[0-9a-f]{8}", told)
+    assert address.mark("redis://h:6379/1") != told
+    assert address.mark("postgresql+psycopg://h/db").startswith("postgresql-")
+    assert address.mark("") == address.mark("/h/state/search.sqlite3") == address.EMBEDDED
+
+
+def test_the_settings_and_the_store_they_open_say_the_same_address(tmp_path: Path) -> None:
+    chosen = {
+        "counters_url": "redis://ann:secret@h:6379/0?prefix=x", "graph_url": "helix:///var/graph", "search": False,
+        "memory_url": f"sqlite://{tmp_path}/memory.sqlite3",
+    }  # fmt: skip
+    marks = address.marks(SimpleNamespace(stores=chosen))
+    assert (marks["search"], marks["ledger"], marks["memory"]) == ("", "embedded", "embedded")
+    for role in ("counters", "graph"):
+        store = Store(opening=Opening(role, "/h/x", "/h", str(chosen[f"{role}_url"])))
+        assert marks[role] == address.mark(address.of(store)) != "embedded"
+    assert address.marks(SimpleNamespace(stores={}))["counters"] == "", "there is none without a server"

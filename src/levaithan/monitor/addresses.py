@@ -1,0 +1,44 @@
+"""The addresses that the home's stores had: what is about one that is in use no longer is over.
+
+Kept beside the figures, for only a start finds other settings. Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST = 8
+"""Of one store that are remembered, the latest."""
+
+
+class Addresses:
+    """now: store -> its address as labels have it (stores.address.marks), "" for one that is not in use."""
+
+    def __init__(self, now: Mapping[str, str]) -> None:
+        self._now = dict(now)
+        self._before: dict[str, list[str]] = {}
+
+    @property
+    def left(self) -> frozenset[tuple[str, str]]:
+        """(store, address) of those that were in use and are not."""
+        return frozenset((store, one) for store, found in self._before.items() for one in found)
+
+    def over(self, labels: Mapping[str, str]) -> bool:
+        """Whether these labels are of a store at an address that it left."""
+        return (labels.get("store", ""), labels.get("address", "")) in self.left
+
+    def dump(self) -> dict[str, list[str]]:
+        """Store -> its addresses, the one in use first; as JSON takes it."""
+        now = {store: [one] if one else [] for store, one in self._now.items()}
+        return {store: [*one, *self._before.get(store, ())][:MOST] for store, one in now.items()}
+
+    def load(self, kept: Any) -> None:
+        """Go on from a dump; what is none says nothing."""
+        rows = kept.items() if isinstance(kept, dict) else ()
+        self._before = {
+            store: [one for one in found if isinstance(one, str) and one != self._now.get(store)][:MOST]
+            for store, found in rows if store in self._now and isinstance(found, list)
+        }  # fmt: skip
