@@ -23,7 +23,8 @@ VALUES = {
     "scope": ("all", "project"), "period": ("month", "day"), "store": ("ledger", "search"), "version": ("0.1.0",),
     "slo": ("gate_availability", "gate_latency"), "outcome": ("completed", "failed", "cancelled", "verified"),
     "action": ("notify",), "kind": ("input", "output"), "event": ("PreToolUse",), "path": ("native", "oneshot"),
-    "severity": ("P0", "P1"), "address": ("embedded",), "host": ("h1",), "reason": ("crash",), "component": ("service",), "level": ("warning",),
+    "severity": ("P0", "P1"), "reason": ("crash",), "component": ("service",), "level": ("warning",),
+    "address": ("embedded",), "host": ("h1",),
 }  # fmt: skip
 """Labels of families whose sets are not known from the start."""
 GAUGES = {

@@ -26,7 +26,11 @@ stands; the [runbooks](../how-to/runbooks.md) say what to do.
 
 - **Severity**: P0 now, P1 within 15 minutes, P2 within an hour, P3 within a day.
 - **for**: how long it must hold. What fires goes on for twice that after it no longer holds (`keep_firing_for`), so
-  that what flaps is one alert.
+  that what flaps is one alert. `StoreBurn*` do not: their windows hold them.
+- **address**: alerts about a store are about one address (the label `address`). At another one, or with its URL taken
+  out of the settings, the store begins anew: what burned ends within five minutes, and the monitor ends all of it when
+  it starts with the new settings, and resolves the incidents. Prometheus cannot know why a series ended: it holds
+  `StoreDown`, `DeadLetters`, `StoreBehind` and `StoreFarBehind` for as long as ever, and nothing opens by that.
 - **Floors**: a share of few calls is no trouble, so rules over shares want a number of calls or of bad ones, too.
 - **Where**: `both`; `Prometheus` where the monitor has a detector of the same name that also knows the session, or
   where only Prometheus can see it; `monitor` where no metric tells it.

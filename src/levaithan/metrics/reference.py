@@ -25,6 +25,13 @@ exports them by OpenTelemetry's protocol (OTLP over HTTP).
   prices, else `other`; a project is its folder, at most 50 of them, then `other`; a hook is one that is installed.
   Never a session, an agent, a file, a command or the text of an error: those are in the incident and in `levaithan
   audit`.
+- `address` of a store's gauges is `embedded`, or the kind of server and eight digits that stand for its address
+  (`postgresql-1f3a9c02`): a store at another address is another series. `store_errors_total` and histograms go on.
+- `machine` is the machine's name in records (`state/machine-id`, else the host's), `host` the host's: two homes of one
+  host are two. A Pushgateway's group has both (`instance` is the host), OpenTelemetry's resource
+  `service.instance.id` and `host.name`. What was pushed under the group without `machine` stays there until somebody
+  deletes it.
+- `metrics show` leaves out counters at 0 and zeros that stand from the start, not a gauge that was found to be 0.
 - There are at most 5,000 series, whatever agents invent.
 - Label sets that are known from the start are there with 0, for Prometheus sees no increase in a series that is born
   at 1.
