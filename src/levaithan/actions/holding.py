@@ -18,6 +18,8 @@ from levaithan.stores import address
 from levaithan.stores.registry import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from levaithan.hot.paths import Home
 
 BACK = "levaithan mode set normal --reason TEXT (what went off by itself comes back by itself)"
@@ -33,6 +35,18 @@ class Held:
     remedy: str
     brief: str
     circuit: dict[str, Any] | None
+
+    def as_fields(self) -> dict[str, Any]:
+        """What programs are told beside the row of a store: held, held_brief, circuit."""
+        return {"held": self.why, "held_brief": self.brief, "circuit": self.circuit}
+
+
+def all_held(briefs: Mapping[str, str]) -> str:
+    """Which stores are held, in words, out of store -> `brief`; "" for none."""
+    found: dict[str, list[str]] = {}
+    for store, brief in briefs.items():
+        found.setdefault(brief, []).append(store)
+    return " ".join(f"Held: {', '.join(stores)} {brief}." for brief, stores in found.items())
 
 
 def of(home: Home, store: Any) -> Held | None:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from levaithan.actions import holding
 from levaithan.cli import options, output, reading, status_monitor
 from levaithan.cli.state import STATE
 from levaithan.errors import LevaithanError, NotConfigured, Unhealthy
@@ -30,21 +31,13 @@ def status(json: options.Json = False, format: options.Format = None) -> None:
     with edge.once():
         rows = list(looks(home))
     failed = [row for row in rows if row["status"] == "fail"]
-    words, held = ", ".join(dict.fromkeys(row["item"] for row in failed)), _all_held(rows)
+    words = ", ".join(dict.fromkeys(row["item"] for row in failed))
+    held = holding.all_held({row["item"]: row["data"]["held_brief"] for row in rows if "held_brief" in row["data"]})
     if held and not failed:
         output.say(held)
     words = f"Not all is well: {words}." + (f" {held}" if held else "")
     problem = Unhealthy(words, fix=failed[0]["remedy"]) if failed else None
     output.emit(rows, ["item", "status", "value", "remedy"], fmt, problem=problem)
-
-
-def _all_held(rows: list[Row]) -> str:
-    """Which stores are held, by whom, until when and what releases them, in words; "" for none."""
-    found: dict[str, list[str]] = {}
-    for one in rows:
-        if brief := one["data"].get("held_brief"):
-            found.setdefault(brief, []).append(one["item"])
-    return " ".join(f"Held: {', '.join(names)} {brief}." for brief, names in found.items())
 
 
 def looks(home: Home) -> Iterator[Row]:
@@ -176,10 +169,8 @@ def _opened(home: Home, name: str, head: int, error: dict[str, Any] | None) -> I
 
 def _store(home: Home, store: Any, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
     """One store, in one row. error: what the service says of it: then it does not catch up by itself."""
-    from levaithan.actions import holding
-
     name, held, since = store.name, holding.of(home, store), {"since": error.get("since")} if error else {}
-    told = {"held": held.why, "held_brief": held.brief, "circuit": held.circuit} if held else {}
+    told = held.as_fields() if held else {}
     try:
         store.check_version()
         cursor = store.cursor()
@@ -216,12 +207,11 @@ def _halts(home: Home) -> Iterator[Row]:
 
 
 def _mode(home: Home) -> Iterator[Row]:
-    from levaithan.actions.holding import BACK
     from levaithan.cli import mode, restraint
 
     now = mode.in_force(home)
     words = f"{now['mode']}: {now['off']} off" if now["off"] else str(now["mode"])
-    remedy = (_unhalt(home) if now["mode"] == "halted" else BACK) if now["rung"] else ""
+    remedy = (_unhalt(home) if now["mode"] == "halted" else holding.BACK) if now["rung"] else ""
     yield row("mode", "warn" if now["rung"] else "ok", words, remedy, mode=now)
     held = restraint.in_force()
     for one in held:

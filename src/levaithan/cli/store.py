@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from levaithan.actions import holding
 from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
@@ -45,6 +46,8 @@ def status(roles: Roles = None, json: options.Json = False, format: options.Form
     """Each store: where it is, what it is, what it holds, how far it is behind; exit 3 when one does not answer."""
     fmt = output.pick(format, json)
     rows = _all_told((roles and chosen(roles)) or registry.known())
+    if words := holding.all_held({row["store"]: row["held_brief"] for row in rows if row.get("held_brief")}):
+        output.say(words)
     output.emit(rows, ["store", "state", "where", "server", "rows", "lag", "dead_letters"], fmt, problem=_unwell(rows))
 
 
@@ -61,15 +64,16 @@ def _told(name: str) -> dict[str, Any]:
         with reading.opened(name, fresh=False, optional=True) as store:
             if store is None:
                 return {"store": name, "state": "off", "where": "", "problems": []}
-            health = store.health()
+            health, held = store.health(), holding.of(STATE.home(), store)
+            told = asdict(health) | (held.as_fields() if held else {})
             if not health.ok:
-                return {**asdict(health), "state": "down", **_last_known(name, address.of(store))}
+                return {**told, "state": "down", **_last_known(name, address.of(store))}
             cursor = store.cursor()
             lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
     except LevaithanError as problem:
         words = {"store": name, "state": "down", "where": "", "problems": [problem.message], "fix": problem.fix}
         return {**words, **_last_known(name)}
-    return {**asdict(health), "state": "behind" if lag else "ok", "lag": lag}
+    return {**told, "state": "behind" if lag else "ok", "lag": lag}
 
 
 def _last_known(name: str, where: str = "") -> dict[str, Any]:

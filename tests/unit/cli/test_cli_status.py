@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support import homes
 
-from levaithan.cli import mode, status, status_monitor
+from levaithan.cli import mode, status, status_monitor, store
 from levaithan.cli.state import STATE
 from levaithan.config import lean
 from levaithan.errors import Unhealthy
@@ -144,6 +144,18 @@ def test_the_verdict_names_each_store_that_is_held_by_whom_until_when_and_what_r
     monkeypatch.setattr(status, "looks", lambda _home: iter([failed]))
     with pytest.raises(Unhealthy, match=r"Not all is well: hooks\.$"):
         status.status()
+
+
+def test_store_status_says_that_a_store_is_held_beside_how_it_is(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
+    store.status(["graph", "search"], json=True)
+    out, err = capsys.readouterr()
+    graph, search = json.loads(out)["rows"]
+    assert (graph["state"], graph["circuit"]) == ("ok", modes.breakers(home)["graph"])
+    assert "held" not in search
+    assert err.startswith("Held: graph until ") and "`levaithan action undo a-0cbccddd` releases it" in err
 
 
 def test_mode_show_counts_no_circuit_of_an_address_that_the_store_had_before(
