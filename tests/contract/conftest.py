@@ -227,6 +227,24 @@ def each_weaviate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pl
 
 
 @pytest.fixture
+def url(postgres_server: Any) -> str:
+    """Of a database of the test's own, with the schema of now."""
+    from tests.support import postgres_place
+
+    return postgres_place.made()
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Any]:
+    """The ledger on PostgreSQL there."""
+    from tests.support import postgres_place
+
+    opened = postgres_place.ledger(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def imitation() -> Iterator[Imitation]:
     """An imitation of Weaviate, for what a test does to the server itself."""
     from tests.support import weaviate_place

@@ -37,11 +37,6 @@ def put(ledger: Any, journal: str, numbers: range) -> None:
 
 
 @pytest.fixture
-def url(postgres_server: Any) -> str:
-    return postgres_place.made()
-
-
-@pytest.fixture
 def ledger(url: str) -> Iterator[Any]:
     """Three machines in turn, an event a second: 90 of them."""
     opened = {journal: postgres_place.ledger(url, journal) for journal in SKEWS}

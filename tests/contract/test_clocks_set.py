@@ -70,11 +70,6 @@ class Machine:
 
 
 @pytest.fixture
-def url(postgres_server: Any) -> str:
-    return postgres_place.made()
-
-
-@pytest.fixture
 def pair(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Machine, Machine]]:
     made = Machine(url, JOURNAL, monkeypatch), Machine(url, OTHER, monkeypatch)
     yield made

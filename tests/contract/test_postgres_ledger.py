@@ -31,18 +31,6 @@ OTHER = "k" * 32
 NOON = "2026-11-23T12:00:00.000000Z"
 
 
-@pytest.fixture
-def url(postgres_server: Any) -> str:
-    return postgres_place.made()
-
-
-@pytest.fixture
-def ledger(url: str) -> Any:
-    opened = postgres_place.ledger(url)
-    yield opened
-    opened.close()
-
-
 def months(ledger: Any) -> list[str]:
     with ledger.links.reader() as link:
         return postgres_months.parts(link)
