@@ -31,18 +31,6 @@ def tale() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def url(postgres_server: Any) -> str:
-    return postgres_place.made()
-
-
-@pytest.fixture
-def ledger(url: str) -> Any:
-    opened = postgres_place.ledger(url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def other(url: str) -> Any:
     """Another machine's, which has a retention."""
     opened = postgres_place.ledger(url, OTHER)
@@ -158,6 +146,19 @@ def test_a_place_that_goes_back_counts_nothing_twice_and_what_is_new_once(droppe
     newer = event(6, id="e" * 32, at=stamp(0, 60))
     put(dropped, [newer])
     assert summed(dropped) == each(2, 2, 3)
+
+
+def test_one_event_of_the_future_does_not_keep_a_journal_that_was_put_back_from_being_counted(ledger: Any) -> None:
+    """The clock was a year ahead for one event: what is recorded since with the numbers of others is new for all that,
+    be it by the clock that is right again, or by one that is ahead for good."""
+    ledger.migrate()
+    put(ledger, [event(1, at=stamp(0, 1)), event(2, at=stamp(-12)), *(event(n, at=stamp(0, n)) for n in (3, 4, 5))])
+    before = sum(count for _, count in summed(ledger))
+    copy = [event(n, id=f"{n:032x}", at=stamp(back)) for n, back in ((2, -1), (3, -13))]
+    time.sleep(0.01)
+    now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() // 1000 % 10**6:06d}Z"
+    put(ledger, [event(1, at=stamp(0, 1)), *copy, event(4, id="e" * 32, at=now)])
+    assert sum(count for _, count in summed(ledger)) == before + 3
 
 
 def test_a_rebuild_from_a_journal_that_is_shorter_now_leaves_no_mark(dropped: Any) -> None:

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _NAME = f"{LEDGER} counted"
-"""What the mark says instead of a store's name. Its time is that of the newest event that was counted."""
+"""What the mark says instead of a store's name. Its time is that of the newest event that was counted, and no later
+than the server last took any: an event of a clock that was ahead would pass what is recorded from now on for counted.
+Too early a time does no harm but to months that were dropped: what is still there is not put again."""
 _NOTE = (
     'INSERT INTO cursors (store, journal, segment, "offset", seq, hash, updated_us) '
-    "SELECT %s, c.journal, '', 0, c.seq, '', coalesce((SELECT max(newest_us) FROM machines m WHERE m.journal = "
-    "c.journal), 0) FROM cursors c WHERE c.store = %s AND c.journal = %s AND c.seq > 0 ON CONFLICT (store, journal) "
-    "DO UPDATE SET seq = greatest(cursors.seq, excluded.seq), "
+    "SELECT %s, c.journal, '', 0, c.seq, '', coalesce((SELECT max(least(newest_us, last_us)) FROM machines m WHERE "
+    "m.journal = c.journal), 0) FROM cursors c WHERE c.store = %s AND c.journal = %s AND c.seq > 0 "
+    "ON CONFLICT (store, journal) DO UPDATE SET seq = greatest(cursors.seq, excluded.seq), "
     "updated_us = greatest(cursors.updated_us, excluded.updated_us)"
 )
 _KNOWN = "SELECT seq, updated_us FROM cursors WHERE store = %s AND journal = %s"
@@ -47,7 +49,7 @@ WAIT_S = 30.0
 
 
 class Counted(NamedTuple):
-    """The greatest number of a record that was counted, and the time of the newest event, microseconds."""
+    """The greatest number of a record that was counted, and the mark's time, microseconds."""
 
     seq: int
     newest_us: int
