@@ -1,13 +1,13 @@
-"""What the metrics cannot know by themselves: whether our guards are in force where they were installed, and where the
-client keeps its transcripts.
+"""What the metrics cannot know by themselves: whether our guards are in force where they were installed, where the
+client keeps its transcripts, and what a monitor sees of the stores.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from levaithan.hot.catalogue import GUARDS
-from levaithan.install import hooks, listing, places, switched_off
+from levaithan.install import hooks, listing, monitoring, places, switched_off
 from levaithan.metrics.gauges import Outside
 
 if TYPE_CHECKING:
@@ -15,10 +15,22 @@ if TYPE_CHECKING:
     from levaithan.install.places import Place
     from levaithan.metrics.gauges import Guards
 
+FRESH_S = 30.0
+
 
 def outside(home: Home) -> Outside:
     """What rooms below are told of `home`."""
-    return Outside(guards=lambda: guards(home), transcripts=places.config_folder() + "/projects")
+    return Outside(
+        guards=lambda: guards(home), transcripts=places.config_folder() + "/projects", stores=lambda: stores(home)
+    )
+
+
+def stores(home: Home) -> dict[str, Any]:
+    """What the home's monitor saw of the stores within FRESH_S; {} where none watches."""
+    told = monitoring.read(home) or {}
+    age, seen = monitoring.age_s(told), told.get("stores")
+    fresh = age is not None and 0 <= age <= FRESH_S and monitoring.runs(told)
+    return seen if fresh and isinstance(seen, dict) else {}
 
 
 def guards(home: Home) -> Guards:

@@ -38,10 +38,12 @@ Guards = dict[str, tuple[int, int]]
 @dataclass(frozen=True)
 class Outside:
     """What rooms above this one know. guards: place ("" = the user's settings, else the project) -> guard events
-    (expected, in force); transcripts: the client's `projects` folder, "" = none."""
+    (expected, in force); transcripts: the client's `projects` folder, "" = none; stores: what a monitor saw of them a
+    moment ago (StoreLooks.seen)."""
 
     guards: Callable[[], Guards] | None = None
     transcripts: str = ""
+    stores: Callable[[], dict[str, Any]] = dict
 
 
 def collect(tally: Tally, home: Home, settings: Any, now_s: float, outside: Outside | None = None) -> None:
@@ -65,7 +67,8 @@ class Gauges:
         self.log = LogLines(home.logs)
         self.slow = SlowQuestions(home.logs)
         self.journal = JournalLooks(home, threads=threads)
-        self.stores = StoreLooks(home, settings, threads=threads)
+        known = outside or Outside()
+        self.stores = StoreLooks(home, settings, threads=threads, seen=known.stores)
         self.verification = Verification(home, int(getattr(settings, "journal_verify_hours", 24)), threads=threads)
         self._threads = threads
         self._leases = holdings.Leases()
@@ -73,7 +76,6 @@ class Gauges:
         self._sums: list[money.Sum] = []
         self._again = False
         self._system = System(machine_id(home), home.root, lambda: self.journal.service_pid or os.getpid())
-        known = outside or Outside()
         self._shows: list[tuple[Look, Callable[[Any], None]]] = [
             (Look("budgets", lambda: holdings.limits(home, self._projects), LOOK_S, LIMIT_S), self._budgets),
             (Look("leases", lambda: holdings.held(home), LOOK_S, LIMIT_S), self._held),

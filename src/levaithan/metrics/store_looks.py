@@ -20,6 +20,8 @@ from levaithan.stores import address, looking, registry, slow
 from levaithan.stores.slow import SLOW_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from levaithan.hot.paths import Home
     from levaithan.metrics.tally import Tally
 
@@ -67,10 +69,14 @@ class _Asked:
 
 
 class StoreLooks:
-    """The stores in use. `threads` False: each `collect` asks all of them itself, for who looks only once."""
+    """The stores in use. `threads` False, for who looks only once: `collect` itself asks all those that are not in what
+    a monitor has `seen` (see below) a moment ago."""
 
-    def __init__(self, home: Home, settings: Any, *, threads: bool = True) -> None:
+    def __init__(
+        self, home: Home, settings: Any, *, threads: bool = True, seen: Callable[[], dict[str, Any]] = dict
+    ) -> None:
         self._home = home
+        self._seen = seen
         self._settings = settings
         self._threads = threads
         self._up: dict[str, bool] = {}
@@ -95,7 +101,9 @@ class StoreLooks:
     def collect(self, tally: Tally, head_seq: int, now_s: float) -> None:
         """Bring the stores' gauges and counters up to now; head_seq: the journal's last record."""
         if not self._threads:
-            list(looking.each(lambda role: self._looks[role].once(), list(self._looks), self._home))
+            seen = self._seen()
+            asked = [role for role in self._looks if not self._taken(tally, role, seen.get(role))]
+            list(looking.each(lambda role: self._looks[role].once(), asked, self._home))
         for role, look in self._looks.items():
             self._answers(tally, role, look)
         self._projector(tally, head_seq, now_s)
@@ -114,6 +122,23 @@ class StoreLooks:
         late = look.overdue() > 0
         if role in self._up or late:
             tally.set("levaithan_store_up", self._placed(role), float(self._up.get(role, False) and not late))
+
+    def seen(self, tally: Tally) -> dict[str, dict[str, Any]]:
+        """Store -> its address, up (1 or 0), bytes, as far as they were looked at: for others to take."""
+        sizes = tally.table("levaithan_store_size_bytes")
+        return {
+            role: {"address": where, "up": up, "bytes": sizes.get((role, where))}
+            for (role, where), up in tally.table("levaithan_store_up").items()
+        }
+
+    def _taken(self, tally: Tally, role: str, seen: Any) -> bool:
+        """Whether this was seen of the store in use; then it stands for what asking would give."""
+        if not isinstance(seen, dict) or seen.get("address") != self._marks[role]:
+            return False
+        tally.set("levaithan_store_up", self._placed(role), _number(seen.get("up")))
+        if seen.get("bytes"):
+            tally.set("levaithan_store_size_bytes", self._placed(role), _number(seen["bytes"]))
+        return True
 
     def _placed(self, role: str) -> tuple[str, str]:
         return role, self._marks[role]

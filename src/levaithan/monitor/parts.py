@@ -251,6 +251,7 @@ class Parts:
         }  # fmt: skip
         return {
             "listening": self.outward.address, "firing": self.firing, "mode": modes.look(self.home)["mode"],
+            "stores": self.watching.gauges.stores.seen(self.watching.tally),
             "incidents": dict(Counter(one.severity for one in self.engine.open())),
             "timers": {
                 one.id: [round(one.waited_s, 1), round(one.paged_s, 1), round(one.quiet_s, 1)]

@@ -135,6 +135,31 @@ def test_who_looks_once_asks_all_stores_side_by_side_and_a_silent_server_once(
     assert set(tally.table("levaithan_store_up").values()) == {0.0}
 
 
+def test_who_looks_once_takes_what_a_monitor_saw_of_the_store_in_use(
+    home: Home, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def opened(role: str, *_: object) -> None:
+        asked.append(role)
+        raise StoreDownError(store=role, role=role.upper(), where="there", reason="silence")
+
+    monkeypatch.setattr(store_looks.registry, "open_store", opened)
+    seen: dict[str, Any] = {
+        "ledger": {"address": "embedded", "up": 1.0, "bytes": 7.0},
+        "search": {"address": "http-1f3a9c02", "up": 1.0, "bytes": None}, "graph": "?",
+        "memory": {"address": "embedded", "up": 0.0, "bytes": None},
+    }  # fmt: skip
+    tally = Tally()
+    looks = store_looks.StoreLooks(home, settings, threads=False, seen=lambda: seen)
+    looks.collect(tally, 0, NOW)
+    assert sorted(asked) == ["graph", "search"], "of these it knew nothing"
+    up = {role: one for (role, _), one in tally.table("levaithan_store_up").items()}
+    assert up == {"ledger": 1, "memory": 0, "search": 0, "graph": 0}
+    assert value(tally, "store_size_bytes", "ledger", "embedded") == 7
+    assert looks.seen(tally)["ledger"] == seen["ledger"]
+
+
 def test_what_a_projector_said_of_stores_that_are_elsewhere_now_is_no_word_of_these(home: Home, settings: Any) -> None:
     """Its URLs were taken out of the settings since: it was the last to see the server, and a counters' store."""
     gone = {"state": "down", "where": "postgresql://ada:5432/levaithan", "lag_events": 900, "dead_letters": 3}

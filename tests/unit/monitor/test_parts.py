@@ -17,9 +17,11 @@ from levaithan.detectors import log_patterns, shown
 from levaithan.detectors.signal import WATCHDOG, Signal, fingerprint_of
 from levaithan.hot import halts
 from levaithan.hot.paths import home_at
+from levaithan.install import watched
 from levaithan.metrics import vitals
 from levaithan.monitor.arrivals import Arrivals
 from levaithan.monitor.parts import Parts
+from levaithan.monitor.status import Status
 from levaithan.stores.address import mark
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def test_what_is_about_a_store_that_was_taken_out_of_the_settings_is_over_at_onc
     there = ("counters", mark(url))
     now_s = time.time()
     with_redis = begun(parts, counters_url=url)
-    for number in range(60):
+    for number in range(44):
         at_s = now_s + number * 15
         with_redis.watching.tally.set("levaithan_store_up", there, 0.0)
         with_redis.watching.tally.set("levaithan_store_up", ("graph", "embedded"), 0.0)
@@ -146,6 +148,20 @@ def test_what_is_about_a_store_that_was_taken_out_of_the_settings_is_over_at_onc
     back.look(at_s + 45)
     assert {one.alert for one in back.engine.open() if one.store == "counters"} == {"StoreDown"}
     back.stop()
+
+
+def test_what_the_monitor_sees_of_stores_is_there_for_who_looks_once(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.watching.tally.set("levaithan_store_up", ("graph", "embedded"), 0.0)
+    Status(parts.home, parts).write("watching")
+    found = watched.outside(parts.home).stores()
+    assert found["graph"] == {"address": "embedded", "up": 0.0, "bytes": None}
+    monkeypatch.setattr(watched, "FRESH_S", -1.0)
+    assert watched.outside(parts.home).stores() == {}, "what was seen long ago is no word of now"
+    monkeypatch.undo()
+    Status(parts.home, parts).write("stopped")
+    assert watched.outside(parts.home).stores() == {}
 
 
 def begun(parts: Parts, **chosen: object) -> Parts:
