@@ -139,6 +139,7 @@ def test_what_is_about_a_store_that_was_taken_out_of_the_settings_is_over_at_onc
     without.sent.put([again])
     without.look(at_s + 30)
     assert {one.store for one in without.engine.open()} == {"graph"}
+    assert not any(line.get("action") == "reopen" for line in homes.journal_records(parts.home.root))
     without.keep()
     without.stop()
 
