@@ -73,19 +73,31 @@ class Watched:
         """What a command lists."""
         return homes.rows(self.root, *words)
 
+    def until_listed(self, true: Callable[[list[dict[str, Any]]], bool], within_s: float, *words: str) -> None:
+        """Wait until `true` of what a command lists of incidents or actions. All of that is in the journal, so it is
+        asked again only once that has grown: a command costs what the service of the test needs."""
+        asked = -1
+
+        def there() -> bool:
+            nonlocal asked
+            size = sum(file.stat().st_size for file in homes.journal_files(self.root))
+            grown, asked = size != asked, size
+            return grown and true(self.rows(*words))
+
+        homes.until(there, within_s, 0.1)
+
     def incident(
         self, alert: str, *states: str, store: str | None = None, within_s: float = WITHIN_S
     ) -> dict[str, Any]:
         """The one incident of `alert`, once it is in one of `states` (default: any that is open)."""
         found: list[dict[str, Any]] = []
 
-        def there() -> bool:
-            rows = self.rows("incident", "list", "--all")
+        def there(rows: list[dict[str, Any]]) -> bool:
             found[:] = [one for one in rows if one["alert"] == alert and store in (None, one["store"])]
             return bool(found) and (not states or found[0]["state"] in states)
 
         try:
-            homes.until(there, within_s, 0.25)
+            self.until_listed(there, within_s, "incident", "list", "--all")
         except TimeoutError:
             raise AssertionError(f"no {alert} in {states} within {within_s} s: {found or self.told_of()}") from None
         assert len(found) == 1, found
@@ -108,20 +120,20 @@ class Watched:
     def until_quiet(self, incident_id: str, within_s: float = 60.0) -> None:
         """Wait until the detectors of an incident are quiet for long enough."""
 
-        def quiet() -> bool:
-            return any(one["quiet"] for one in self.rows("incident", "list", "--all") if one["id"] == incident_id)
+        def quiet(rows: list[dict[str, Any]]) -> bool:
+            return any(one["quiet"] for one in rows if one["id"] == incident_id)
 
-        homes.until(quiet, within_s, 0.5)
+        self.until_listed(quiet, within_s, "incident", "list", "--all")
 
     def action(self, name: str, *phases: str, within_s: float = WITHIN_S) -> dict[str, Any]:
         """The one run of the action `name`, once it is in one of `phases`."""
         found: list[dict[str, Any]] = []
 
-        def there() -> bool:
-            found[:] = [one for one in self.rows("action", "list", "--all") if one["action"] == name]
+        def there(rows: list[dict[str, Any]]) -> bool:
+            found[:] = [one for one in rows if one["action"] == name]
             return bool(found) and found[0]["phase"] in phases
 
-        homes.until(there, within_s, 0.25)
+        self.until_listed(there, within_s, "action", "list", "--all")
         assert len(found) == 1, found
         return found[0]
 
