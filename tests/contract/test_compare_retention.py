@@ -125,17 +125,35 @@ def test_what_the_journal_and_the_ledger_have_both_let_go_is_no_difference(home:
     assert compare(home, ledger).equal
 
 
+def test_one_clock_that_was_ahead_hides_no_hour_of_a_pruned_journal(home: Home, ledger: Any) -> None:
+    """The last record of the fixture is weeks ahead of those that follow it."""
+    more(home, ledger, *(stamp(1, seconds) for seconds in (7201, 7202, 7203, 10801)))
+    house(ledger)
+    sorted(Path(home.journal).glob("*.log"))[0].unlink()
+    forged.sql(ledger, "UPDATE rollups SET events = events + 1")
+    wrong = [f"rollups {at[:13]}//p/Bash/PreToolUse/allow" for at in (stamp(1, 10801),)]
+    wrong.append(f"rollups {stamp(0, 1)[:13]}//p//UserPromptSubmit/allow")
+    assert named(compare(home, ledger)) == wrong, "in the hour of the third a pruned record may have been"
+    rebuilt(ledger, home)
+    assert compare(home, ledger).equal
+
+
 def test_a_record_that_is_in_no_month_is_never_dropped(home: Home, ledger: Any) -> None:
-    files = JournalFiles.__new__(JournalFiles)
-    files.__dict__.update(path=sorted(Path(home.journal).glob("*.log"))[-1], seq=12, hash=_head(home))
-    for n, at in enumerate(("1970-01-01T00:00:00.000000Z", "2014-12-31T23:59:59.000000Z"), 11):
-        files.add(event(n, at=at, session_id="strange"))
-    fill(ledger, home)
+    more(home, ledger, "1970-01-01T00:00:00.000000Z", "2014-12-31T23:59:59.000000Z")
     house(ledger)
     assert compare(home, ledger).equal
     forged.sql(ledger, f"DELETE FROM {postgres_months.OTHER}")
     done = compare(home, ledger)
     assert (done.missing, done.dropped) == ([13, 14], 6)
+
+
+def more(home: Home, ledger: Any, *times: str) -> None:
+    """Events of these times behind those of the fixture."""
+    files = JournalFiles.__new__(JournalFiles)
+    files.__dict__.update(path=sorted(Path(home.journal).glob("*.log"))[-1], seq=12, hash=_head(home))
+    for n, at in enumerate(times, 11):
+        files.add(event(n, at=at, session_id="strange"))
+    fill(ledger, home)
 
 
 def _head(home: Home) -> str:

@@ -39,7 +39,7 @@ _COLUMNS = ("id", "journal", "at_us", "event", "session_id", "tool_name", "tool_
             "project", "canary")  # fmt: skip
 """What the sums are made of."""
 _PLACES = {one.name: place for place, one in enumerate(TABLES["events"].columns)}
-_AT_US, _MACHINE = _PLACES["at_us"], _PLACES["machine"]
+_AT_US, _MACHINE, _SEQ = _PLACES["at_us"], _PLACES["machine"], _PLACES["seq"]
 _SUMMED = itemgetter(*(_PLACES[name] for name in _COLUMNS))
 _KEYS = ("hour_us", "project", "tool_name", "event", "decision")
 _OF_CALLS = tuple(name for name in rollups.MEASURES if name.startswith("tool_"))
@@ -79,15 +79,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Sums:
     """The sums of one journal, in a scratch file that has its sessions and tool_calls.
 
-    near_us: the newest time of the first records that were put (rollups.NEAR), None for none. A rewrite makes the sums
-    of all hours behind it anew.
+    A rewrite of a pruned journal makes the sums of all hours behind `near_us` anew.
     """
 
     def __init__(self, file: sqlite3.Connection) -> None:
         self.file = file
-        self.near_us: int | None = None
         self._begun: int | None = None
-        self._near = 0
+        self._first: int | None = None
+        self._near: list[int] = []
         dialect = dialects.dialect()
         file.execute(str(CreateTable(TABLES["rollups"]).compile(dialect=dialect)))
         types = {one.name: one.type.compile(dialect) for one in TABLES["events"].columns}
@@ -106,6 +105,7 @@ class Sums:
         run.execute(_ENDED)
         run.execute("DELETE FROM events")
         run.executemany("INSERT OR IGNORE INTO models VALUES (?)", {(one,) for one in _models(taken)})
+        self._begin(read, made.events)
         self._heard(read, made.events)
 
     def _heard(self, read: Sequence[Delivery], events: Sequence[Row]) -> None:
@@ -119,8 +119,6 @@ class Sums:
         for one in read:
             record = one.record or {}
             machine, at = record.get("machine"), record.get("at")
-            if self._begun is None or self._near < rollups.NEAR:
-                self._begin(_us(times, at))
             if isinstance(machine, str) and record.get("kind") == "event":
                 us = _us(times, at)
                 newest[machine] = max(newest.get(machine, _LEAST), _NEVER if us is None else us)
@@ -128,14 +126,28 @@ class Sums:
             _HEARD, [(_named(one), taken.get(one, _LEAST), newest.get(one, _LEAST)) for one in taken.keys() | newest]
         )
 
-    def _begin(self, us: int | None) -> None:
-        """Note the time of one of the first records, by which it is known since when the journal tells everything."""
-        self._near += 1
-        if us is None or us < FIRST_US:
-            return
-        self._begun = us if self._begun is None else self._begun
-        if us < time.time_ns() // 1000:
-            self.near_us = max(self.near_us or us, us)
+    def _begin(self, read: Sequence[Delivery], events: Sequence[Row]) -> None:
+        """Note the times of the first records, by which it is known since when the journal tells everything."""
+        if self._first is None and read:
+            self._first = read[0].seq
+        now, last = time.time_ns() // 1000, (self._first or 0) + rollups.NEAR
+        self._near += [row[_AT_US] for row in events if row[_SEQ] < last and FIRST_US <= row[_AT_US] < now]
+        times = Times()
+        for one in read if self._begun is None else ():
+            us = _us(times, (one.record or {}).get("at"))
+            if us is not None and us >= FIRST_US:
+                self._begun = us
+                break
+
+    @property
+    def near_us(self) -> int | None:
+        """The middle of the first events' times (rollups.NEAR), None for none."""
+        return sorted(self._near)[len(self._near) // 2] if self._near else None
+
+    @property
+    def _begun_us(self) -> int | None:
+        """The time of the first record, unless its clock was ahead of the first events'."""
+        return min((us for us in (self._begun, self.near_us) if us is not None), default=None)
 
     def count(self) -> int:
         """How many sums there are, all models together."""
@@ -147,7 +159,7 @@ class Sums:
         of the months before `dropped_us`."""
         self.file.execute("DROP TABLE IF EXISTS twice")
         self.file.execute(_TWICE)
-        whole = _Whole(ledger, window, self.near_us if ledger.shared else self._begun, dropped_us)
+        whole = _Whole(ledger, window, self.near_us if ledger.shared else self._begun_us, dropped_us)
         for low, high in self._spans():
             ours, theirs = self._sums(low, high), _theirs(ledger, window, low, high)
             twice = set(self.file.execute(f"SELECT * FROM twice WHERE {_HOURS}", {"low": low, "high": high}))

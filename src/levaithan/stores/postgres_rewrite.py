@@ -13,6 +13,7 @@ import orjson
 from levaithan.stores import poison, postgres_counted, rollups
 from levaithan.stores.postgres_link import patient
 from levaithan.stores.roles import LEDGER, Delivery, Rejected
+from levaithan.stores.times import FIRST_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +35,15 @@ _UNHEARD = (
 )
 _PRUNED = "first > 2"
 """Of the span: records before it were pruned. The first one of all is the head of a segment: nothing is made of it."""
+_EARLY = f"seq < first + {rollups.NEAR}"
+_TRUE = f"at_us >= {FIRST_US} AND at_us < extract(epoch FROM clock_timestamp()) * 1000000"
 _BEGUN = (
-    "UPDATE rewritten_span SET begun_us = greatest(begun_us, (SELECT max(at_us) FROM fresh_events WHERE "  # noqa: S608 - own words
-    f"seq < first + {rollups.NEAR} AND at_us < extract(epoch FROM clock_timestamp()) * 1000000)) "
+    "UPDATE rewritten_span SET begun_us = (SELECT (array_agg(at_us ORDER BY at_us))[count(*) / 2 + 1] FROM "  # noqa: S608 - own words
+    f"(SELECT seq, at_us FROM fresh_events UNION ALL SELECT seq, at_us FROM events WHERE journal = %s "
+    f"AND seq BETWEEN first AND last AND {_EARLY}) near WHERE {_EARLY} AND {_TRUE}) "
     f"WHERE {_PRUNED} AND last < first + {rollups.NEAR}"
 )
+"""The middle of the first events' times (rollups.NEAR): of those that the rewrite has put before, and of the batch."""
 _HOUR = f"at_us - at_us % {rollups.HOUR_US}".replace("%", "%%")
 _KEPT = (
     "CREATE TEMP TABLE kept_hours ON COMMIT DROP AS SELECT hour_us FROM (SELECT hour_us, sum(events) AS counted FROM "  # noqa: S608 - own words
@@ -57,7 +62,7 @@ def make_room(run: Cursor[Any], batch: Sequence[Delivery]) -> None:
         return
     run.execute("INSERT INTO rewritten_span (first, last) SELECT %s, %s WHERE NOT EXISTS (SELECT FROM rewritten_span)",
                 (min(numbers), min(numbers) - 1))  # fmt: skip
-    run.execute(_BEGUN)
+    run.execute(_BEGUN, (batch[0].journal,))
     span = {"journal": batch[0].journal, "last": max(numbers)}
     for table, keys in _OF.items():
         same = " AND ".join(f"f.{key} = t.{key}" for key in keys)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support import ledger_records
 from tests.support.ledger_records import JournalFiles, event
 
 from levaithan.hot.paths import Home, home_at
@@ -79,3 +80,20 @@ def test_what_pruned_records_made_is_no_difference_and_the_rest_is(home: Home, m
     assert not [one for one in compared(home, "ledger").folds_differ if one.startswith("rollups")]
     change(home, "graph", "UPDATE nodes SET props = json_set(props, '$.machine', 'older') WHERE kind = 'Session'")
     assert compared(home, "graph").equal, "a pruned record said it"
+
+
+def test_a_first_record_of_a_clock_that_was_ahead_hides_no_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = home_at(str(tmp_path))
+    files = JournalFiles(home.journal)
+    files.events(2)
+    monkeypatch.setattr(ledger_records, "at", lambda _number: "2026-11-25T00:00:00.000000Z")
+    files.segment()
+    monkeypatch.undo()
+    files.events(3, first=4001)
+    files.add(event(8001))
+    catch_up(home, SETTINGS, stores=("ledger",))
+    sorted(Path(home.journal).glob("*.log"))[0].unlink()
+    change(home, "ledger", "UPDATE rollups SET events = events + 1")
+    assert compared(home, "ledger").folds_differ == ["rollups 2026-11-23T11//p/Bash/PreToolUse/allow"]
