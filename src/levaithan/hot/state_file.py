@@ -30,15 +30,14 @@ except ImportError:  # no Unix: the hook that needs it says so
 class StateFile:
     """One object at `path`, {} as long as there is no file. A process keeps one StateFile a path."""
 
-    __slots__ = ("_lock", "_mine", "_seen", "_value", "found", "path")
+    __slots__ = ("_known", "_lock", "_mine", "found", "path")
 
     def __init__(self, path: str) -> None:
         self._lock = -1
         self._mine = _thread.RLock()
         self.path = path
         self.found = ""
-        self._seen: tuple[int, int, int] | None = None
-        self._value: dict[str, Any] = {}
+        self._known: tuple[tuple[int, int, int] | None, dict[str, Any]] = (None, {})
 
     def __del__(self) -> None:
         if self._lock >= 0:
@@ -46,23 +45,28 @@ class StateFile:
 
     def look(self) -> dict[str, Any]:
         """The object as it is now, without waiting for who changes it. Not to be changed. Raises nothing."""
-        seen = _stamp(self.path)
-        if seen != self._seen:
-            value = kept.read(self.path) if seen else None
-            self._value = value if isinstance(value, dict) else {}
-            self._seen = seen
-        return self._value
+        stamp = _stamp(self.path)
+        seen, value = self._known
+        if stamp != seen:
+            value = self._read() if stamp else {}
+            self._known = stamp, value
+        return value
+
+    def _read(self) -> dict[str, Any]:
+        value = kept.read(self.path)
+        return value if isinstance(value, dict) else {}
 
     @property
     def broken(self) -> bool:
         """Whether there was something at the last look, and it is not what was written."""
-        return self._seen is not None and not self._value and kept.read(self.path) is None
+        seen, value = self._known
+        return seen is not None and not value and kept.read(self.path) is None
 
     def change(self, work: Callable[[dict[str, Any]], Made]) -> Made:
         """What `work` returns; it is given the object and may change it in place, while nobody else does.
 
-        The file is written when the object changed (`work` says so by anything but None or False). Raises OSError, and
-        what `work` raises: then nothing is written and the object is read anew.
+        The file is written when the object changed (`work` says so by anything but None or False); until then nobody
+        else sees what is changed. Raises OSError, and what `work` raises: then nothing is written.
         """
         with self._mine:
             return self._changed(work)
@@ -73,20 +77,14 @@ class StateFile:
             self._lock = open_lock(self.path + ".lock")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
-            self._seen = (0, 0, 0)  # two writes within one tick of the clock could share a stamp
-            value = self.look()
-            if not value and self._seen:
+            value = self._read()  # by no stamp: two writes within one tick of the clock could share one
+            if not value and _stamp(self.path):
                 self._set_aside()
-            try:
-                made = work(value)
-            except BaseException:
-                self._seen = (0, 0, 0)
-                raise
+            made = work(value)
             if made is not None and made is not False:
                 if not kept.write(self.path, value):
-                    self._seen = (0, 0, 0)
                     raise OSError(f"{self.path} cannot be written")
-                self._value, self._seen = value, _stamp(self.path)
+                self._known = _stamp(self.path), value
             return made
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
@@ -96,7 +94,6 @@ class StateFile:
         if kept.read(self.path) is None:
             self.found = f"{self.path} was damaged; it is kept as {self.path}.damaged, and begun anew"
             os.replace(self.path, self.path + ".damaged")
-            self._seen = None
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from levaithan.hot import kept
 from levaithan.hot.state_file import StateFile
 
 
@@ -62,6 +63,26 @@ def test_what_another_process_wrote_is_seen(tmp_path: Path) -> None:
     assert one.look() == {"a": 1}
     one.change(lambda value: value.update(b=2) or True)
     assert other.look() == {"a": 1, "b": 2}
+
+
+def test_nobody_sees_half_of_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process sees the file before it is put in its place, or behind; a thread of the one that changes it, too."""
+    file, other = StateFile(str(tmp_path / "a.json")), StateFile(str(tmp_path / "a.json"))
+    file.change(lambda value: value.update(a=1, of={"b": 1}) or True)
+    before, seen = file.look(), []
+    replace = os.replace
+    monkeypatch.setattr(kept.os, "replace", lambda *names: (seen.append(other.look()), replace(*names)))
+
+    def both(value: dict[str, Any]) -> bool:
+        value["a"] = 2
+        seen.append(file.look())
+        value["of"]["b"] = 2
+        seen.append(file.look())
+        return True
+
+    file.change(both)
+    assert seen == [before, before, before] == [{"a": 1, "of": {"b": 1}}] * 3
+    assert file.look() == other.look() == {"a": 2, "of": {"b": 2}}
 
 
 def test_a_failed_change_leaves_no_trace(tmp_path: Path) -> None:
