@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from levaithan.config.settings import load
 from levaithan.errors import LevaithanError
 from levaithan.hot.paths import home_at
+from levaithan.projector.loop import usable
 from levaithan.projector.process import Projector
 from levaithan.projector.replay import replay
-from levaithan.stores.registry import each
 
 if TYPE_CHECKING:
     from levaithan.config.settings import Settings
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until stdin ends. Exit code: 0, or the error's own: settings that cannot be used, a store that is down."""
+    """Run until stdin ends. Exit code: 0, or the error's own: settings that cannot be read, a store that is down
+    where its dead letters are wanted."""
     parser = argparse.ArgumentParser(prog="levaithan.projector", description=__doc__)
     parser.add_argument("--home", required=True, help="the root folder of the home")
     parser.add_argument("--harmless", metavar="SEGMENT", help="deliver the dead letters up to it, made harmless")
@@ -45,9 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _harmless(home: Home, settings: Settings, last: str) -> int:
-    for store, known in each(settings, home):
-        if known is None:
-            continue
+    for store in usable(home, settings)[0]:
         done = replay(home, settings, store, sanitize=True, last=last)
         for name, why in done.waiting:
             sys.stderr.write(f"{name}: {why}\n")

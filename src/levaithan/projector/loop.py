@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.errors import LevaithanError
 from levaithan.projector import segments
 from levaithan.projector.lock import lock_of
-from levaithan.stores.registry import each, known, open_store
+from levaithan.stores.registry import each, known, open_store, opening_of
 from levaithan.stores.roles import LEDGER, ROLES
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from levaithan.hot.paths import Home
     from levaithan.projector.follower import Follower
     from levaithan.projector.lock import ProjectionLock
+    from levaithan.stores.opening import Opening
 
 
 def opened(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Any]:
@@ -30,19 +31,34 @@ def opened(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Any
     return [store for _, store in each(settings, home, chosen) if store is not None]
 
 
-def usable(home: Home, settings: Any) -> tuple[list[str], dict[str, LevaithanError]]:
-    """(the roles whose stores can be opened, why the others cannot): one misspelt URL must not hold up the rest."""
+@dataclass(slots=True, frozen=True)
+class Unusable:
+    """A store that cannot be opened; opening: what the settings name, None where they name nothing that is a place."""
+
+    problem: LevaithanError
+    opening: Opening | None
+
+
+def usable(home: Home, settings: Any) -> tuple[list[str], dict[str, Unusable]]:
+    """(the roles whose stores can be opened, the others): one misspelt URL must not hold up the rest."""
     fine, wrong = [], {}
     for role in known():
         try:
             store = open_store(role, settings, home)
         except LevaithanError as problem:
-            wrong[role] = problem
+            wrong[role] = Unusable(problem, _opening(role, settings, home))
             continue
         if store is not None:
             fine.append(role)
             store.close()
     return fine, wrong
+
+
+def _opening(role: str, settings: Any, home: Home) -> Opening | None:
+    try:
+        return opening_of(role, settings, home)
+    except LevaithanError:
+        return None
 
 
 def followers(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Follower]:

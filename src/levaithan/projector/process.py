@@ -25,7 +25,6 @@ from levaithan.projector.shares import Shares
 from levaithan.projector.status import STOPPED, Status
 from levaithan.projector.worker import GATHER_S, Worker
 from levaithan.stores import address
-from levaithan.stores.roles import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,9 +62,8 @@ class Projector:
         self.wake = wake
         roles, wrong = usable(home, settings)
         if part:
-            roles, wrong = [one for one in roles if one in stores], {}
-        if LEDGER in wrong:  # nearly every question is asked of it
-            raise wrong[LEDGER]
+            roles = [one for one in roles if one in stores]
+            wrong = {role: one for role, one in wrong.items() if role in stores}
         self.followers = followers(home, settings, roles)
         self.local = [one for one in self.followers if not one.store.remote]
         self.workers = [Worker(home, one) for one in self.followers if one.store.remote]

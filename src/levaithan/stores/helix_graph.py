@@ -141,19 +141,18 @@ def _sizes(told: dict[str, Any], name: str) -> Counter[str]:
 
 def opened(opening: Opening) -> HelixGraph:
     """The adapter, as the registry asks for it. Raises NotConfigured for a URL that cannot be used."""
-    prefix = _prefix(opening.url)
-    if urlsplit(opening.url).scheme == "helix":
-        return HelixGraph(opening, _folder_link(opening), prefix)
+    if opening.url.startswith("helix://"):
+        return HelixGraph(opening, _folder_link(opening), _prefix(opening.url))
     from levaithan.stores.helix_link import HttpLink  # noqa: PLC0415 - the engine in this process needs no client
 
-    opening.server  # noqa: B018 - raises for one that names no host
-    return HelixGraph(opening, HttpLink(opening), prefix)
+    opening.server  # noqa: B018 - raises for one that cannot be used
+    return HelixGraph(opening, HttpLink(opening), _prefix(opening.url))
 
 
 def _folder_link(opening: Opening) -> Any:
-    split = urlsplit(opening.url)
-    folder = unquote(split.path).rstrip("/")
-    if split.netloc or not folder:
+    place = opening.url.partition("://")[2].partition("?")[0]
+    folder = unquote(place).rstrip("/")
+    if not folder.startswith("/"):
         raise _unusable("the engine in this process needs a folder", "write it as helix:///folder")
     from levaithan.stores.helix_engine import FolderLink  # noqa: PLC0415 - 80 MB that a server's client never needs
 

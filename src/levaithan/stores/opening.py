@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HIDDEN = "***"
+RESTART = "then `levaithan restart`"
+EXTRAS = {"ledger": "postgres", "search": "elasticsearch", "graph": "helix", "memory": "weaviate", "counters": "redis"}
+"""role -> the extra of pyproject.toml that brings the driver of its server; setup.sh has the same."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -92,9 +95,11 @@ def parts(role: str, url: str, password: str = "") -> Server:
         split = urlsplit(url)
         port = split.port
     except ValueError as error:
-        raise _unusable(role, str(error)) from None
+        raise unusable(role, str(error)) from None
     if not split.scheme or not split.hostname:
-        raise _unusable(role, "it names no host")
+        raise unusable(role, "it names no host")
+    if not unquote(url).isprintable():
+        raise unusable(role, "it has a control character in it")
     known = unquote(split.password) if split.password else ""
     return Server(
         split.scheme, split.hostname, port, unquote(split.path.strip("/")), unquote(split.username or ""),
@@ -109,6 +114,8 @@ def masked(url: str) -> str:
         host, port = split.hostname or "", f":{split.port}" if split.port else ""
     except ValueError:
         return _HIDDEN
+    if "://" not in url:  # then nobody can say which part of it is a password
+        return _HIDDEN
     host = f"[{host}]" if ":" in host else host
     user = f"{_HIDDEN}@" if "@" in split.netloc else ""
     hidden = _HIDDEN if split.query else ""
@@ -117,7 +124,26 @@ def masked(url: str) -> str:
     return urlunsplit((split.scheme, f"{user}{host}{port}", split.path, hidden, ""))
 
 
-def _unusable(role: str, why: str) -> NotConfigured:
+def without_driver(role: str, scheme: str, error: ImportError) -> NotConfigured:
+    """What is said of a store whose driver is not installed, or cannot be loaded: `error` says why."""
+    why = f"needs the package {error.name}, which is not installed"
+    if not isinstance(error, ModuleNotFoundError):
+        why = f"cannot load its driver: {(str(error).splitlines() or ['no reason given'])[0].rstrip(' .')}"
+    pip = f"pip install 'levaithan[{EXTRAS.get(role, 'stores')}]' into its environment"
+    return NotConfigured(
+        f"The {role} store on {scheme} {why}.", fix=f"run ./setup.sh, which installs it (no clone: {pip})"
+    )
+
+
+def restarted(problem: NotConfigured) -> NotConfigured:
+    """`problem`, whose remedy says that a running service takes it up with a restart."""
+    if RESTART not in problem.fix:
+        problem.fix = f"{problem.fix}; {RESTART}"
+    return problem
+
+
+def unusable(role: str, why: str) -> NotConfigured:
+    """What is said of a URL that cannot be used, without the URL in it."""
     name = f"LEVAITHAN_{role.upper()}_URL"
     return NotConfigured(
         f"{name} cannot be used: {why}.", fix=f"write it as scheme://[user@]host[:port][/name], or unset {name}"

@@ -5,12 +5,13 @@ Imports nothing but the roles: `levaithan --help` and the read path of another a
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from levaithan.errors import NotConfigured
 from levaithan.stores import ledger_login
-from levaithan.stores.opening import Opening, masked
+from levaithan.stores.opening import Opening, masked, restarted, unusable, without_driver
 from levaithan.stores.roles import COUNTERS, GRAPH, LEDGER, MEMORY, ROLES, SEARCH, Ledger, Search
 
 if TYPE_CHECKING:
@@ -41,11 +42,6 @@ FILES = {
     LEDGER: "ledger.sqlite3", SEARCH: "search.sqlite3", GRAPH: "graph.sqlite3", MEMORY: "memory.sqlite3",
 }  # fmt: skip
 """role -> the file of the embedded store in the home's state folder. A role without one needs a URL."""
-EXTRAS = {"psycopg": "postgres", "psycopg_pool": "postgres", "redis": "redis", "elasticsearch": "elasticsearch",
-          "elastic_transport": "elasticsearch",
-          "weaviate": "weaviate", "helixdb": "helix", "helixdb_uniffi": "helix",
-          "httpx": "helix"}  # fmt: skip
-"""A driver's package as it is imported -> the extra of pyproject.toml that brings it."""
 
 LATE = ("stamina", "pybreaker")
 """What every server's store loads with its first call."""
@@ -60,19 +56,34 @@ def adapter(role: str, scheme: str) -> Any:
     target = ADAPTERS.get((role, scheme))
     if target is None:
         known = ", ".join(sorted(name for kind, name in ADAPTERS if kind == role))
-        raise NotConfigured(
-            f"There is no {role} adapter for {scheme}:// URLs.", fix=f"use one of: {known}; or unset the URL for SQLite"
-        )
+        fix = f"let LEVAITHAN_{role.upper()}_URL begin with one of: {known}; or unset it"
+        fix += " for SQLite" if role in FILES else ""
+        raise NotConfigured(f"There is no {role} adapter for {scheme}:// URLs.", fix=fix)
     module, _, name = target.partition(":")
-    try:
+    with _driver(role, scheme):
         return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
+
+
+def made(opening: Opening) -> Any:
+    """The store that `opening` names; nothing is opened yet. Raises NotConfigured."""
+    scheme, _, place = opening.url.partition("://")
+    if scheme and not place:
+        raise unusable(opening.role, "it has no scheme, or names no place")
+    scheme = scheme or "sqlite"
+    found = adapter(opening.role, scheme)
+    with _driver(opening.role, scheme):  # an adapter may have several drivers, and load one by the URL
+        return found(opening)
+
+
+@contextmanager
+def _driver(role: str, scheme: str) -> Iterator[None]:
+    """Within it a driver is loaded. Raises NotConfigured where it cannot be."""
+    try:
+        yield
+    except ImportError as error:
         if (error.name or "").partition(".")[0] == "levaithan":
             raise
-        raise NotConfigured(
-            f"The {role} store on {scheme} needs the package {error.name}, which is not installed.",
-            fix=f"install it: pip install 'levaithan[{EXTRAS.get(error.name or '', 'stores')}]' into its environment",
-        ) from error
+        raise without_driver(role, scheme, error) from error
 
 
 def load(role: str, settings: Any) -> None:
@@ -96,8 +107,10 @@ def open_store(role: str, settings: Any, home: Home, *, owner: bool = False) -> 
     """
     if not in_use(role, settings):
         return None
-    opening = opening_of(role, settings, home, owner=owner)
-    return adapter(role, opening.url.partition("://")[0] or "sqlite")(opening)
+    try:
+        return made(opening_of(role, settings, home, owner=owner))
+    except NotConfigured as problem:
+        raise restarted(problem) from problem.__cause__
 
 
 def opening_of(role: str, settings: Any, home: Home, *, owner: bool = False) -> Opening:

@@ -40,7 +40,7 @@ def opened_anew(store: Any, home: Home) -> Any | None:
     opening = settings_of_now(store.opening, home)
     if opening is None:
         return None
-    made = registry.adapter(opening.role, opening.server.scheme)(opening)
+    made = registry.made(opening)
     store.close()
     return made
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from importlib import util
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from levaithan.errors import NotConfigured
 from levaithan.stores import embedding, memory_facts, search_fields, weaviate_health
 from levaithan.stores import weaviate_asking as asking
 from levaithan.stores import weaviate_schema as schema
@@ -18,6 +17,7 @@ from levaithan.stores import weaviate_writing as writing
 from levaithan.stores.edge import Edge
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
+from levaithan.stores.opening import without_driver
 from levaithan.stores.roles import MEMORY, Rejected, StoreUnsupportedError
 from levaithan.stores.roles.memory import MOST
 from levaithan.stores.weaviate_batch import Putter
@@ -264,9 +264,6 @@ class WeaviateMemory(InPlace):
 def opened(opening: Opening) -> WeaviateMemory:
     """The adapter, as the registry asks for it. Raises NotConfigured where the client is not installed."""
     if util.find_spec("weaviate") is None:
-        raise NotConfigured(
-            "The memory store on Weaviate needs the package weaviate, which is not installed.",
-            fix="install it: pip install 'levaithan[weaviate]' into its environment",
-        )
+        raise without_driver(MEMORY, "Weaviate", ModuleNotFoundError(name="weaviate"))
     chosen = str(opening.options.get("memory_model") or embedding.AUTO)
     return WeaviateMemory(opening, embedding.model(chosen))

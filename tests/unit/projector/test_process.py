@@ -21,6 +21,7 @@ from levaithan.projector import status
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.process import LOOK_S, Projector
 from levaithan.projector.worker import GATHER_S
+from levaithan.stores import registry
 from levaithan.stores.registry import open_ledger
 
 
@@ -100,13 +101,13 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(home: Any, settings: Any, 
 
 
 def test_settings_that_cannot_be_used_are_said(home: Any, journal: Any) -> None:
-    environ = {**os.environ, "LEVAITHAN_LEDGER_URL": "oracle://x"}
+    environ = {**os.environ, "LEVAITHAN_STORE_TIMEOUT_MS": "soon"}
     ended = subprocess.run(
         [sys.executable, "-m", "levaithan.projector", "--home", home.root],
         stdin=subprocess.DEVNULL, env=environ, capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip
     assert ended.returncode == 4
-    assert "no ledger adapter for oracle://" in ended.stderr
+    assert "store_timeout_ms = 'soon' is not allowed" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -251,6 +252,56 @@ def test_the_status_tells_lag_and_errors(home: Any, settings: Any, journal: Any,
     assert "disk full" in ledger["error"]["message"]
     assert ledger["error"]["fix"]
     assert (search["state"], search["lag_events"]) == ("ok", 0)
+
+
+def test_a_ledger_that_cannot_be_used_is_a_lag_and_stops_no_other_store(
+    home: Any, settings: Any, journal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its URL cannot be used; then its driver cannot be loaded, at the same URL; then it can be used again."""
+    settings.memory_model = "hashing"
+    journal.events(5)
+    projected(home, settings)
+    journal.events(2, first=6)
+    wrong = SimpleNamespace(**{**vars(settings), "ledger_url": "oracle://me:hunter2@host/x"})
+    assert projected(home, wrong) == "idle"
+    ledger = told(home)
+    assert (ledger["state"], ledger["error"]["code"], ledger["seq"]) == ("down", "not_configured", 0)
+    assert ledger["lag_events"] == 8, "of what is at another address nobody knows anything"
+    assert "LEVAITHAN_LEDGER_URL begin with" in ledger["error"]["fix"]
+    assert "then `levaithan restart`" in ledger["error"]["fix"]
+    assert "hunter2" not in str(status.read(home))
+    assert [told(home, name)["seq"] for name in OTHERS] == [8, 8, 8]
+    projected(home, settings)
+    journal.events(3, first=8)
+    with monkeypatch.context() as patch:
+        patch.setitem(registry.ADAPTERS, ("ledger", "sqlite"), "no_such_driver.room:opened")
+        projected(home, settings)
+        ledger = told(home)
+        assert (ledger["state"], ledger["seq"], ledger["lag_events"]) == ("down", 8, 3), "from where it was"
+        assert "needs the package no_such_driver, which is not installed" in ledger["error"]["message"]
+        assert "./setup.sh" in ledger["error"]["fix"] and "levaithan[postgres]" in ledger["error"]["fix"]
+        journal.events(1, first=11)
+        projected(home, settings)
+        assert told(home)["lag_events"] == 4, "it grows, and the place is known across a restart"
+    assert [told(home, name)["seq"] for name in OTHERS] == [12, 12, 12]
+    one = Projector(home, settings, None)
+    one.turn()
+    assert one.followers[0].delivered == 4, "it goes on where it was"
+    assert told(home)["lag_events"] == 0
+    assert one.followers[0].store.rows("SELECT count(*), count(DISTINCT id) FROM events") == [(11, 11)]
+
+
+OTHERS = ("search", "graph", "memory")
+
+
+def projected(home: Any, settings: Any) -> str:
+    """One turn of a projector that is started and ends; what it says that it does."""
+    one = Projector(home, settings, None)
+    one.turn()
+    one.status.update(force=True)
+    for follower in one.followers:
+        follower.store.close()
+    return one.status.doing
 
 
 def test_one_store_that_cannot_be_opened_holds_up_no_other(home: Any, settings: Any, journal: Any) -> None:
