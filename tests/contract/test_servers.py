@@ -246,23 +246,6 @@ def _sent(endpoint: Endpoint, method: str, path: str, body: dict[str, Any] | byt
     return json.loads(asking.fetched(url, endpoint.ca, data, method=method, limit_s=30, **{"Content-Type": kind}))
 
 
-def test_elasticsearch_over_tls_keeps_what_it_took_through_sigkill(own_server: OwnServer, tmp_path: Path) -> None:
-    from tests.servers import certificates, elasticsearch
-
-    server = own_server("elasticsearch", lambda: elasticsearch.Elasticsearch(tls=True))
-    endpoint = server.endpoint()
-    told(endpoint)
-    assert _kept_documents(endpoint, "lv-kept") == (2, 2)
-    stranger, _, _ = certificates.make(tmp_path)
-    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
-        asking.elasticsearch(endpoint.url, str(stranger))
-    before = server.pids()
-    server.kill()
-    assert not any(map(alive, before)), before
-    server.restart()
-    assert _sent(server.endpoint(), "GET", "lv-kept/_count")["count"] == 2
-
-
 def test_weaviate_answers(weaviate_server: Endpoint) -> None:
     told(weaviate_server)
     assert asking.fetched(f"{weaviate_server.url}/v1/.well-known/ready") == b""
