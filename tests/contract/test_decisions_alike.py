@@ -64,7 +64,7 @@ class Machine:
         decisions.start()
         self.gate.share(ready(decisions))
         others = self.others = RedisCoordination(opening, name)
-        sums, stops = SharedSums(self.home, others), SharedHalts(self.home, others, _silent)
+        sums, stops = SharedSums(self.home, others, _silent), SharedHalts(self.home, others, _silent)
         self._told = [SharedLeases(self.home, others, _silent).tell, lambda: sums.tell(again=False), stops.sync]
         self._ends = [decisions.stop, others.close]
 

@@ -69,7 +69,7 @@ class Service:
     def spent(self, nano: int) -> None:
         with sqlite3.connect(self.home.state + spend.FILE) as link:
             link.execute("CREATE TABLE IF NOT EXISTS totals (bucket TEXT PRIMARY KEY, nano INTEGER)")
-            link.execute("INSERT OR REPLACE INTO totals VALUES (?, ?)", (BUCKET, nano))
+            link.execute("INSERT OR REPLACE INTO totals (bucket, nano) VALUES (?, ?)", (BUCKET, nano))
         link.close()
 
     def others(self) -> int:
@@ -173,6 +173,38 @@ def test_a_home_that_went_by_host_and_path_counts_once_under_its_new_name(make: 
     heart.close()
     one.turn()
     assert before in one.sharer._others.beat()[1], "and is not sent away once more"
+
+
+def test_sums_that_are_damaged_hold_up_no_heartbeat_and_are_counted_anew(make: Make) -> None:
+    """At the first start after an upgrade what was spent stands under the name before, and is to be moved."""
+    one, other = make("a"), make("b")
+    path = Path(one.home.state + spend.FILE)
+    path.write_bytes(b"\x00garbage" * 1000)
+    one.turn()
+    assert one.node in other.sharer._others.beat()[1]
+    assert Path(f"{path}.damaged").exists()
+    assert [(words, more["error"].endswith("begun anew")) for words, more in one.said] == [
+        ("what was spent is counted anew", True)
+    ]
+    one.spent(700)
+    one.turn()
+    other.begin()
+    assert (other.others(), len(one.said)) == (700, 1)
+
+
+def test_sums_that_cannot_be_had_hold_up_no_heartbeat_and_are_told_whole_once_they_can(make: Make) -> None:
+    one, other = make("a"), make("b")
+    path = Path(one.home.state + spend.FILE)
+    path.mkdir()
+    with pytest.raises(sqlite3.Error):
+        one.turn()
+    assert one.node in other.sharer._others.beat()[1]
+    path.rmdir()
+    one.spent(700)
+    one.sharer._turned = -1e9
+    one.sharer._look()
+    other.begin()
+    assert other.others() == 700
 
 
 def test_a_machine_that_is_given_a_name_counts_once(make: Make) -> None:

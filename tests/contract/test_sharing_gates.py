@@ -212,8 +212,8 @@ def test_what_other_machines_spent_counts_here(pair: Any, tmp_path: Path) -> Non
     assert first.decision.rule == "budget.day"
     assert first.decision.verdict == "allow", "six and three of ten is a warning"
     assert "$9.00 spent and $" in (first.decision.context or "")
-    SharedSums(one.home, one.others).tell(again=True)
-    SharedSums(two.home, two.others).tell(again=True)
+    SharedSums(one.home, one.others, print).tell(again=True)
+    SharedSums(two.home, two.others, print).tell(again=True)
     third = spends(one, Transcript(tmp_path, "s3"), 2)
     assert (third.decision.verdict, third.decision.rule) == ("deny", "budget.day")
     assert "$11.00 spent" in (third.decision.reason or "")
@@ -234,7 +234,7 @@ def test_a_server_that_lost_the_sums_is_told_them_again(pair: Any, tmp_path: Pat
     spends(one, Transcript(tmp_path, "s1"), 11)
     two.others.ask(lambda link: link.delete(*link.scan_iter(match=two.others.prefix.replace("{", "?") + "*")))
     assert two.ask("s2").decision.verdict == "allow"
-    SharedSums(one.home, one.others).tell(again=True)
+    SharedSums(one.home, one.others, print).tell(again=True)
     assert two.ask("s2").decision.rule == "budget.day"
 
 

@@ -26,12 +26,14 @@ _WAIT_S = 0.5
 
 
 class Database:
-    """The file at `path` with the `tables` (SQL) of `version`. Raises OSError and sqlite3.Error where it cannot be."""
+    """The file at `path` with the `tables` (SQL) of `version`; found: what is to be said of it, "" for nothing. Raises
+    OSError and sqlite3.Error where it cannot be."""
 
-    __slots__ = ("_db", "_lock", "_seen", "_tables", "_version", "path")
+    __slots__ = ("_db", "_lock", "_seen", "_tables", "_version", "found", "path")
 
     def __init__(self, path: str, tables: str, version: int) -> None:
         self.path = path
+        self.found = ""
         self._tables = tables
         self._version = version
         self._lock = -1
@@ -134,6 +136,7 @@ class Database:
         return db
 
     def _set_aside(self) -> None:
+        self.found = f"{self.path} was damaged; it is kept as {self.path}.damaged, and begun anew"
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(self.path + suffix, f"{self.path}.damaged{suffix}")

@@ -33,6 +33,11 @@ _AT_ONCE = 4 << 20
 _UNDER_WAY = " under way"
 _LONGEST_US = 3_600_000_000
 """No reservation lasts longer: one that seems to was made when the clock was ahead."""
+_SHARED = (
+    "SELECT bucket, nano FROM totals WHERE (bucket >= 'project:' AND bucket < 'project;' "
+    "AND (instr(bucket, '|') = 0 OR substr(bucket, instr(bucket, '|') + 1) IN (?, ?, ?))) "
+    "OR bucket IN (?, ?, ?) LIMIT ?"
+)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS calls (id TEXT PRIMARY KEY, session TEXT, agent TEXT, day TEXT, nano INTEGER, buckets TEXT)
     WITHOUT ROWID;
@@ -120,6 +125,15 @@ class Spend:
         if self._prices is None or self._prices[0] != seen:
             self._prices = (seen, Prices.load(self._home))
         return self._prices[1].price(call)
+
+    @property
+    def found(self) -> str:
+        """What is to be said of the file, "" for nothing: that it was damaged, and where it is."""
+        return self._db.found
+
+    def shared(self, periods: Sequence[str], most: int) -> dict[str, int]:
+        """Bucket -> nano-USD spent, of what machines share: these periods (three), and projects in them and in all."""
+        return dict(self._db.execute(_SHARED, (*periods, *periods, most)).fetchall())
 
     def spent(self, bucket: str) -> int:
         """Nano-USD spent in `bucket`."""

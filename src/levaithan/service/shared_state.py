@@ -7,15 +7,15 @@ has a lease that no book knows lets it go.
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from levaithan.hot import leases
 from levaithan.hot.lease_book import Book
 from levaithan.hot.spend import FILE as SPEND
-from levaithan.hot.spend import periods_of
+from levaithan.hot.spend import Spend, periods_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +30,6 @@ _ENDING_S = 2.5
 _GHOST_US = 3_000_000
 """A lease of this machine that its book does not have is let go when it is so old: a call may be about to enter it."""
 _MOST = 1000
-_SUMS = (
-    "SELECT bucket, nano FROM totals WHERE (bucket >= 'project:' AND bucket < 'project;' "
-    "AND (instr(bucket, '|') = 0 OR substr(bucket, instr(bucket, '|') + 1) IN (?, ?, ?))) "
-    "OR bucket IN (?, ?, ?) LIMIT ?"
-)
 
 
 class SharedLeases:
@@ -111,17 +106,16 @@ def _stamps(path: str) -> tuple[object, ...]:
 
 
 class SharedSums:
-    """What one home has spent, by the buckets that machines share."""
+    """What one home has spent, by the buckets that machines share. A damaged file is set aside, and that is said."""
 
-    def __init__(self, home: Home, others: RedisCoordination) -> None:
-        self._path = home.state + SPEND
+    def __init__(self, home: Home, others: RedisCoordination, say: Callable[..., None]) -> None:
+        self._home = home
         self._others = others
+        self._say = say
         self._told: dict[str, int] = {}
 
     def tell(self, *, again: bool) -> None:
-        """Say what changed since it was told; everything, where `again`. Raises StoreError, sqlite3.Error."""
-        if not os.path.exists(self._path):  # noqa: PTH110
-            return
+        """Say what changed since it was told; everything, where `again`. Raises StoreError, OSError, sqlite3.Error."""
         sums = self._sums()
         fresh = {bucket: nano for bucket, nano in sums.items() if again or self._told.get(bucket) != nano}
         if fresh:
@@ -130,13 +124,17 @@ class SharedSums:
 
     def move(self, was: str) -> None:
         """What was told under the name `was` is this service's from now on, if anything was. Raises as `tell`."""
-        if os.path.exists(self._path):  # noqa: PTH110
-            self._others.move(was, self._sums())
+        if sums := self._sums():
+            self._others.move(was, sums)
 
     def _sums(self) -> dict[str, int]:
+        if not os.path.exists(self._home.state + SPEND):  # noqa: PTH110
+            return {}
         periods = [*periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())).values()]
-        link = sqlite3.connect(f"{Path(self._path).as_uri()}?mode=ro", uri=True, timeout=1.0)
+        spend = Spend(self._home, orjson.loads)
         try:
-            return dict(link.execute(_SUMS, (*periods, *periods, _MOST)).fetchall())
+            return spend.one_step(lambda: spend.shared(periods, _MOST))
         finally:
-            link.close()
+            if spend.found:
+                self._say("what was spent is counted anew", level="warning", error=spend.found)
+            spend.close()

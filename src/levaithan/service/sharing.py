@@ -102,9 +102,10 @@ class _Sharer(threading.Thread):
         self._copies = Copies(home, machine, self._others, say)
         self._halts = SharedHalts(home, self._others, say)
         self._leases = SharedLeases(home, self._others, say)
-        self._sums = SharedSums(home, self._others)
+        self._sums = SharedSums(home, self._others, say)
         self._trouble, self._stuck = Trouble(), ""
         self._turned = self._summed = 0.0
+        self._again = False
         self.decisions = RedisDecisions(
             opening, self._name.node, settings.counters_timeout_ms / 1000,
             lease_partition=settings.counters_lease_partition, on_ready=self._returned.set,
@@ -150,14 +151,15 @@ class _Sharer(threading.Thread):
             self._sync()
         if due:
             self._turned = time.monotonic()
-            self._name.settle(self._sums)
             self._copies.look()
-            again = self._beat() or self._returned.is_set()
+            self._again = self._beat() or self._returned.is_set() or self._again
             self._returned.clear()
             self._leases.tell()
-            if again or time.monotonic() - self._summed >= SUMS_S:
+            self._name.settle(self._sums)  # behind what holds without it: sums may be out of reach
+            if self._again or time.monotonic() - self._summed >= SUMS_S:
                 self._summed = time.monotonic()
-                self._sums.tell(again=again)
+                self._sums.tell(again=self._again)
+                self._again = False
         if deaf is not None:
             raise deaf
         return due
