@@ -100,8 +100,24 @@ wanted() {
         printf '%s\n%s\n' "$top" "$(extras)" && cksum <"$top/pyproject.toml"
 }
 
+# Whether .venv still has each package that it was made with: one may have been taken out by hand.
+has_all() {
+    "$venv/bin/python" - "$(extras)" 2>/dev/null <<'END'
+import re
+import sys
+from importlib import metadata
+
+import levaithan
+
+for line in metadata.requires("levaithan"):
+    extra = re.search(r"""extra == ['"](\w+)""", line)
+    if extra[1] in sys.argv[1].split(",") if extra else ";" not in line:
+        metadata.version(re.match(r"[\w.-]+", line)[0])
+END
+}
+
 is_installed() {
-    [ -x "$venv/bin/levaithan" ] && "$venv/bin/python" -c 'import levaithan' 2>/dev/null &&
+    [ -x "$venv/bin/levaithan" ] && has_all &&
         [ "$(cat "$stamp" 2>/dev/null || true)" = "$(wanted)" ]
 }
 

@@ -17,6 +17,7 @@ UNHEALTHY = 3
 NOT_CONFIGURED = 4
 FINDINGS = 5
 INTERRUPTED = 130
+_ENDS = ("?", "!")
 
 
 class LevaithanError(Exception):
@@ -58,7 +59,16 @@ def _template(kind: type) -> str:
     return f"{kind.__name__}: {{reason}}"
 
 
+def sentence(words: str) -> str:
+    """`words` with one mark at the end: a driver's come with a full stop, without one, or as a question."""
+    bare = words.rstrip(" .")
+    return bare if bare.endswith(_ENDS) else f"{bare}."
+
+
 def _fill(template: str, values: Mapping[str, object]) -> str:
+    for name, said in values.items():
+        if str(said).endswith(_ENDS):
+            template = template.replace(f"{{{name}}}.", f"{{{name}}}")
     try:
         return template.format_map(_Values({name: _fitting(name, said, template) for name, said in values.items()}))
     except (ValueError, IndexError, AttributeError):

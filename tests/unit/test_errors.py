@@ -63,6 +63,13 @@ def test_what_a_driver_ends_with_a_full_stop_has_one_in_our_message(reason: str)
     assert str(StoreError(store="graph", reason=ValueError("It failed."))) == "The graph store failed: It failed."
 
 
+@pytest.mark.parametrize("reason", ["Is it running?", ValueError("Is it running?")])
+def test_what_a_driver_asks_has_no_full_stop_behind_it(reason: object) -> None:
+    assert str(StoreError(store="graph", reason=reason)) == "The graph store failed: Is it running?"
+    assert errors.sentence("Is it running?") == "Is it running?"
+    assert [errors.sentence(one) for one in ("it is.", "it is", "it is. ")] == ["it is."] * 3
+
+
 def test_a_full_stop_that_is_the_message_s_own_stays() -> None:
     assert str(UsageProblem(reason="Use one. ")) == "Use one. "
     assert str(StoreError(store="graph", reason=".")) == "The graph store failed: .."

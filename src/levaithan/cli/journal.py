@@ -9,12 +9,13 @@ import typer
 from levaithan.cli import options, output
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
-from levaithan.errors import FindingsFound, UsageProblem
+from levaithan.errors import FindingsFound, LevaithanError, NotConfigured, StoreError, UsageProblem
 from levaithan.stores import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+Row = dict[str, Any]
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="The record itself.")
 
 Store = Annotated[
@@ -113,11 +114,29 @@ def dead_letters(
 ) -> None:
     """What a store could not take, with the reason; the journal has it all the same."""
     fmt = output.pick(format, json)
-    rows = [row for name in chosen(store) for row in _waiting(name, limit)][:limit]
+    found, problem = _each(store, lambda name: _waiting(name, limit))
+    rows = found[:limit]
     columns = ["id", "store", "seq", "reason", "attempts", "first_at", "last_at"]
-    output.emit(rows, columns, fmt, nothing="no dead letters")
+    output.emit(rows, columns, fmt, nothing="no dead letters", problem=problem)
     if rows and fmt == "table":
         output.say("next: `levaithan journal replay` after a fix, or `replay --sanitize` to deliver them made harmless")
+
+
+def _each(store: str, ask: Callable[[str], list[Row]]) -> tuple[list[Row], LevaithanError | None]:
+    """(the rows that `ask` gives of each of the stores that --store names, what the first said that could not be
+    asked): one that cannot is no reason to say nothing of the others. Raises what it said where it is the only one."""
+    rows, failed = list[Row](), list[LevaithanError]()
+    names = chosen(store)
+    for name in names:
+        try:
+            rows += ask(name)
+        except (StoreError, NotConfigured) as problem:
+            failed.append(problem)
+    if len(failed) == len(names) and failed:
+        raise failed[0]
+    for one in failed[1:]:
+        output.say(f"not asked: {one}")
+    return rows, failed[0] if failed else None
 
 
 def _waiting(store: str, limit: int) -> list[dict[str, Any]]:
@@ -149,17 +168,20 @@ def replay(
     """Try dead letters again, under the settings of now."""
     from levaithan.projector import replay as replaying
 
-    rows: list[dict[str, object]] = []
-    for name in chosen(store):
+    def tried(name: str) -> list[Row]:
         done = replaying.replay(STATE.home(), STATE.settings(), name, set(ids) if ids else None, sanitize=sanitize)
-        rows += [{"id": one, "store": name, "delivered": True, "reason": None} for one in done.delivered]
-        rows += [{"id": one, "store": name, "delivered": False, "reason": why} for one, why in done.waiting]
-    waiting = sum(not row["delivered"] for row in rows)
-    problem = FindingsFound(
-        f"{waiting} dead letters could still not be delivered.",
-        fix="remove the reason shown (say, raise LEVAITHAN_LEDGER_MAX_FIELD_BYTES), or `replay --sanitize`",
-    )
+        rows = [{"id": one, "store": name, "delivered": True, "reason": None} for one in done.delivered]
+        return rows + [{"id": one, "store": name, "delivered": False, "reason": why} for one, why in done.waiting]
+
+    rows, failed = _each(store, tried)
+    if waiting := sum(not row["delivered"] for row in rows):
+        if failed:
+            output.say(f"not asked: {failed}")
+        failed = FindingsFound(
+            f"{waiting} dead letters could still not be delivered.",
+            fix="remove the reason shown (say, raise LEVAITHAN_LEDGER_MAX_FIELD_BYTES), or `replay --sanitize`",
+        )
     output.emit(
         rows, ["id", "store", "delivered", "reason"], output.pick(None, json), nothing="no dead letters to replay",
-        problem=problem if waiting else None,
+        problem=failed,
     )  # fmt: skip

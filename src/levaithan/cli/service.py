@@ -8,7 +8,7 @@ import typer
 
 from levaithan.cli import options, output
 from levaithan.cli.state import STATE
-from levaithan.errors import Unhealthy
+from levaithan.errors import NotConfigured, Unhealthy
 
 if TYPE_CHECKING:
     from levaithan.service.lifecycle import Started
@@ -24,12 +24,16 @@ def running() -> bool:
 
 
 def up_to_date() -> bool:
-    """Whether a service answers that uses the stores which the settings name now."""
+    """Whether a service answers that uses the stores which the settings name now, and could when it started: a driver
+    may have been installed since."""
     from levaithan.cli import reading
     from levaithan.stores import registry
 
     told = reading.ask_service(STATE.home(), "status", 1.0)
-    return told is not None and told.get("settings", {}).get("stores") == registry.places(STATE.settings())
+    if told is None or told.get("settings", {}).get("stores") != registry.places(STATE.settings()):
+        return False
+    known = (told.get("projector") or {}).get("stores") or {}
+    return not any((one.get("error") or {}).get("code") == NotConfigured.code for one in known.values())
 
 
 def bring_up() -> str:

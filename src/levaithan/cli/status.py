@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levaithan.actions import holding
-from levaithan.cli import options, output, reading, status_monitor
+from levaithan.cli import options, output, reading, status_monitor, status_stores
 from levaithan.cli.state import STATE
 from levaithan.errors import LevaithanError, NotConfigured, Unhealthy
 from levaithan.stores import edge
@@ -43,9 +43,13 @@ def status(json: options.Json = False, format: options.Format = None) -> None:
 def looks(home: Home) -> Iterator[Row]:
     """A row an item: item, status (ok, warn, fail), value in words, remedy, data. A look that fails is a row too."""
     told = reading.ask_service(home, "status", ASK_S)
+    yield from status_stores.once(list(_looks(home, told)))
+
+
+def _looks(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
     parts: list[tuple[str, Callable[[Home], Iterator[Row]]]] = [
         ("service", partial(_service, told=told)), ("monitor", partial(status_monitor.rows, answer=told)),
-        ("journal", _journal), ("stores", partial(_stores, told=told)), ("hooks", _hooks), ("halts", _halts),
+        ("journal", _journal), ("stores", partial(status_stores.rows, told=told)), ("hooks", _hooks), ("halts", _halts),
         ("guard", _guard), ("mode", _mode), ("notifications", _notifications),
     ]  # fmt: skip
     yield row("home", "ok", home.root)
@@ -97,6 +101,10 @@ def _complaints(told: dict[str, Any]) -> Iterator[Row]:
         yield row("settings", "warn", "changed since the service started", "levaithan restart")
     for words in settings.get("problems") or []:
         yield row("settings", "warn", str(words), "levaithan doctor --fix")
+    if why := status_stores.nobody(told):
+        yield row(
+            "projector", "fail", f"it brings no store along: {why}", "levaithan restart; logs/service.log says more"
+        )
     canary = told.get("canary") or {}
     if canary.get("ok") is False:
         first: dict[str, Any] = next((one for one in canary.get("rows") or [] if one.get("status") == "fail"), {})
@@ -140,59 +148,6 @@ def _journal(home: Home) -> Iterator[Row]:
         yield row("journal", "fail", words, "levaithan doctor", dropped=counted.dropped)
     if checks_record.closed(home.journal):
         yield row("journal", "fail", f"{home.journal} cannot be written: nothing can be recorded", "levaithan doctor")
-
-
-def _stores(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
-    from levaithan.projector import feed
-    from levaithan.stores import looking, registry
-
-    head = feed.last_seq(home.journal)
-    known = ((told or {}).get("projector") or {}).get("stores") or {}
-
-    def look(name: str) -> list[Row]:
-        return list(_opened(home, name, head, (known.get(name) or {}).get("error")))
-
-    for rows in looking.each(look, registry.known(), home):
-        yield from rows
-
-
-def _opened(home: Home, name: str, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
-    try:
-        with reading.opened(name, fresh=False, optional=True) as store:
-            if store is None:
-                yield row(name, "ok", "switched off")
-            else:
-                yield from _store(home, store, head, error)
-    except LevaithanError as problem:  # its settings: no reason to say nothing of the others
-        yield row(name, "fail", problem.message, problem.fix)
-
-
-def _store(home: Home, store: Any, head: int, error: dict[str, Any] | None) -> Iterator[Row]:
-    """One store, in one row. error: what the service says of it: then it does not catch up by itself."""
-    name, held, since = store.name, holding.of(home, store), {"since": error.get("since")} if error else {}
-    told = held.as_fields() if held else {}
-    try:
-        store.check_version()
-        cursor = store.cursor()
-        dead = len(store.dead_letters(1000))
-    except LevaithanError as problem:
-        if held:  # that it fails is said by whoever held it, but for what the service itself has met
-            yield row(name, "fail" if error else "warn", f"held: {held.why}", held.remedy, **told, **since)
-        else:
-            yield row(name, "fail", problem.message, problem.fix, **since)
-        return
-    lag = head - (cursor.seq if cursor else 0)
-    behind = f"{lag} records behind" if lag else "up to date"
-    if held:
-        yield row(name, "warn", f"held, {behind}: {held.why}", held.remedy, lag=lag, **told, **since)
-    elif error:
-        yield row(name, "fail", f"{behind}: {error.get('message')}", str(error.get("fix")), lag=lag, **since)
-    else:
-        remedy = "it catches up with the service running, or at the next read"
-        yield row(name, "warn" if lag else "ok", behind, remedy if lag else "", lag=lag)
-    if dead:
-        words = f"{dead}{'+' if dead == 1000 else ''} {name} records wait"
-        yield row("dead letters", "warn", words, "levaithan journal dead-letters", store=name, waiting=dead)
 
 
 def _halts(home: Home) -> Iterator[Row]:

@@ -47,13 +47,18 @@ def of_now(home: Home, store: str) -> dict[str, Any] | None:
     """What the projector says of `store` now; None where it says nothing of it, has stopped, or was silent for
     FRESH_S."""
     told = read(home) or {}
+    stores = told.get("stores")
+    one = stores.get(store) if isinstance(stores, dict) else None
+    return one if isinstance(one, dict) and not silent(told) else None
+
+
+def silent(told: Mapping[str, Any]) -> bool:
+    """Whether a status that was read is no word on how things are now: of a projector that stopped, or hangs."""
     try:
         age_s = time.time() - datetime.fromisoformat(str(told.get("updated"))).timestamp()
     except ValueError:
-        return None
-    stores = told.get("stores")
-    one = stores.get(store) if isinstance(stores, dict) else None
-    return one if isinstance(one, dict) and told.get("doing") != STOPPED and abs(age_s) <= FRESH_S else None
+        return True
+    return told.get("doing") == STOPPED or abs(age_s) > FRESH_S
 
 
 class Status:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support import homes
 
-from levaithan.cli import mode, status, status_monitor, store
+from levaithan.cli import mode, status, status_monitor, status_stores, store
 from levaithan.cli.state import STATE
 from levaithan.config import lean
 from levaithan.errors import Unhealthy
@@ -112,16 +112,56 @@ def test_a_store_that_is_held_back_says_so_and_why(home: Home) -> None:
 def test_a_store_that_the_service_cannot_write_is_one_row(home: Home) -> None:
     error = {"message": "The graph store does not answer", "fix": "start it", "since": "2026-01-01T00:00:00Z"}
     said = {"pid": 7, "uptime_s": 9, "projector": {"stores": {"graph": {"error": error}}}}
-    found = [*status._service(home, said), *status._stores(home, said)]
+    found = [*status._service(home, said), *status_stores.rows(home, said)]
     (graph,) = [one for one in found if one["item"] == "graph"]
     assert (graph["status"], graph["remedy"], graph["data"]["since"]) == ("fail", "start it", error["since"])
     assert graph["value"] == "up to date: The graph store does not answer"
     assert [one["status"] for one in found if one["item"] == "search"] == ["ok"]
     modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
-    (graph,) = [one for one in status._stores(home, said) if one["item"] == "graph"]
+    (graph,) = [one for one in status_stores.rows(home, said) if one["item"] == "graph"]
     assert (graph["status"], graph["data"]["since"]) == ("warn", error["since"])
     assert "circuit is broken" in graph["value"]
     assert graph["data"]["circuit"] == modes.breakers(home)["graph"]
+
+
+def test_a_ledger_that_cannot_be_used_is_one_row_with_what_waits_for_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = {"code": "not_configured", "message": "There is no ledger adapter for oracle:// URLs.", "fix": "mend it"}
+    now = datetime.now(UTC).isoformat()
+    projector = {"pid": 8, "child": 8, "updated": now, "stores": {"ledger": {"error": error, "seq": 7}}}
+    said = {"pid": 7, "projector": projector}
+    monkeypatch.setattr(status.reading, "ask_service", lambda *_args, **_more: said)
+    monkeypatch.setattr("levaithan.projector.feed.last_seq", lambda _journal: 10)
+    (mended,) = [one for one in status.looks(home) if one["item"] == "ledger"]
+    assert "the running service could not use it when it started" in mended["value"]
+    assert (mended["status"], mended["remedy"]) == ("fail", "levaithan restart")
+    monkeypatch.setenv("LEVAITHAN_LEDGER_URL", "oracle://x")
+    found = list(status.looks(home))
+    (ledger,) = [one for one in found if error["message"] in one["value"]]
+    assert (ledger["item"], ledger["status"]) == ("ledger", "fail")
+    assert ledger["value"] == f"{error['message']} 3 records wait for it"
+    assert "LEVAITHAN_LEDGER_URL" in ledger["remedy"] and "`levaithan restart`" in ledger["remedy"]
+    (guard,) = [one for one in found if one["item"] == "guard"]
+    assert (guard["status"], guard["value"]) == ("warn", "not known: the ledger store cannot be asked")
+
+
+def test_no_store_is_said_to_catch_up_that_nobody_brings_along(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("levaithan.projector.feed.last_seq", lambda _journal: 10_000)
+
+    def remedies(said: dict[str, Any] | None) -> set[str]:
+        found = [*status._complaints(said), *status_stores.rows(home, said)] if said else status_stores.rows(home, said)
+        return {one["remedy"] for one in found if one["item"] in ("search", "graph", "projector")}
+
+    now, long_ago = datetime.now(UTC).isoformat(), "2026-01-01T00:00:00Z"
+    restart = "levaithan restart (nobody brings it along)"
+    well = {"projector": {"pid": 8, "child": 8, "updated": now, "doing": "idle"}}
+    assert remedies(well) == {"nothing: it catches up by itself"}
+    assert remedies({"projector": {"pid": 7, "child": 8, "updated": long_ago}}) == {"nothing: it catches up by itself"}
+    ended = {"projector": {"pid": 8, "child": None}, "loops": {"projector": {"last_error": "it ended with 4"}}}
+    assert remedies(ended) == {restart, "levaithan restart; logs/service.log says more"}
+    assert remedies({"projector": {"pid": 8, "child": 8, "updated": long_ago}}) > {restart}
+    assert remedies(None) == {"it catches up at the next read, or with the service: levaithan start"}
 
 
 def test_the_verdict_names_each_store_that_is_held_by_whom_until_when_and_what_releases_it(
@@ -130,7 +170,7 @@ def test_the_verdict_names_each_store_that_is_held_by_whom_until_when_and_what_r
     until = time.time_ns() // 1000 + 60_000_000
     modes.break_circuit(home, "graph", until, by="monitor (a-0cbccddd)", reason="it errs")
     modes.set_mode(home, 1, by="ann", reason="lunch")
-    found = list(status._stores(home, None))
+    found = list(status_stores.rows(home, None))
     monkeypatch.setattr(status, "looks", lambda _home: iter(found))
     status.status()
     said = capsys.readouterr().err
@@ -174,7 +214,7 @@ def test_mode_show_counts_no_circuit_of_an_address_that_the_store_had_before(
 
 def test_a_store_whose_settings_cannot_be_used_hides_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEVAITHAN_SEARCH_URL", "gopher://h")
-    found = {one["item"]: one["status"] for one in status._stores(home, None)}
+    found = {one["item"]: one["status"] for one in status_stores.rows(home, None)}
     assert (found["search"], found["graph"], found["memory"]) == ("fail", "ok", "ok")
 
 

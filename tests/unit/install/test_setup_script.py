@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 _PYTHON = """#!/bin/sh
 echo "python $*" >>"$LOG"
 case "$1 $2" in
+    "- "*) [ -z "$GONE" ] ;;
     "-m venv") mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     "-m pip")
         [ -z "$PIP_FAILS" ] || { echo "no network" >&2; exit 1; }
@@ -68,6 +70,25 @@ def test_it_installs_once_and_hands_the_options_on(clone: Clone) -> None:
     assert clone.called("levaithan") == ["levaithan setup --yes"]
     clone.run("--project")
     assert clone.called("levaithan")[0].endswith("--project"), "an option without its value must not take one of ours"
+
+
+def test_a_driver_that_was_taken_out_by_hand_is_installed_again(clone: Clone, tmp_path: Path) -> None:
+    clone.run()
+    clone.run(GONE="yes")
+    assert len(clone.called("python -m pip")) == 1
+    asking = (clone.top / "setup.sh").read_text().partition("<<'END'\nimport re")[2].partition("\nEND\n")[0]
+    told = tmp_path / "site" / "levaithan-1.dist-info" / "METADATA"
+    told.parent.mkdir(parents=True)
+    told.write_text("Metadata-Version: 2.1\nName: levaithan\nRequires-Dist: no_such-one>=1; extra == 'redis'\n")
+    (tmp_path / "site" / "levaithan.py").touch()
+    codes = [
+        subprocess.run(
+            [sys.executable, "-c", f"import re{asking}", extras],
+            env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, check=False,
+        ).returncode
+        for extras in ("", "postgres", "postgres,redis")
+    ]  # fmt: skip
+    assert codes == [0, 0, 1]
 
 
 def test_other_dependencies_mean_installing_again(clone: Clone) -> None:
