@@ -150,6 +150,48 @@ def test_the_registry_loads_by_name(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="no ledger adapter for nosuch://") as caught:
         registry.open_ledger(settings, home)
     assert "secret" not in str(caught.value) + caught.value.fix
+    settings.ledger_url = "user:secret@host/db"
+    with pytest.raises(NotConfigured, match="LEVAITHAN_LEDGER_URL cannot be used") as caught:
+        registry.open_ledger(settings, home)
+    assert "secret" not in str(caught.value) + caught.value.fix + str(registry.places(settings))
+
+
+@pytest.mark.parametrize(
+    ("role", "url", "extra"),
+    [
+        ("ledger", "postgresql://h/d", "postgres"),
+        ("search", "http://h", "elasticsearch"),
+        ("graph", "helix:///folder", "helix"),
+        ("memory", "http://h", "weaviate"),
+        ("counters", "redis://h", "redis"),
+    ],
+)
+def test_a_driver_that_cannot_be_loaded_is_said_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, url: str, extra: str
+) -> None:
+    settings = SimpleNamespace(ledger_max_field_bytes=5, search=True, **{f"{role}_url": url})
+    said = []
+    for error in (ModuleNotFoundError(name="driver"), ImportError("no pq wrapper available.\nAttempts made: ...")):
+
+        def opened(_opening: Any, error: ImportError = error) -> Any:
+            raise error
+
+        monkeypatch.setattr(registry, "adapter", lambda *_of, opened=opened: opened)
+        with pytest.raises(NotConfigured) as caught:
+            registry.open_store(role, settings, home_at(str(tmp_path)))
+        said.append(str(caught.value))
+        assert caught.value.fix.startswith("run ./setup.sh, which installs it")
+        assert f"pip install 'levaithan[{extra}]'" in caught.value.fix
+        assert caught.value.fix.endswith("; then `levaithan restart`")
+    assert said[0].endswith("needs the package driver, which is not installed.")
+    assert said[1].endswith("cannot load its driver: no pq wrapper available.")
+
+
+@pytest.mark.parametrize("url", ["http://[bad", "helix://[bad", "http://h:1/%00"])
+def test_a_graph_whose_url_is_none_is_said_before_anybody_asks_it(tmp_path: Path, url: str) -> None:
+    settings = SimpleNamespace(ledger_max_field_bytes=5, search=True, graph_url=url)
+    with pytest.raises(NotConfigured, match="LEVAITHAN_GRAPH_URL cannot be used"):
+        registry.open_store("graph", settings, home_at(str(tmp_path)))
 
 
 def test_a_store_that_is_being_made_holds_nothing_and_is_not_damaged(tmp_path: Path) -> None:
