@@ -12,7 +12,7 @@ from levaithan.actions import holding
 from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
-from levaithan.errors import FindingsFound, LevaithanError, StoreError, Unhealthy, UsageProblem
+from levaithan.errors import FindingsFound, LevaithanError, NotConfigured, StoreError, Unhealthy, UsageProblem
 from levaithan.stores import address, looking, registry
 
 if TYPE_CHECKING:
@@ -72,8 +72,19 @@ def _told(name: str) -> dict[str, Any]:
             lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
     except LevaithanError as problem:
         words = {"store": name, "state": "down", "where": "", "problems": [problem.message], "fix": problem.fix}
-        return {**words, **_last_known(name)}
+        return {**words, **_last_known(name, _named(name, problem))}
     return {**told, "state": "behind" if lag else "ok", "lag": lag}
+
+
+def _named(name: str, problem: LevaithanError) -> str:
+    """The address that the settings give the store, which cannot be used; "" where they give none."""
+    from levaithan.config import lean
+    from levaithan.projector import loop
+
+    try:
+        return address.of(loop.unusable(name, lean.load(STATE.home_argument), STATE.home(), problem))
+    except LevaithanError:  # settings that cannot be read
+        return ""
 
 
 def _last_known(name: str, where: str = "") -> dict[str, Any]:
@@ -197,12 +208,12 @@ def compare(roles: Roles = None, json: options.Json = False, format: options.For
     """Hold every record of the journal against each store; exit 5 when something is missing, altered or too much."""
     from levaithan.projector import compare as comparing
 
-    fmt, rows, failed = output.pick(format, json), [], list[StoreError]()
+    fmt, rows, failed = output.pick(format, json), [], list[LevaithanError]()
     for name in chosen(roles):
         try:
             with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
                 done = comparing.compare(STATE.home(), store, bar)
-        except StoreError as error:  # one that is down is no reason to say nothing of the others
+        except (StoreError, NotConfigured) as error:  # one that is down is no reason to say nothing of the others
             failed.append(error)
             continue
         rows.append({**asdict(done), "equal": done.equal})

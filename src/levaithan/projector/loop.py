@@ -46,7 +46,7 @@ def usable(home: Home, settings: Any) -> tuple[list[str], dict[str, Unusable]]:
         try:
             store = open_store(role, settings, home)
         except LevaithanError as problem:
-            wrong[role] = Unusable(problem, _opening(role, settings, home))
+            wrong[role] = unusable(role, settings, home, problem)
             continue
         if store is not None:
             fine.append(role)
@@ -54,11 +54,12 @@ def usable(home: Home, settings: Any) -> tuple[list[str], dict[str, Unusable]]:
     return fine, wrong
 
 
-def _opening(role: str, settings: Any, home: Home) -> Opening | None:
+def unusable(role: str, settings: Any, home: Home, problem: LevaithanError) -> Unusable:
+    """The store of `role`, which cannot be opened for `problem`."""
     try:
-        return opening_of(role, settings, home)
+        return Unusable(problem, opening_of(role, settings, home))
     except LevaithanError:
-        return None
+        return Unusable(problem, None)
 
 
 def followers(home: Home, settings: Any, stores: Sequence[str] = ROLES) -> list[Follower]:

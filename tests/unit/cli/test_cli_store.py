@@ -65,6 +65,15 @@ def test_a_store_without_its_driver_or_adapter_is_said_with_the_next_step(cli: A
     told = json.loads(cli("store", "check", "ledger", "--json", code=3).stdout)
     assert told["rows"][0]["status"] == "fail"
     assert told["error"]["fix"]
+    told = json.loads(cli("store", "compare", "--json", code=4).stdout)
+    assert [row["store"] for row in told["rows"] if row["equal"]] == ["search", "graph", "memory"], "they are compared"
+    assert "LEVAITHAN_LEDGER_URL" in told["error"]["fix"]
+    done = cli("journal", "dead-letters", code=4)
+    assert "no dead letters" in done.stderr and "no ledger adapter" in done.stderr
+    said = {"stores": {"ledger": {"seq": 2, "where": str(cli.home / "state/ledger.sqlite3"), "dead_letters": 0}}}
+    ensure_private(str(cli.home / "run"))
+    (cli.home / "run/projector.json").write_text(json.dumps(said))
+    assert cli.rows("store", "lag", "ledger")[0]["lag"] is None, "nobody knows what is at the other address"
 
 
 def test_lag_is_counted(cli: Any) -> None:
