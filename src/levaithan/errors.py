@@ -26,6 +26,9 @@ class LevaithanError(Exception):
     code = "failed"
     exit_code = FAILED
     fix = "run `levaithan doctor`: it looks at the installation and names the remedy"
+    passes = False
+    """Whether the same may be asked again as it is, once its cause is gone. Who does that is for whoever catches it to
+    say: the projector by itself (projector.status), a person with the command (cli.output)."""
 
     def __init__(self, message: str | None = None, /, *, fix: str | None = None, **values: object) -> None:
         """`message` replaces the docstring, `fix` the class's; `values` fill the {names} of both templates."""

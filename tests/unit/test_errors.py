@@ -58,9 +58,20 @@ def test_an_error_survives_a_pickle() -> None:
 @pytest.mark.parametrize("reason", ["Connection refused", "Connection refused.", "Connection refused. ", "refused..."])
 def test_what_a_driver_ends_with_a_full_stop_has_one_in_our_message(reason: str) -> None:
     told = StoreDownError(store="counters", role="COUNTERS", where="redis://h", reason=reason)
-    assert "refused. Nothing is lost, it is tried again." in str(told)
+    assert str(told) == f"The counters store at redis://h does not answer: {reason.rstrip(' .')}."
     assert told.values["reason"] == reason
     assert str(StoreError(store="graph", reason=ValueError("It failed."))) == "The graph store failed: It failed."
+
+
+def test_a_failure_of_a_store_promises_nothing_that_is_for_whoever_asked_to_keep() -> None:
+    """The same error is met by the projector, which goes on by itself, and by a command, which nobody gives again."""
+    stores = [kind for kind in every_kind(StoreError) if kind.__module__.startswith("levaithan.stores.")]
+    assert {"StoreBusyError", "StoreDownError", "StoreTimeoutError"} <= {kind.__name__ for kind in stores}
+    for kind in stores:
+        said = f"{kind.__doc__} {kind.fix}".lower()
+        assert not any(words in said for words in ("lost", "tried again", "by itself")), kind
+    passing = {kind.__name__ for kind in every_kind() if kind.passes}
+    assert passing == {"StoreBusyError", "StoreDownError", "StoreTimeoutError"}
 
 
 @pytest.mark.parametrize("reason", ["Is it running?", ValueError("Is it running?")])

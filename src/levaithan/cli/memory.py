@@ -139,30 +139,44 @@ def forget(
     yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
-    """Take all of a session out of the memory, for good; asks twice unless --yes. Journal and ledger keep it."""
-    filters = _filters(None, None, session, None, None)
-    with opened() as memory:
-        there = memory.kinds(filters)
-    if not there:
+    """Take all of a session out of the memory, for good; asks twice unless --yes. Journal and ledger keep it.
+
+    The wish is recorded at once; a memory that is down or behind carries it out when it is back.
+    """
+    there, unknown = _held(session)
+    if not there and not unknown:
         raise NotFound(what="memory of session", name=session, fix="`levaithan session list` shows the sessions")
     if not yes:
-        _confirm(session, there)
+        _confirm(session, there, unknown)
     made = _record({"action": "forget", "session_id": session})
-    try:
-        with opened() as memory:
-            left = sum(memory.kinds(filters).values())
-        later = "as soon as it has caught up with the journal"
-    except StoreError as problem:
-        left, later = sum(there.values()), f"once its store answers again ({problem.message})"
-    if left:
-        output.say(f"recorded as {made}; the memory lets go of it {later}")
-    row = {"id": made, "session": session, "forgotten": sum(there.values()) - left, "left": left, **there}
+    rest, why = (there, unknown) if there is None else _held(session)
+    if rest or why:
+        output.say(f"recorded as {made}; the memory lets go of it {why or 'once it has caught up with the journal'}")
+    counts: dict[str, int | None] = {"forgotten": None, "left": None}
+    if there is not None:
+        left = sum((there if rest is None else rest).values())
+        counts = {"forgotten": sum(there.values()) - left, "left": left}
+    row = {"id": made, "session": session, **counts, **(there or {})}
     output.emit([row], ["session", "forgotten", "left"], output.pick(None, json))
 
 
-def _confirm(session: str, there: dict[str, int]) -> None:
-    told = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in there.items())
-    output.say(f"session {session}: {told}")
+def _held(session: str) -> tuple[dict[str, int] | None, str]:
+    """(what the memory has of a session, a number a kind; None where it cannot be asked: the wish waits for it then;
+    when it will know all that the journal says now, "" where it does)."""
+    from levaithan.projector import feed
+
+    head = feed.last_seq(STATE.home().journal)
+    try:
+        with opened() as memory:
+            there, cursor = memory.kinds(_filters(None, None, session, None, None)), memory.cursor()
+    except StoreError as problem:
+        return None, f"once its store answers again ({problem.message})"
+    return there, "" if (cursor.seq if cursor else 0) >= head else "once it has caught up with the journal"
+
+
+def _confirm(session: str, there: dict[str, int] | None, unknown: str) -> None:
+    told = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in (there or {}).items())
+    output.say(f"session {session}: {told or 'the memory tells what it has ' + unknown}")
     if not sys.stdin.isatty():
         raise UsageProblem("Nobody is there to confirm.", fix="look at what would be forgotten; then give --yes")
     if not typer.confirm("Forget all of it? A rebuild does not bring it back", err=True):

@@ -94,7 +94,7 @@ def envelope(
     **more: object,
 ) -> str:
     """What --json prints: the rows, the cursor of the next page, and what is wrong when the exit code says so."""
-    told: dict[str, object] = {"error": problem.as_dict()} if problem else {}
+    told: dict[str, object] = {"error": _told(problem)} if problem else {}
     return dumps(
         {"schema_version": SCHEMA_VERSION, "ok": problem is None, "rows": list(rows), "next": following, **more, **told}
     )
@@ -180,9 +180,17 @@ def csv_cell(value: object) -> object:
 def error(problem: LevaithanError, *, as_json: bool) -> None:
     """An error in the form that was asked for."""
     if as_json:
-        out(dumps({"schema_version": SCHEMA_VERSION, "ok": False, "error": problem.as_dict()}))
+        out(dumps({"schema_version": SCHEMA_VERSION, "ok": False, "error": _told(problem)}))
         flush()
         return
     say(f"error: {problem.message}")
     if problem.fix:
-        say(f"  next: {problem.fix}")
+        say(f"  next: {_told(problem)['fix']}")
+
+
+def _told(problem: LevaithanError) -> dict[str, str]:
+    """An error as a command tells it that ends with it: nobody but who gave the command gives it again."""
+    told = problem.as_dict()
+    if problem.passes:
+        told["fix"] += "; then run the command again"
+    return told

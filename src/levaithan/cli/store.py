@@ -206,23 +206,54 @@ def lag(
 @app.command()
 def compare(roles: Roles = None, json: options.Json = False, format: options.Format = None) -> None:
     """Hold every record of the journal against each store; exit 5 when something is missing, altered or too much."""
-    from levaithan.projector import compare as comparing
-
-    fmt, rows, failed = output.pick(format, json), [], list[LevaithanError]()
-    for name in chosen(roles):
+    fmt, rows, failed = output.pick(format, json), [], dict[str, LevaithanError]()
+    names = chosen(roles)
+    for name, down in zip(names, looking.each(_down, names, STATE.home()), strict=True):
         try:
-            with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
-                done = comparing.compare(STATE.home(), store, bar)
+            rows.append(_compared(name, down))
         except (StoreError, NotConfigured) as error:  # one that is down is no reason to say nothing of the others
-            failed.append(error)
-            continue
-        rows.append({**asdict(done), "equal": done.equal})
+            failed[name] = error
     wrong = [row for row in rows if not row["equal"]]
     if failed and not rows:
-        raise failed[0]
-    for one in failed if wrong else failed[1:]:
+        raise _uncompared(failed)
+    for one in failed.values() if wrong else ():
         output.say(f"not compared: {one}")
-    output.emit(rows, _COMPARED, fmt, problem=_untrue(wrong) if wrong else failed[0] if failed else None)
+    output.emit(rows, _COMPARED, fmt, problem=_untrue(wrong) if wrong else _uncompared(failed) if failed else None)
+
+
+def _down(name: str) -> LevaithanError | None:
+    """Why the store `name` cannot be asked, before it is waited for as one that can."""
+    from levaithan.stores.roles import StoreDamagedError
+
+    try:
+        with reading.opened(name, fresh=False) as store:
+            store.check_version()
+            store.cursor()
+    except StoreDamagedError:  # catching up makes it anew
+        return None
+    except (StoreError, NotConfigured) as error:
+        return error
+    return None
+
+
+def _compared(name: str, down: LevaithanError | None) -> dict[str, Any]:
+    """The row of one store. Raises `down`, StoreError."""
+    from levaithan.projector import compare as comparing
+
+    if down is not None:
+        raise down
+    with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
+        done = comparing.compare(STATE.home(), store, bar)
+    return {**asdict(done), "equal": done.equal}
+
+
+def _uncompared(failed: dict[str, LevaithanError]) -> LevaithanError:
+    """Why each of these stores was not compared, as one error of the first one's kind."""
+    first = next(iter(failed.values()))
+    if len(failed) == 1:
+        return first
+    fix = f"`{_CHECK} {' '.join(failed)}` says what to do about each"
+    return type(first)(" ".join(str(one) for one in failed.values()), fix=fix)
 
 
 def _untrue(wrong: Sequence[dict[str, Any]]) -> FindingsFound:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from levaithan.errors import sentence
 from levaithan.hot.paths import ensure_private
 from levaithan.projector import feed
 from levaithan.stores import address
@@ -27,6 +28,8 @@ STOPPED = "stopped"
 SHORTEST_S = 0.2
 FRESH_S = 30.0
 """A status that is older is no word on how things are: the projector ended, or hangs."""
+GOES_ON = "Nothing is lost, it is tried again."
+"""What comes of any failure of a store here, and nowhere else: a command that asked, or wrote, has failed."""
 
 
 def path_of(home: Home, part: int = 0) -> Path:
@@ -155,9 +158,14 @@ def _store(one: Follower, head: int) -> dict[str, Any]:
         "segment": place.segment if place else None, "offset": place.offset if place else 0,
         "journal": place.journal if place else None, "lag_events": behind,
         "lag_seconds": _age(one.last_at) if behind else 0.0, "dead_letters": one.dead, "delivered": one.delivered,
-        "error": one.error, "held": one.held or None, "notes": [*one.store.found, *one.notes], "puts": one.puts,
+        "error": _of(one.error), "held": one.held or None, "notes": [*one.store.found, *one.notes], "puts": one.puts,
         "failures": one.failures, "flaps": one.flaps, "pool": one.store.pool() if hasattr(one.store, "pool") else None,
     }  # fmt: skip
+
+
+def _of(error: dict[str, str] | None) -> dict[str, str] | None:
+    """A follower's failure, and that it goes on."""
+    return error and {**error, "message": f"{sentence(error['message'])} {GOES_ON}"}
 
 
 def _age(at: str) -> float | None:

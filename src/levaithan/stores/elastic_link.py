@@ -35,7 +35,7 @@ _RIGHTS_FIX = "give its user or API key the rights that docs/how-to/stores.md li
 _BLOCK_FIX = (
     "free disk space on the server; it lifts the block itself then (or unset index.blocks.read_only_allow_delete)"
 )
-_MASTER_FIX = "see the server's log: its nodes do not find each other, or a disk is full; it goes on by itself"
+_MASTER_FIX = "see the server's log: its nodes do not find each other, or a disk is full"
 _MIGRATE_FIX = "run `levaithan store migrate`, or restore the indices"
 _LONGEST_REASON = 300
 _MOST_CAUSES = 10

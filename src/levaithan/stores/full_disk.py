@@ -9,7 +9,7 @@ _WORDS = (
     "flood stage", "disk full", "disk is full", "not enough space", "not enough disk", "storage full",
 )  # fmt: skip
 """Of strerror(ENOSPC), Elasticsearch's watermarks, Rust's io::Error and object stores, Weaviate."""
-FIX = "free disk space on the server; it goes on by itself then, nothing is lost meanwhile"
+FIX = "free disk space on the server"
 _LEAST = 1 << 20
 
 

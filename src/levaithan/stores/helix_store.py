@@ -162,7 +162,7 @@ class HelixStore(InPlace):
             return
         if not told.get("moved"):
             self._seen = 0
-            raise StoreBusyError(store=GRAPH, reason="its place in the journal is not where it was left: asked again")
+            raise StoreBusyError(store=GRAPH, reason="its place in the journal is not where it was left")
         self._seen, self._put = int(told["moved"][0]["writes"]), at["put"]
 
     def _remember(self, told: dict[str, Any]) -> int:

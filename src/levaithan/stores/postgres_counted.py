@@ -89,7 +89,7 @@ def hold_months(link: Connection[Any]) -> None:
     while not _took(link, "pg_try_advisory_lock_shared"):
         if time.monotonic() > until:
             raise StoreBusyError(
-                store=LEDGER, reason="months past the retention are being dropped", fix="run it again in a minute"
+                store=LEDGER, reason="months past the retention are being dropped", fix="wait a minute"
             )
         time.sleep(0.1)
 

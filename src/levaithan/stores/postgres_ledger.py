@@ -194,7 +194,7 @@ class PostgresLedger(InPlace):
                 raise StoreBusyError(
                     store=LEDGER,
                     reason="the connection was lost amid a rebuild",
-                    fix="run `levaithan journal rebuild` again",
+                    fix="see why the server, or the way to it, went away",
                 )
             self.months.forget()
             link = self.links.writer()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from levaithan.stores.opening import Opening
 
 _LONGEST = 300
-DISK_FIX = "free disk space on the server and restart it: it stays read-only until then; nothing is lost meanwhile"
+DISK_FIX = "free disk space on the server and restart it: it stays read-only until then"
 _THEIRS = ("weaviate", "httpx", "httpcore", "grpc", "authlib", NoAnswerError.__module__.partition(".")[0])
 """Whose errors are the server's; any other one is a mistake that must not pass for a lag."""
 _OF_SERVER = ("read-only", "readonly", "disk", "no space left", "memory", "not ready", "context ", "deadline",

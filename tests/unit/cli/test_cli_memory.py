@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import json
 import socket
+import types
+from contextlib import nullcontext
 from typing import Any
 
 import journals
 import pytest
 
+from levaithan.cli import memory
+from levaithan.errors import NotFound
+from levaithan.projector.feed import last_seq
+
 SECRET = "zanzibar"
+LATER = "quelimane"
+
+
+def story() -> list[dict[str, Any]]:
+    def prompt(n: int, text: str, session: str = "one", **over: Any) -> dict[str, Any]:
+        said = {"tool_name": None, "payload": {"prompt": text}, "session_id": session, **over}
+        return journals.event(n, "UserPromptSubmit", **said)
+
+    return [
+        prompt(1, "repair the login form"),
+        prompt(2, f"sail to {SECRET} with the login form", "two", project="/q"),
+        journals.event(3, "Stop", session_id="two", payload={"last_assistant_message": f"arrived at {SECRET}"}),
+    ]
 
 
 @pytest.fixture
 def told(cli: Any) -> Any:
     (cli.home / ".env").write_text("LEVAITHAN_MEMORY_MODEL=hashing\n")
-
-    def prompt(n: int, text: str, session: str = "one", **over: Any) -> dict[str, Any]:
-        said = {"tool_name": None, "payload": {"prompt": text}, "session_id": session, **over}
-        return journals.event(n, "UserPromptSubmit", **said)
-
-    journals.write(
-        cli.home,
-        [
-            prompt(1, "repair the login form"),
-            prompt(2, f"sail to {SECRET} with the login form", "two", project="/q"),
-            journals.event(3, "Stop", session_id="two", payload={"last_assistant_message": f"arrived at {SECRET}"}),
-        ],
-    )
+    journals.write(cli.home, story())
     return cli
 
 
@@ -62,21 +69,33 @@ def test_a_note_is_in_the_journal_and_a_rebuild_keeps_it(told: Any) -> None:
 
 
 def test_what_is_recorded_while_the_store_does_not_answer_is_no_failure(told: Any) -> None:
-    """Who hears of one does it again, and has two."""
+    """Who hears of one does it again, and has two. The wish waits in the journal, also to forget; what stands before
+    it there and is still to be delivered never comes in."""
+    assert told.rows("memory", "search", SECRET)
+    late = journals.event(4, "Stop", session_id="two", payload={"last_assistant_message": f"left {SECRET} at {LATER}"})
+    journals.write(told.home, [*story(), late])
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         lines = f"LEVAITHAN_MEMORY_URL=http://127.0.0.1:{port}?grpc_port={port}\nLEVAITHAN_MEMORY_API_KEY=made-up\n"
         with (told.home / ".env").open("a") as file:
             file.write(lines)
-        done = told("memory", "add", "Migrations run on Fridays")
-        (row,) = told.rows("memory", "add", "And on Mondays")
-    assert done.stderr.startswith("recorded as ")
-    assert "once its store answers again" in done.stderr
+        added = told("memory", "add", "Migrations run on Fridays", "--json")
+        forgot = told("memory", "forget", "--session", "two", "--yes", "--json")
+    (note,), (gone,) = (json.loads(one.stdout)["rows"] for one in (added, forgot))
+    assert added.stderr.startswith(f"recorded as {note['id']}; the memory has it once its store answers again (The")
+    assert (gone["session"], gone["forgotten"], gone["left"]) == ("two", None, None), "nobody knows what it has"
+    assert forgot.stderr.startswith(f"recorded as {gone['id']}; the memory lets go of it once its store answers again")
+    assert "tried again" not in added.stderr + forgot.stderr
     (told.home / ".env").write_text("LEVAITHAN_MEMORY_MODEL=hashing\n")
-    notes = told.rows("memory", "search", "migrations on fridays and mondays", "--kind", "note")
-    assert sorted(one["text"] for one in notes) == ["And on Mondays", "Migrations run on Fridays"]
-    assert row["id"] in {one["id"] for one in notes}
+    for after in ("it came back", "a rebuild"):
+        notes = told.rows("memory", "search", "migrations on fridays", "--kind", "note")
+        assert [(one["id"], one["text"]) for one in notes] == [(note["id"], "Migrations run on Fridays")]
+        assert {one["session"] for one in told.rows("memory", "search", f"login {SECRET} {LATER}")} == {"one"}, after
+        held = b"".join(one.read_bytes() for one in (told.home / "state").glob("memory.sqlite3*"))
+        assert b"login" in held and SECRET.encode() not in held and LATER.encode() not in held, after
+        told("store", "rebuild", "memory")
+    assert told.rows("store", "compare", "memory")[0]["equal"] is True
 
 
 def test_a_forgotten_session_is_gone_from_the_file_and_stays_gone(told: Any) -> None:
@@ -91,6 +110,25 @@ def test_a_forgotten_session_is_gone_from_the_file_and_stays_gone(told: Any) -> 
     assert {one["session"] for one in told.rows("memory", "search", f"login {SECRET}")} == {"one"}
     assert told.rows("store", "compare", "memory")[0]["equal"] is True
     assert "session two" in told("memory", "forget", "--session", "two", "--yes", code=1).stderr
+
+
+@pytest.mark.parametrize(("seq", "code"), [(3, 0), (4, 1)])
+def test_a_memory_that_is_behind_is_not_believed_that_there_is_nothing(
+    told: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seq: int, code: int
+) -> None:
+    """What it is still to be told may be of the session."""
+    store = types.SimpleNamespace(kinds=lambda _filters: {}, cursor=lambda: types.SimpleNamespace(seq=seq))
+    monkeypatch.setattr(memory, "opened", lambda: nullcontext(store))
+    monkeypatch.setattr(memory.STATE, "home_argument", str(told.home))
+    head = last_seq(memory.STATE.home().journal)
+    assert head == 4
+    if code:
+        with pytest.raises(NotFound):
+            memory.forget("two", yes=True)
+    else:
+        memory.forget("two", yes=True)
+        assert "lets go of it once it has caught up with the journal" in capsys.readouterr().err
+    assert last_seq(memory.STATE.home().journal) == head + (not code)
 
 
 @pytest.mark.usefixtures("language_model")

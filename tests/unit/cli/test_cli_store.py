@@ -16,6 +16,8 @@ import pytest
 
 from levaithan.cli import store, store_roles
 from levaithan.hot.paths import ensure_private, home_at
+from levaithan.stores import edge
+from levaithan.stores.roles import StoreDownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +140,25 @@ def test_compare_names_every_store_that_differs_and_goes_on_past_one_that_is_dow
     cli("store", "rebuild", "ledger", "graph")
     told = json.loads(cli("store", "compare", "--json", code=1).stdout)
     assert [row["store"] for row in told["rows"] if row["equal"]] == ["ledger", "search", "graph"]
-    assert "memory" in told["error"]["message"]
+    assert "The memory store" in told["error"]["message"] and "tried again" not in told["error"]["message"]
+    assert told["error"]["fix"].endswith("`levaithan store check memory` tries it; then run the command again")
+
+
+def test_compare_names_every_store_that_is_down(monkeypatch: pytest.MonkeyPatch, cli: Any) -> None:
+    """They are looked at side by side: who is waited for is the slowest, and one that is down is not waited for
+    again."""
+    urls = "LEVAITHAN_COUNTERS_URL=redis://127.0.0.1:1\nLEVAITHAN_GRAPH_URL=http://127.0.0.1:1\n"
+    (cli.home / ".env").write_text(urls)
+    journals.write(cli.home, [journals.event(number) for number in range(1, 4)])
+    monkeypatch.setattr(store.STATE, "home_argument", str(cli.home))
+    monkeypatch.setattr(store, "chosen", lambda _roles: ["graph", "ledger", "counters"])
+    asked = list[str]()
+    monkeypatch.setattr(edge.Edge, "_once", lambda one, ask: asked.append(one.store) or one._translated(ask))
+    with pytest.raises(StoreDownError) as said:
+        store.compare()
+    assert "The graph store at" in str(said.value) and "The counters store at" in str(said.value)
+    assert "`levaithan store check graph counters`" in said.value.fix
+    assert sorted(asked) == ["counters", "graph"]
 
 
 def test_a_remedy_is_one_that_helps(cli: Any) -> None:

@@ -249,7 +249,7 @@ def test_the_status_tells_lag_and_errors(home: Any, settings: Any, journal: Any,
     one.status.update(force=True)
     ledger, search = told(home), told(home, "search")
     assert (ledger["state"], ledger["lag_events"], ledger["error"]["code"]) == ("down", 11, "store_busy")
-    assert "disk full" in ledger["error"]["message"]
+    assert ledger["error"]["message"].endswith("now: disk full. Nothing is lost, it is tried again.")
     assert ledger["error"]["fix"]
     assert (search["state"], search["lag_events"]) == ("ok", 0)
 

@@ -1,5 +1,6 @@
 """How a store can fail, whatever it is made of: an adapter wraps its driver's errors in these once, and nobody else
-sees a driver. Imports the error tree only.
+sees a driver. Each says what happened, and how to mend it; what comes of it (nothing is lost, ask again) depends on who
+asked, and is said there: see errors.LevaithanError.passes. Imports the error tree only.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from levaithan.errors import StoreError
 
 
 class StoreBusyError(StoreError):
-    """The {store} store cannot take anything just now: {reason}. Nothing is lost, it is tried again."""
+    """The {store} store cannot do it just now: {reason}."""
 
     code = "store_busy"
-    fix = "free disk space or wait for the other writer; `levaithan status` shows the lag falling"
+    fix = "free disk space, or wait for the other writer"
+    passes = True
 
 
 class StoreDamagedError(StoreError):
@@ -29,14 +31,14 @@ class SchemaTooNewError(StoreError):
 
 
 class StoreDownError(StoreBusyError):
-    """The {store} store at {where} does not answer: {reason}. Nothing is lost, it is tried again."""
+    """The {store} store at {where} does not answer: {reason}."""
 
     code = "store_down"
     fix = "start the server, or correct LEVAITHAN_{role}_URL; `levaithan store check {store}` tries it"
 
 
 class StoreTimeoutError(StoreDownError):
-    """The {store} store at {where} took longer than {seconds} s. Nothing is lost, it is tried again."""
+    """The {store} store at {where} took longer than {seconds} s."""
 
     code = "store_timeout"
     fix = "see what keeps the server busy, or fills its disk; LEVAITHAN_STORE_TIMEOUT_MS is how long it may take"
