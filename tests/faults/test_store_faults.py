@@ -23,7 +23,7 @@ from tests.support.store_harm import FAULTS
 
 pytestmark = pytest.mark.faults
 EVENTS = int(os.environ.get("LEVAITHAN_FAULT_STORE_EVENTS", "600"))
-RATE = float(os.environ.get("LEVAITHAN_FAULT_STORE_RATE", "300"))
+RATE = float(os.environ.get("LEVAITHAN_FAULT_STORE_RATE", "100"))
 HURT_S = float(os.environ.get("LEVAITHAN_FAULT_STORE_HURT_S", "0.5"))
 DISK_MIB = 256 + EVENTS * len(FAULTS) // 100
 
