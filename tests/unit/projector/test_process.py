@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from levaithan.projector import status
+from levaithan.projector.__main__ import _harmless
 from levaithan.projector.lock import ProjectionLock
 from levaithan.projector.process import LOOK_S, Projector
 from levaithan.projector.worker import GATHER_S
@@ -271,6 +272,9 @@ def test_a_ledger_that_cannot_be_used_is_a_lag_and_stops_no_other_store(
     assert "then `levaithan restart`" in ledger["error"]["fix"]
     assert "hunter2" not in str(status.read(home))
     assert [told(home, name)["seq"] for name in OTHERS] == [8, 8, 8]
+    part = Projector(home, wrong, None, part=1, stores=("ledger",))
+    assert part.status.tell()["stores"]["ledger"]["state"] == "down", "the process that has it says it, too"
+    assert _harmless(home, wrong, "journal-9.log") == 0, "the others' dead letters are delivered all the same"
     projected(home, settings)
     journal.events(3, first=8)
     with monkeypatch.context() as patch:
