@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-
 _WORTH_IT = 1 << 20
 """Bytes that the bare module takes 4 ms for, OpenSSL's less than one."""
 
 
 def pick(size: int = 0) -> Callable[[bytes], Any]:
-    """The constructor for `size` bytes, or (0) for all that is to come; what it makes has .hexdigest() and .update()."""
+    """The constructor for `size` bytes (0: for all that is to come); what it makes has .hexdigest() and .update()."""
     if size < _WORTH_IT and "hashlib" not in modules:
         for name in ("_sha256", "_sha2"):  # until Python 3.11, and after it
             try:
