@@ -29,7 +29,7 @@ from levaithan.stores.roles import Health
 
 STRANGE = "0ne-that-is-wrong"
 NAMES = {name.upper() for name in settings_of.names()}
-SETTINGS = NAMES | {f"{name.upper()}_FILE" for name in layers.SECRETS if name.upper() in NAMES}
+SETTINGS = NAMES | {f"{name.upper()}_FILE" for name in layers.SECRETS}
 
 
 @dataclass

@@ -29,12 +29,12 @@ SECRETS = (
     "claude_api_key",
     "claude_url",
     *OPAQUE,
-    *(f"{role}_{part}" for role in STORES for part in ("url", "password", "api_key")),
-    "ledger_writer_password",
-    "ledger_reader_password",
-    "ledger_owner_password",
+    *(f"{role}_url" for role in STORES),
+    *(f"{of}_password" for of in ("ledger", "ledger_writer", "ledger_reader", "ledger_owner", "search", "counters")),
+    *(f"{role}_api_key" for role in ("search", "graph", "memory")),
 )
-"""Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown."""
+"""Settings that may hold a password: each may be given as NAME_FILE too, and is masked wherever it is shown. A test
+holds them against the names of all settings, which cost too much to load here."""
 
 NOT_SETTINGS = frozenset({"debug", "require_stores"})
 """Names after the prefix that are no setting of a home but switches of a single process."""

@@ -92,6 +92,12 @@ def test_secrets_are_masked(value: str | None, shown: str) -> None:
         assert origins.masked(name, value) == expected
 
 
+def test_every_setting_that_may_hold_a_secret_is_known_as_one_and_no_other_name() -> None:
+    words = {"url", "urls", "password", "key", "token", "secret", "endpoint", "export"}
+    found = {name for name in names() if words & set(name.split("_")) and not name.endswith("_file")}
+    assert sorted(layers.SECRETS) == sorted(found)
+
+
 def test_the_rows_show_every_setting_and_no_secret(tmp_path: Path) -> None:
     settings = load(str(tmp_path), environ={"LEVAITHAN_LEDGER_URL": "postgresql://u:s3cret@h/d"})
     rows = origins.rows(settings)
