@@ -11,6 +11,7 @@ from tests.servers import sharing
 from tests.support import lines
 from tests.support.ledger_records import JOURNAL
 
+from levaithan.stores.ledger_login import as_user
 from levaithan.stores.opening import Opening
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ def name() -> str:
 
 
 def opening(endpoint: Endpoint, folder: Path, stream: str, **more: Any) -> Opening:
-    """How a home in `folder` would open it; `stream` may have a query (`name?keep_days=1`)."""
+    """How a home in `folder` would open it; `stream` may have a query (`name?keep_days=1`). An `api_key` stands in the
+    place of the URL's own password, which would go before it."""
     base, _, query = stream.partition("?")
     url = urlsplit(endpoint.url)._replace(path=f"/{base}", query=query).geturl()
+    if "api_key" in more:
+        url = as_user(url, "levaithan")
     given = {"journal": JOURNAL, "timeout_s": 60.0, "ca_file": endpoint.ca} | more
     return Opening("search", "", str(folder), url=url, **given)
 

@@ -11,6 +11,7 @@ from tests.servers import sharing
 from tests.support import lines
 from tests.support.ledger_records import JOURNAL
 
+from levaithan.stores.ledger_login import as_user
 from levaithan.stores.opening import Opening
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def made_for_writer() -> str:
 
 
 def opening(url: str, journal: str = JOURNAL, **more: Any) -> Opening:
-    """How a home would open it."""
+    """How a home would open it. A `password` stands in the place of the URL's own, which would go before it."""
+    if "password" in more:
+        url = as_user(url, urlsplit(url).username or "")
     return Opening("ledger", "", "/nowhere", url=url, journal=journal, **more)
 
 

@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field
 from levaithan.config.core_settings import CoreSettings, Size, lower
 
 _PASSWORD = "Password of its user, when the URL names none"  # noqa: S105 - a description
-_KEY = "API key, where the server asks for one instead of user and password"
-_KEY_OF_URL = f"{_KEY}; it belongs to the URL, goes to whichever server that names, and the URL's own goes before it"
+_KEY = (
+    "API key, where the server asks for one instead of user and password; it belongs to the URL, goes to whichever "
+    "server that names, and the URL's own key or password goes before it"
+)
 _CA = "File with the certificate of the authority (PEM) that signed the server's, when it is none of the system's"
 Partition = Annotated[Literal["local", "deny"], BeforeValidator(lower)]
 Model = Annotated[Literal["auto", "minilm", "hashing"], BeforeValidator(lower)]
@@ -67,13 +69,13 @@ class StoreSettings(CoreSettings):
         description=_url("The graph's server (HelixDB)", "http://host:7474")
         + "; helix:///folder = HelixDB's own engine in this process",
     )
-    graph_api_key: str | None = Field(default=None, description=_KEY_OF_URL)
+    graph_api_key: str | None = Field(default=None, description=_KEY)
     graph_ca_file: str | None = Field(default=None, description=_CA)
     memory: bool = Field(default=True, description="Keep prompts, outcomes and notes to be found by meaning (on, off)")
     memory_url: str | None = Field(
         default=None, description=_url("The memory's server (Weaviate)", "http://host:8080?grpc_port=50051")
     )
-    memory_api_key: str | None = Field(default=None, description=_KEY_OF_URL)
+    memory_api_key: str | None = Field(default=None, description=_KEY)
     memory_ca_file: str | None = Field(default=None, description=_CA)
     memory_model: Model = Field(
         default="auto",

@@ -12,8 +12,7 @@ from levaithan.errors import LevaithanError
 from levaithan.install import home_files, store_passwords
 from levaithan.projector.lock import lock_of
 from levaithan.stores import edge, registry
-from levaithan.stores.opening import parts
-from levaithan.stores.roles import StoreAuthError, StoreDownError
+from levaithan.stores.roles import StoreDownError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +50,7 @@ def make(home: Home) -> tuple[str, list[str]]:
         except StoreDownError:
             silent.append(name)
         except LevaithanError as problem:
-            notes.append(_failure(home, name, problem))
+            notes.append(f"no schema in {name} yet. {problem.message} next: {problem.fix}; then run setup again")
         finally:
             store.close()
     if silent:
@@ -75,18 +74,6 @@ def _words(ready: Sequence[str], silent: Sequence[str], *, failed: int) -> str:
     said += [f"not yet in {', '.join(silent)}, no server answers"] if silent else []
     said += [f"not yet in {failed} more, see the note{'s' if failed > 1 else ''} below"] if failed else []
     return f"schemas {'; '.join(said)}"
-
-
-def _failure(home: Home, name: str, problem: LevaithanError) -> str:
-    """Why the schema of a store that answers was not made. A password of the URL counts for nothing beside the setting,
-    which setup makes for the servers of docker-compose.yml: that must be said, for nobody would look there."""
-    chosen = settings.load(home.root)
-    opening = registry.opening_of(name, chosen, home, owner=True)
-    fix = problem.fix
-    if isinstance(problem, StoreAuthError) and opening.password and parts(name, opening.url).password:
-        setting = f"LEVAITHAN_{name.upper()}_PASSWORD"
-        fix = f"take the password out of LEVAITHAN_{name.upper()}_URL and write it into {setting}: that goes before it"
-    return f"no schema in {name} yet. {problem.message} next: {fix}; then run setup again"
 
 
 def _silence(home: Home, silent: Sequence[str]) -> str:

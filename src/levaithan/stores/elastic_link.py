@@ -68,8 +68,8 @@ def client(opening: Opening) -> elasticsearch.Elasticsearch:
     if prefix := server.query.get("prefix", "").strip("/"):
         address["path_prefix"] = f"/{prefix}"
     given: dict[str, Any] = {}
-    if opening.api_key:
-        given["api_key"] = opening.api_key
+    if server.key:
+        given["api_key"] = server.key
     elif server.user:
         given["basic_auth"] = (server.user, server.password)
     try:
@@ -153,11 +153,11 @@ def failure(opening: Opening, status: int, kind: str, why: str) -> StoreError:
 
 def told(opening: Opening, why: str) -> dict[str, Any]:
     """What every failure of this store says of itself."""
-    return {"store": opening.role, "role": opening.role.upper(), "where": opening.where, "reason": why}
+    return {"store": opening.role, "role": opening.role.upper(), "where": opening.where, "reason": opening.hide(why)}
 
 
 def reason(error: BaseException) -> str:
-    """What the server or the client said, on one line and bounded. Neither repeats a password."""
+    """What the server or the client said, on one line and bounded."""
     if isinstance(error, elasticsearch.ApiError):
         body = error.body if isinstance(error.body, dict) else {}
         cause = body.get("error")

@@ -44,14 +44,21 @@ class Opening:
 
     @property
     def server(self) -> Server:
-        """The parts of the URL. Raises NotConfigured for one that names no host."""
-        return parts(self.role, self.url, self.password)
+        """The parts of the URL, and who asks. Raises NotConfigured for one that names no host."""
+        return parts(self.role, self.url, self.password, self.api_key)
 
     @property
     def key(self) -> str:
-        """What a server that knows no users is asked with, "" for nothing: the URL's own password, else the API key of
-        the setting, which setup makes without looking at the URL. Raises NotConfigured."""
-        return self.server.password or self.api_key
+        """What a server that knows no users is asked with, "" for nothing. Raises NotConfigured."""
+        return self.server.key or self.server.password
+
+    def hide(self, words: str) -> str:
+        """What a server or a driver says, without the secret that it was asked with."""
+        try:
+            key = self.key
+        except NotConfigured:  # an engine in this process is asked with none
+            return words
+        return words.replace(key, _HIDDEN) if key else words
 
     @property
     def where(self) -> str:
@@ -64,7 +71,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(slots=True, frozen=True)
 class Server:
-    """A server's address: scheme as written, host, port (None = the protocol's own), path without its slash, query."""
+    """A server's address: scheme as written, host, port (None = the protocol's own), path without its slash, query; and
+    who asks: user and password, or an API key in their place."""
 
     scheme: str
     host: str
@@ -73,6 +81,7 @@ class Server:
     user: str
     query: Mapping[str, str]
     password: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
 
     @property
     def here(self) -> bool:
@@ -89,13 +98,14 @@ def is_here(host: str) -> bool:
     return host in _LOOPBACK
 
 
-def parts(role: str, url: str, password: str = "") -> Server:
-    """The parts of a server's URL; `password` wins over the URL's own. Raises NotConfigured, without the URL in it."""
+def parts(role: str, url: str, password: str = "", api_key: str = "") -> Server:
+    """The parts of a server's URL, and who asks: the password in it goes before `password` and `api_key`, which setup
+    makes without looking at the URL. Raises NotConfigured, without anything of the URL in it."""
     try:
         split = urlsplit(url)
         port = split.port
-    except ValueError as error:
-        raise unusable(role, str(error)) from None
+    except ValueError:  # its words have a piece of the password
+        raise unusable(role, "its host or port cannot be read; in a password, write # as %23, / as %2F") from None
     if not split.scheme or not split.hostname:
         raise unusable(role, "it names no host")
     if not unquote(url).isprintable():
@@ -103,7 +113,7 @@ def parts(role: str, url: str, password: str = "") -> Server:
     known = unquote(split.password) if split.password else ""
     return Server(
         split.scheme, split.hostname, port, unquote(split.path.strip("/")), unquote(split.username or ""),
-        dict(parse_qsl(split.query)), password or known,
+        dict(parse_qsl(split.query)), known or password, "" if known else api_key,
     )  # fmt: skip
 
 

@@ -57,8 +57,8 @@ def translator(opening: Opening) -> Translate:
 
 def _read(opening: Opening, error: BaseException) -> StoreError | None:
     told: dict[str, Any] = {
-        "store": opening.role, "role": opening.role.upper(), "where": opening.where, "reason": reason(error),
-        "seconds": f"{opening.timeout_s:g}",
+        "store": opening.role, "role": opening.role.upper(), "where": opening.where,
+        "reason": opening.hide(reason(error)), "seconds": f"{opening.timeout_s:g}",
     }  # fmt: skip
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, (TimeLimitError, PoolTimeout)) or state == "57014":
@@ -102,7 +102,7 @@ def _by_words(told: dict[str, Any]) -> StoreError:
 
 
 def reason(error: BaseException) -> str:
-    """The first lines of what the server or the driver said, bounded. Neither repeats a password. libpq says the same
+    """The first lines of what the server or the driver said, bounded. libpq says the same
     once with and once without encryption, where it may try both."""
     lines: list[str] = []
     for line in filter(None, map(str.strip, str(error).splitlines())):

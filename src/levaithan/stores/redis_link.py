@@ -72,7 +72,7 @@ def translator(opening: Opening, name: str, seconds: float) -> Any:
     where, role = opening.where, opening.role.upper()
 
     def translate(error: BaseException) -> StoreError | None:
-        words = _words(error)
+        words = opening.hide(_words(error))
         told: dict[str, Any] = {"store": name, "role": role, "where": where, "reason": words}
         kind = _kind(error, words)
         if kind is StoreTimeoutError:

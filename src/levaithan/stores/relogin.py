@@ -52,4 +52,4 @@ def _place(opening: Opening) -> tuple[object, ...]:
 
 def _login(opening: Opening) -> tuple[str, ...]:
     server = opening.server
-    return server.user, server.password, opening.api_key, opening.ca_file
+    return server.user, server.password, server.key, opening.ca_file

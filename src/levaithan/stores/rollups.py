@@ -19,8 +19,8 @@ BOUNDS_US = tuple(64 * 4**power for power in range(12))
 LONGEST_US = 1_000_000_000_000
 """What a duration counts at most: eleven days. A forged one would overflow the sum."""
 NEAR = 100
-"""The middle of the times of the events among so many records at its beginning is when a journal begins to know all: one
-alone may be of a clock that was wrong. Before it only a ledger may know of events that were pruned from the journal."""
+"""The middle of the times of the events among so many records at its beginning is when a journal begins to know all:
+one alone may be of a clock that was wrong. Before it only a ledger may know of events that were pruned."""
 NAMES = ("journal", "project", "tool_name", "event", "decision", "model")
 _KEYS = ("hour_us", *NAMES)
 KINDS = ("hook", "tool")

@@ -50,11 +50,11 @@ def of_server(words: str) -> bool:
 
 def translator(opening: Opening) -> Callable[[BaseException], StoreError | None]:
     """For stores.edge: the StoreError of whatever the client raises."""
-    where, key = opening.where, opening.key
+    where, hide = opening.where, opening.hide
 
     def said(error: BaseException) -> str:
         words = " ".join(str(error).split()) or type(error).__name__
-        return (words.replace(key, "***") if key else words)[:_LONGEST]
+        return hide(words)[:_LONGEST]
 
     def translate(error: BaseException) -> StoreError | None:
         if isinstance(error, LevaithanError):

@@ -89,15 +89,13 @@ def test_each_store_is_said_to_be_ready_or_not(monkeypatch: pytest.MonkeyPatch, 
     assert _made(monkeypatch, home, Store("memory")) == ("schemas ready in memory", [])
 
 
-def test_a_password_that_counts_for_nothing_is_named(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
-    """Setup makes one for the servers of docker-compose.yml, and it goes before that of a URL."""
-    _, (search, counters) = _made(
-        monkeypatch, home, *(Store(name, making=_unknown(name)) for name in ("search", "counters"))
-    )
-    assert "take the password out of LEVAITHAN_SEARCH_URL and write it into LEVAITHAN_SEARCH_PASSWORD" in search
-    assert "take the password out" not in counters, "nothing stands beside the URL there"
-    assert "LEVAITHAN_COUNTERS_PASSWORD" in counters
-    assert "hunter2" not in search + counters and "another" not in search + counters
+def test_a_refusal_names_what_is_asked_with_and_shows_none_of_it(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+    """Setup makes a password for the servers of docker-compose.yml; one in the URL goes before it."""
+    _, notes = _made(monkeypatch, home, *(Store(name, making=_unknown(name)) for name in ("search", "counters")))
+    for role, note in zip(("SEARCH", "COUNTERS"), notes, strict=True):
+        assert f"LEVAITHAN_{role}_URL (which goes first)" in note
+        assert f"LEVAITHAN_{role}_PASSWORD" in note
+        assert "hunter2" not in note and "another" not in note
 
 
 @pytest.mark.parametrize(

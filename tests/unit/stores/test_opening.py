@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from levaithan.errors import NotConfigured
+from levaithan.hot.paths import home_at
+from levaithan.stores import registry
 from levaithan.stores.opening import Opening, masked, parts
 
 
@@ -17,8 +25,58 @@ def test_the_parts_of_a_url() -> None:
     assert parts("counters", "redis://h").port is None
 
 
-def test_a_password_of_its_own_wins() -> None:
-    assert parts("ledger", "postgresql://me:old@h/d", "new").password == "new"
+@pytest.mark.parametrize(
+    ("url", "user", "password", "key"),
+    [
+        ("https://me:o%2Fwn@h", "me", "o/wn", ""),
+        ("https://:own@h", "", "own", ""),
+        ("https://me@h", "me", "made", "key"),
+        ("https://me:@h", "me", "made", "key"),
+        ("https://h", "", "made", "key"),
+    ],
+)
+def test_what_stands_in_the_url_goes_first(url: str, user: str, password: str, key: str) -> None:
+    """Setup makes passwords and keys without looking at it: who pastes the URL of a hosted server is let in by it."""
+    server = Opening("search", "", "", url=url, password="made", api_key="key").server
+    assert (server.user, server.password, server.key) == (user, password, key)
+
+
+@pytest.mark.parametrize("role", ["ledger", "search", "graph", "memory", "counters"])
+def test_no_store_asks_with_what_setup_made_where_the_url_has_its_own(role: str, tmp_path: Path) -> None:
+    scheme = {"ledger": "postgresql", "counters": "redis"}.get(role, "http")
+    made = {f"{role}_url": f"{scheme}://me:of-the-url@127.0.0.1:1/1"}
+    made |= {f"{role}_{name}": "made-by-setup" for name in ("password", "api_key")}
+    settings = SimpleNamespace(stores=made, ledger_max_field_bytes=1 << 20)
+    opening = registry.opening_of(role, settings, home_at(str(tmp_path)))
+    sent: Any
+    if role == "ledger":
+        sent = importlib.import_module("levaithan.stores.postgres_link").parameters(opening)["password"]
+    elif role == "counters":
+        link = importlib.import_module("levaithan.stores.redis_link").client(opening, 1.0)
+        sent = link.connection_pool.connection_kwargs["password"]
+    elif role == "search":
+        client = importlib.import_module("levaithan.stores.elastic_link").client(opening)
+        sent = base64.b64decode(client._headers["authorization"].removeprefix("Basic ")).decode().partition(":")[2]
+    else:
+        sent = opening.key
+    assert sent == "of-the-url"
+
+
+@pytest.mark.parametrize("sign", ["#", "/", "?", "[", "\u2100"])
+def test_a_password_that_makes_no_url_is_not_shown(sign: str) -> None:
+    with pytest.raises(NotConfigured, match="LEVAITHAN_SEARCH_URL cannot be used") as caught:
+        parts("search", f"https://me:zq{sign}zq@h/")
+    assert "zq" not in f"{caught.value.message} {caught.value.fix}"
+
+
+def test_what_is_used_is_hidden_in_what_a_server_says() -> None:
+    said = "no such user: me, of-the-url, made, key"
+    used = Opening("search", "", "", url="https://me:of-the-url@h", password="made", api_key="key")
+    assert used.hide(said) == "no such user: me, ***, made, key", "what is not used may be a word like any other"
+    used = Opening("search", "", "", url="https://me@h", password="made", api_key="key")
+    assert used.hide(said) == "no such user: me, of-the-url, made, ***"
+    for url in ("", "helix:///folder"):
+        assert Opening("graph", "", "", url=url, password="made").hide(said) == said
 
 
 @pytest.mark.parametrize("url", ["postgresql://", "redis:host", "http://h:notaport/", "http://[::1"])

@@ -62,7 +62,7 @@ class StoreAuthError(StoreError):
     """The {store} store at {where} refuses the user or the password: {reason}."""
 
     code = "store_auth"
-    fix = "correct {login} in LEVAITHAN_{role}_URL; a running service takes it up within seconds"
+    fix = "correct {login} in LEVAITHAN_{role}_URL (which goes first); a running service takes it up within seconds"
 
     def __init__(self, message: str | None = None, /, *, fix: str | None = None, **values: object) -> None:
         """See LevaithanError; the login's settings are those of the value `role`, in capitals."""
