@@ -300,6 +300,33 @@ def test_what_a_refused_call_took_is_free_for_all(pair: Any, tmp_path: Path) -> 
     assert not any(entry.get("leased") for entry in said.hooks)
 
 
+def test_a_session_is_told_that_another_machine_took_the_file_that_it_changed(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = pair("[pace]\n" + QUIET)
+    one.ask("s1", "Edit", file_path=PATH)
+    with monkeypatch.context() as quiet:
+        quiet.setattr(one.decisions, "other", None)
+        assert lost(one, "s1") is None, "nobody is asked while the lease is in force"
+    (mine,) = leases.release(one.home, [PATH])  # as if it had run out
+    assert lost(one, "s1") is None, "nobody took it"
+    one.others.free([mine], unless_us=0)
+    two.ask("s2-a-long-name", "Edit", file_path=PATH)
+    said = lost(one, "s1") or ""
+    assert "session s2-a-lon on the machine b took it (fence " in said
+    assert "read it again" in said
+    assert lost(two, "s2-a-long-name") is None
+    one.leave()
+    assert lost(one, "s1") is None, "nobody can tell"
+
+
+def lost(machine: Machine, session: str) -> str | None:
+    """What the session hears when it has changed the file, of its lease."""
+    outcome = machine.ask(session, "Edit", "PostToolUse", file_path=PATH)
+    assert any(one.get("rule") == "lease.lost" for one in outcome.hooks) == bool(outcome.decision.context), "recorded"
+    return outcome.decision.context
+
+
 def test_the_record_names_what_was_leased(pair: Any) -> None:
     one, _ = pair("[pace]\n" + QUIET)
     entries = {entry["hook"]: entry for entry in one.ask("s1", "Edit", file_path=PATH).hooks}

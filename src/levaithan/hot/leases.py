@@ -222,14 +222,31 @@ def _lost(event: Event, context: Context, book: Book) -> Opinion | None:
     from levaithan.hot.lease_targets import of_tool
 
     for path in of_tool(event):
-        held = book.of(path)
-        if held is not None and held["session"] != event.session_id and held["until_us"] > context.now_us:
+        held, where = book.of(path), ""
+        if held is None or held["until_us"] <= context.now_us:
+            held = _elsewhere(event, context)
+            where = f" on the machine {str(held.get('node'))[:80]}" if held else ""
+        if held is not None and held["session"] != event.session_id:
             text = (
-                f"The lease on {path} had ended and session {held['session'][:8]} took it (fence {held['fence']}) "
-                "while you changed it [rule lease.lost]: read it again before you go on; tell the user if work is lost."
+                f"The lease on {path} had ended and session {held['session'][:8]}{where} took it (fence "
+                f"{held['fence']}) while you changed it [rule lease.lost]: read it again before you go on; tell the "
+                "user if work is lost."
             )
             return Opinion("allow", text, "lease.lost", text)
     return None
+
+
+def _elsewhere(event: Event, context: Context) -> Lease | None:
+    """The lease that another machine's session has on what this call has changed; nobody is asked where this home's
+    book has it."""
+    laid_down = charter.of(event, context).leases
+    if context.shared is None or not laid_down["enabled"]:
+        return None
+    from levaithan.hot import shared_leases
+    from levaithan.hot.lease_targets import targets
+
+    paths = targets(event, context, laid_down["ignore"])
+    return shared_leases.other(context, event.session_id or "", paths) if paths else None
 
 
 def _words(held: Lease, waited_us: int) -> str:

@@ -60,6 +60,9 @@ if TYPE_CHECKING:
             """Hold all of `paths` for `lease` (session, agent, project), or none: (the lease in the way, {}), or (None,
             path -> its fencing token, one of `least` or more where it is new)."""
 
+        def other(self, session: str, paths: Sequence[str]) -> dict[str, Any] | None:
+            """The lease in force on the first of `paths` that another session than `session` has, None for none."""
+
         def free(self, taken: Mapping[str, int]) -> None:
             """End the leases on these paths, where they still have these tokens."""
 

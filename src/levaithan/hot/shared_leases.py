@@ -50,6 +50,13 @@ def taken(  # noqa: PLR0917 - what the book is asked with, and how
     return said
 
 
+def other(context: Context, session: str, paths: Sequence[str]) -> dict[str, Any] | None:
+    """The lease on one of `paths` that a session has on another machine; None for none, and where nobody can tell."""
+    with contextlib.suppress(SharedError):
+        return context.shared.other(session, paths) if context.shared is not None else None
+    return None
+
+
 def free(context: Context, gone: Sequence[tuple[str, int]]) -> None:
     """These are free again, for the others too."""
     if context.shared is not None and gone:

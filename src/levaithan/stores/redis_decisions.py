@@ -117,8 +117,16 @@ class RedisDecisions:
         with _understood():
             found = json.loads(self._ask(redis_lua.ACQUIRE, lease_keys(self._prefix), json.dumps(told)))
             if "held" in found:
-                return lease_of({**found["held"], "path": called[found["path"]]}), {}
+                return _held(found, called), {}
             return None, {called[path]: int(fence) for path, fence in found["fences"].items()}
+
+    def other(self, session: str, paths: Sequence[str]) -> dict[str, Any] | None:
+        """See hot.shared."""
+        called = {plain(path): path for path in paths}
+        with _understood():
+            asked = (plain(session), json.dumps(list(called)))
+            found = json.loads(self._ask(redis_lua.OTHER, lease_keys(self._prefix), *asked))
+            return _held(found, called) if "held" in found else None
 
     def free(self, taken: Mapping[str, int]) -> None:
         """See hot.shared."""
@@ -171,6 +179,10 @@ def _understood() -> Iterator[None]:
 def lease_keys(prefix: str) -> list[str]:
     """The keys of the leases' scripts."""
     return [prefix + "leases", prefix + "lease-ends", prefix + "fence"]
+
+
+def _held(found: dict[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
+    return lease_of({**found["held"], "path": called[found["path"]]})
 
 
 def lease_of(told: dict[str, Any]) -> dict[str, Any]:

@@ -124,6 +124,18 @@ return cjson.encode({fences = fences, fresh = fresh})
 {session, agent, project, node}}. -> {held, path} of the first that another session has, and none is taken; or {fences:
 {path: token}, fresh: [paths that it did not hold]}."""
 
+OTHER = (
+    _LEASES
+    + """
+for _, path in ipairs(cjson.decode(ARGV[2])) do
+  local lease = of(path)
+  if lease and lease.session ~= ARGV[1] then return cjson.encode({held = lease, path = path}) end
+end
+return '{}'
+"""
+)
+"""ARGV: a session, [paths]. -> {held, path} of the first that another session has, {} where none has any."""
+
 ANNOUNCE = (
     _LEASES
     + """
@@ -239,6 +251,6 @@ return {redis.call('GET', KEYS[3]) or '0', redis.call('HGETALL', KEYS[1]), redis
 """
 
 SCRIPTS = (
-    ADMIT, POOL, TAKE_BACK, RESERVE, RELEASE, SETTLE, ACQUIRE, ANNOUNCE, FREE, LEASES, BEAT, SET_HALTS, RELEASE_HALTS,
-    ALL_HALTS,
+    ADMIT, POOL, TAKE_BACK, RESERVE, RELEASE, SETTLE, ACQUIRE, OTHER, ANNOUNCE, FREE, LEASES, BEAT, SET_HALTS,
+    RELEASE_HALTS, ALL_HALTS,
 )  # fmt: skip
