@@ -99,6 +99,12 @@ def test_who_may_not_make_roles_is_told_and_it_is_no_error(team: Team) -> None:
     assert "ALTER ROLE plain CREATEROLE" in note
     assert catch_up(home, settings_of.load(home.root)).errors == {}
     assert any("owns the tables" in one for one in warned(home)), warned(home)
+    env = Path(home.root, ".env")
+    kept = env.read_text()
+    env.write_text(f"{kept}LEVAITHAN_LEDGER_WRITER_PASSWORD=of-the-server-before\n")
+    _, (note,) = apply(home)
+    assert f"next: take LEVAITHAN_LEDGER_WRITER_PASSWORD out of {env}" in note, "else nobody is let in"
+    env.write_text(kept)
     team.execute("ALTER ROLE plain CREATEROLE")
     assert set(apply(home)[0]) == {setup_plan.ROLES}
     assert apply(home) == ({}, [])

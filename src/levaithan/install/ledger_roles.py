@@ -56,6 +56,8 @@ def look(home: Home) -> tuple[bool, str]:
     unsaved = [role for role in _SETTINGS if role in known and not getattr(chosen, _SETTINGS[role], None)]
     if not lacking:
         return bool(set(unsaved) - set(found.absent)), note
+    if not found.may_make and WRITER in found.absent and getattr(chosen, _SETTINGS[WRITER], None):
+        return False, _of_another(found.user, home)
     if not found.may_make:
         return False, _not_allowed(found.user) if found.beyond else ""
     locked = [role for role in found.locked if role in lacking]
@@ -113,6 +115,14 @@ def _not_allowed(user: str) -> str:
         f"the ledger's user {user} may more than daily work needs, and may not make the roles {WRITER}, {READER} and "
         f"{OWNER}, which may no more than their work. next: let an administrator of the server run "
         f"`ALTER ROLE {user} CREATEROLE`, then run setup again; until then the service works with all its rights"
+    )
+
+
+def _of_another(user: str, home: Home) -> str:
+    name = f"{layers.PREFIX}{_SETTINGS[WRITER].upper()}"
+    return (
+        f"daily work asks as {WRITER}, for {name} is set, but the ledger's server has no such role, and its user "
+        f"{user} may not make one. next: take {name} out of {home_files.env_path(home)}: the service works as {user} then"
     )
 
 
