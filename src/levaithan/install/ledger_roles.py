@@ -122,7 +122,7 @@ def _of_another(user: str, home: Home) -> str:
     name = f"{layers.PREFIX}{_SETTINGS[WRITER].upper()}"
     return (
         f"daily work asks as {WRITER}, for {name} is set, but the ledger's server has no such role, and its user "
-        f"{user} may not make one. next: take {name} out of {home_files.env_path(home)}: the service works as {user} then"
+        f"{user} may not make one. next: take {name} out of {home_files.env_path(home)}; then it works as {user}"
     )
 
 
