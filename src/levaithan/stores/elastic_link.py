@@ -37,7 +37,6 @@ _BLOCK_FIX = (
 )
 _MASTER_FIX = "see the server's log: its nodes do not find each other, or a disk is full"
 _MIGRATE_FIX = "run `levaithan store migrate`, or restore the indices"
-_LONGEST_REASON = 300
 _MOST_CAUSES = 10
 # What they would print is in the errors that they raise: an API that is not there is no node that is dead.
 logging.getLogger("elastic_transport").setLevel(logging.ERROR)
@@ -157,7 +156,7 @@ def told(opening: Opening, why: str) -> dict[str, Any]:
 
 
 def reason(error: BaseException) -> str:
-    """What the server or the client said, on one line and bounded."""
+    """What the server or the client said, on one line."""
     if isinstance(error, elasticsearch.ApiError):
         body = error.body if isinstance(error.body, dict) else {}
         cause = body.get("error")
@@ -165,4 +164,4 @@ def reason(error: BaseException) -> str:
         text = f"HTTP {error.meta.status}: {said or error.message}"
     else:
         text = str(getattr(error, "message", "") or error) or type(error).__name__
-    return " ".join(text.split())[:_LONGEST_REASON]
+    return " ".join(text.split())

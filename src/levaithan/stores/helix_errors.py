@@ -52,7 +52,7 @@ def translator(opening: Opening) -> Translate:
             return None
         told: dict[str, Any] = {
             "store": opening.role, "role": opening.role.upper(), "where": opening.where,
-            "seconds": f"{opening.timeout_s:g}", "reason": opening.hide(str(error))[:_LONGEST] or type(error).__name__,
+            "seconds": f"{opening.timeout_s:g}", "reason": opening.hide(str(error)) or type(error).__name__,
         }  # fmt: skip
         if isinstance(error, RefusedError):
             return _refused(error, told)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HIDDEN = "***"
+_LONGEST = 300
+"""Characters of what a server says that are shown."""
 RESTART = "then `levaithan restart`"
 EXTRAS = {"ledger": "postgres", "search": "elasticsearch", "graph": "helix", "memory": "weaviate", "counters": "redis"}
 """role -> the extra of pyproject.toml that brings the driver of its server; setup.sh has the same."""
@@ -53,12 +55,13 @@ class Opening:
         return self.server.key or self.server.password
 
     def hide(self, words: str) -> str:
-        """What a server or a driver says, without the secret that it was asked with."""
+        """What a server or a driver says, without the secret that it was asked with, and bounded after that: half a
+        secret would not be found."""
         try:
             key = self.key
         except NotConfigured:  # an engine in this process is asked with none
-            return words
-        return words.replace(key, _HIDDEN) if key else words
+            key = ""
+        return (words.replace(key, _HIDDEN) if key else words)[:_LONGEST]
 
     @property
     def where(self) -> str:

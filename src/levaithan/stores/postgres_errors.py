@@ -102,10 +102,10 @@ def _by_words(told: dict[str, Any]) -> StoreError:
 
 
 def reason(error: BaseException) -> str:
-    """The first lines of what the server or the driver said, bounded. libpq says the same
-    once with and once without encryption, where it may try both."""
+    """The first lines of what the server or the driver said. libpq says the same once with and once without encryption,
+    where it may try both."""
     lines: list[str] = []
     for line in filter(None, map(str.strip, str(error).splitlines())):
         if not any(line in one for one in lines):
             lines.append(line)
-    return "; ".join(lines[:2])[:300] or type(error).__name__
+    return "; ".join(lines[:2]) or type(error).__name__

@@ -108,9 +108,9 @@ def version(info: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _words(error: BaseException) -> str:
-    """The first line of what was said, bounded: a server's words go into messages."""
+    """The first line of what was said: a server's words go into messages."""
     said = str(error) or type(error).__name__
-    return said.splitlines()[0][:300]
+    return said.splitlines()[0]
 
 
 def _untrusted(error: BaseException | None) -> bool:

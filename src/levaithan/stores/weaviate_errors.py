@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from levaithan.stores.opening import Opening
 
-_LONGEST = 300
 DISK_FIX = "free disk space on the server and restart it: it stays read-only until then"
 _THEIRS = ("weaviate", "httpx", "httpcore", "grpc", "authlib", NoAnswerError.__module__.partition(".")[0])
 """Whose errors are the server's; any other one is a mistake that must not pass for a lag."""
@@ -53,8 +52,7 @@ def translator(opening: Opening) -> Callable[[BaseException], StoreError | None]
     where, hide = opening.where, opening.hide
 
     def said(error: BaseException) -> str:
-        words = " ".join(str(error).split()) or type(error).__name__
-        return hide(words)[:_LONGEST]
+        return hide(" ".join(str(error).split()) or type(error).__name__)
 
     def translate(error: BaseException) -> StoreError | None:
         if isinstance(error, LevaithanError):

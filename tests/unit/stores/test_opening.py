@@ -120,3 +120,9 @@ def test_an_opening_shows_no_secret() -> None:
     )
     assert "secret" not in repr(opening) + repr(opening.server) + opening.where
     assert Opening("ledger", "/h/l", "/h").where == "/h/l"
+
+
+def test_a_secret_that_lies_across_the_bound_is_hidden_whole() -> None:
+    used = Opening("counters", "", "", url="redis://h", password="made-up-secret-0123")
+    told = used.hide("x" * 290 + " made-up-secret-0123 and so on")
+    assert told == "x" * 290 + " *** and s"
