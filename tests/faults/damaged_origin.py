@@ -26,7 +26,9 @@ class Origin:
         self.base, self.elsewhere = base, base / "elsewhere"
         for name in ("person", "project", "elsewhere"):
             (base / name).mkdir(parents=True)
-        self.root = Path(homes.make_home(base / "home", native=False, segment_bytes=9000, deadline_ms=4000))
+        self.root = Path(
+            homes.make_home(base / "home", native=False, segment_bytes=9000, deadline_ms=4000, compiled=False)
+        )
         self.home = paths.home_at(str(self.root))
         home_files.make_key(self.home)
         home_files.copy_files(self.home)

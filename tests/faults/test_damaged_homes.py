@@ -72,7 +72,7 @@ def test_a_damage_is_the_same_every_time(tmp_path: Path, seed: int) -> None:
 
     found = []
     for name in ("one", "two"):
-        root = Path(homes.make_home(tmp_path / name / "home", native=False))
+        root = Path(homes.make_home(tmp_path / name / "home", native=False, compiled=False))
         (root / "logs" / "journal").mkdir()
         for number in (1, 5, 9):
             (root / "logs" / "journal" / f"journal-{number:020d}.log").write_text("x" * 500)

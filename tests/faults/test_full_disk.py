@@ -117,7 +117,9 @@ def inside_whole_system(folder: str, mode: str, served: str) -> None:
     """Full while it runs: the service beside the clients ("served"), or nobody ("alone")."""
     outside_of_homes()
     disk = small_disk(folder, "16m")
-    root = homes.make_home(disk / "h", journal_failure=mode, checkpoint_interval_s=1, canary_interval_s=0)
+    root = homes.make_home(
+        disk / "h", journal_failure=mode, checkpoint_interval_s=1, canary_interval_s=0, compiled=False
+    )
     service = homes.start_service(root) if served == "served" else None
     try:
         answered = [calls.call(root, way).id for way in calls.WAYS for _ in range(3)]
@@ -153,7 +155,7 @@ def inside_started_full(folder: str) -> None:
     """A service that is started on a full disk, with a home that has never recorded anything."""
     outside_of_homes()
     disk = small_disk(folder, "16m")
-    root = homes.make_home(disk / "h", journal_failure="deny", canary_interval_s=0)
+    root = homes.make_home(disk / "h", journal_failure="deny", canary_interval_s=0, compiled=False)
     with full(disk):
         dropped = fill_the_rest(root) + everything_is_decided(root, "deny")
         began = homes.cli(root, "start", check=False)
@@ -184,7 +186,7 @@ def inside_full_for_the_ledger(folder: str) -> None:
     """Room enough for the journal's lines, none for SQLite's pages: the stores wait, and say why."""
     outside_of_homes()
     disk = small_disk(folder, "16m")
-    root = homes.make_home(disk / "h", canary_interval_s=0)
+    root = homes.make_home(disk / "h", canary_interval_s=0, compiled=False)
     with homes.serving(root):
         answered = [calls.call(root, "native").id]
         homes.sync(root)
@@ -230,7 +232,7 @@ def inside_watched(folder: str) -> None:
     """The monitor goes on looking: what is wrong is an incident that began while nothing could be written."""
     outside_of_homes()
     disk = small_disk(folder, "16m")
-    root = homes.make_home(disk / "h", monitor="on", monitor_interval_s=1, metrics_listen="127.0.0.1:0")
+    root = homes.make_home(disk / "h", monitor="on", monitor_interval_s=1, metrics_listen="127.0.0.1:0", compiled=False)
 
     tuned = "".join(f'[alerts.{name}]\nfor = "1s"\n' for name in ("JournalUnwritable", "DiskFull"))
     Path(root, "context", "alerts.toml").write_text(tuned)
@@ -275,7 +277,7 @@ def inside_install(folder: str, which: str) -> None:
     """`hooks install` and `uninstall` when the home's disk, the project's disk, or both are full."""
     outside_of_homes()
     home_disk, project_disk = small_disk(folder + "/1", "8m"), small_disk(folder + "/2", "2m")
-    root = homes.make_home(home_disk / "h", native=False)
+    root = homes.make_home(home_disk / "h", native=False, compiled=False)
     project, bare = project_disk / "p", project_disk / "bare"
     settings = project / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True)
@@ -332,7 +334,7 @@ def inside_logs(folder: str) -> None:
         assert file.read_bytes() == b"x" * 4080 + b"\n"
     lines.write(b"whole\n")
     assert file.read_bytes().endswith(b"x\nwhole\n")
-    root = homes.make_home(disk / "h", native=False)
+    root = homes.make_home(disk / "h", native=False, compiled=False)
     errors = Path(root, "logs", "hook-errors.log")
     errors.write_bytes(b"x" * 4080 + b"\n")
     with full(disk):

@@ -46,7 +46,7 @@ def segment_of(root: str) -> Path:
 def inside_a_power_cut(folder: str, between: str) -> None:
     image, disk = Path(folder, "disk.img"), Path(folder, "disk")
     disk_in_a_file(image, disk, size="300m")
-    root = homes.make_home(disk / "home", native=False)
+    root = homes.make_home(disk / "home", native=False, compiled=False)
     service = homes.start_service(root)
     everyone = [service.pid]
     try:

@@ -119,7 +119,7 @@ def inside_read_only(folder: str) -> None:
     disk, project = small_disk(folder + "/disk", "16m"), Path(folder, "project")
     project.mkdir()
     os.environ["HOME"] = folder  # where --user would write
-    root = homes.make_home(disk / "h")
+    root = homes.make_home(disk / "h", compiled=False)
     homes.cli(root, "hooks", "install", "--project", str(project))
     recorded = [calls.call(root, way, calls.tool_call("true harmless")).id for way in calls.WAYS]
     homes.cli(root, "audit", "list")
@@ -142,7 +142,7 @@ def inside_served(folder: str) -> None:
     """A service whose socket is elsewhere, because the home's path is long: it decides, is not ready, and recovers."""
     outside_of_homes()
     disk = small_disk(folder, "16m")
-    root = homes.make_home(disk / ("h" * 100), journal_failure="deny", canary_interval_s=0)
+    root = homes.make_home(disk / ("h" * 100), journal_failure="deny", canary_interval_s=0, compiled=False)
     recorded = [calls.call(root, "oneshot").id]
     homes.cli(root, "audit", "list")
     remount(disk, "ro")
@@ -173,7 +173,7 @@ def test_a_service_on_a_read_only_disk(tmp_path: Path) -> None:
 def with_closed_folders(folder: str) -> None:
     """The same by modes, for a user whom they bind."""
     os.environ["HOME"] = folder
-    root = homes.make_home(Path(folder, "h"))
+    root = homes.make_home(Path(folder, "h"), compiled=False)
     home = paths.home_at(root)
     recorded = [calls.call(root, way, calls.tool_call("true harmless")).id for way in calls.WAYS]
     homes.cli(root, "audit", "list")

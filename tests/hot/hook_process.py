@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.support import compiled_rules
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src"
 ONESHOT = str(SOURCES / "levaithan" / "hot" / "oneshot.py")
@@ -26,6 +28,7 @@ def make_home(root: Path, **conf: object) -> Path:
         (root / folder).mkdir(mode=0o700)
     settings = {"python": PYTHON, "src": SOURCES, "deadline_ms": 4000, **conf}
     (root / "state" / "hot.conf").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+    compiled_rules.put(root)
     return root
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,6 +179,7 @@ BREAK = {
 
 @pytest.mark.parametrize("case", BREAK)
 def test_a_broken_installation_refuses_guards_and_lets_the_rest_pass(home: Path, case: str, tool_call: Payload) -> None:
+    shutil.rmtree(home / "state" / "cache")  # no last good rules stand in
     BREAK[case](home)
     said = sound(run(oneshot(home, "PreToolUse"), tool_call()))
     assert any(word in _denied(said) for word in ("Next step", "levaithan doctor"))

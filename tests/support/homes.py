@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support import compiled_rules
+
 from levaithan.hot import paths, wire
 
 if TYPE_CHECKING:
@@ -36,14 +38,16 @@ def plain_environment(**more: str) -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(foreign)} | more
 
 
-def make_home(folder: Path | str, *, native: bool = True, paced: bool = False, **settings: object) -> str:
+def make_home(
+    folder: Path | str, *, native: bool = True, paced: bool = False, compiled: bool = True, **settings: object
+) -> str:
     """A home with the shipped context and hooks, hot.conf of `settings`, and the native client where one can be built.
 
     Gives the root folder (absolute, real). `settings` are named as in config/settings.py. Unless `paced`, the limits of
     pace are counted as ever and out of reach: tests send the same call more often than any agent may. Vectors are made
     of words alone, as where the extra `memory` is not installed. Nothing is monitored unless a test asks for it: most
     look at one part and start many services. A busy machine is no reason to refuse: what the gate does when its time is
-    over is for the tests that set it.
+    over is for the tests that set it. Unless `compiled` is False the rules are, as after a first call.
     """
     from levaithan.config import hotconf
     from levaithan.config import settings as settings_of
@@ -60,6 +64,8 @@ def make_home(folder: Path | str, *, native: bool = True, paced: bool = False, *
     lines = [f"LEVAITHAN_{name.upper()}={value}\n" for name, value in chosen.items()]
     (root / ".env").write_text("".join(lines), encoding="utf-8")
     hotconf.write(home, settings_of.load(home.root, environ={}))
+    if compiled:
+        compiled_rules.put(home.root)
     if native:
         _put_client(home.root)
     return home.root

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.support import compiled_rules
 
 from levaithan.hot import halts, hotconf, restraints
 from levaithan.hot.event import Event
@@ -23,6 +24,7 @@ NOW = time.time_ns() // 1000
 @pytest.fixture
 def home(tmp_path):
     shutil.copytree(ROOT / ".claude" / "context", tmp_path / "context")
+    compiled_rules.put(tmp_path)
     return home_at(str(tmp_path))
 
 
