@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from journal_by_hand import close_all, new_home
 from losing_disk import LosingDisk
+from tests.support import compiled_rules
 
 from levaithan.hot import charter, hotconf, paths
 from levaithan.hot.event import Event, parse
@@ -52,6 +53,7 @@ def scratch(tmp_path: Path) -> paths.Home:
     shutil.copytree(ROOT / ".claude" / "hooks", root / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
     for folder in ("state", "logs", "run"):
         (root / folder).mkdir(mode=0o700)
+    compiled_rules.put(root)
     return paths.home_at(str(root))
 
 

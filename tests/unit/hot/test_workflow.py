@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import threading
 import time
@@ -362,6 +363,7 @@ def test_the_compiled_workflows_are_used_and_a_damaged_one_is_not(
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(gate_of: Make, call: Call, scratch: paths.Home) -> None:
+    shutil.rmtree(Path(scratch.state, "cache"))
     Path(scratch.state, "cache").write_text("a file where the folder belongs")
     gate = gate_of({"no": says("deny")}, f'{DEFAULT}checks = ["no"]')
     assert (gate.decide(call())[0].decision.verdict, gate.problems) == ("deny", [])
