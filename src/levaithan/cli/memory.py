@@ -153,7 +153,7 @@ def forget(
     if rest or why:
         output.say(f"recorded as {made}; the memory lets go of it {why or 'once it has caught up with the journal'}")
     counts: dict[str, int | None] = {"forgotten": None, "left": None}
-    if there is not None:
+    if there is not None and not unknown:  # else more came in meanwhile than was seen
         left = sum((there if rest is None else rest).values())
         counts = {"forgotten": sum(there.values()) - left, "left": left}
     row = {"id": made, "session": session, **counts, **(there or {})}

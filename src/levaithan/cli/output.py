@@ -192,5 +192,5 @@ def _told(problem: LevaithanError) -> dict[str, str]:
     """An error as a command tells it that ends with it: nobody but who gave the command gives it again."""
     told = problem.as_dict()
     if problem.passes:
-        told["fix"] += "; then run the command again"
+        told["fix"] = "; then ".join(filter(None, (told["fix"], "run the command again")))
     return told

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from levaithan.errors import NotConfigured
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HIDDEN = "***"
+_UNREAD = "its host or port cannot be read; in a password, write # as %23, / as %2F, ? as %3F"
 _LONGEST = 300
 """Characters of what a server says that are shown."""
 RESTART = "then `levaithan restart`"
@@ -108,7 +109,9 @@ def parts(role: str, url: str, password: str = "", api_key: str = "") -> Server:
         split = urlsplit(url)
         port = split.port
     except ValueError:  # its words have a piece of the password
-        raise unusable(role, "its host or port cannot be read; in a password, write # as %23, / as %2F") from None
+        raise unusable(role, _UNREAD) from None
+    if _torn(split):
+        raise unusable(role, _UNREAD)
     if not split.scheme or not split.hostname:
         raise unusable(role, "it names no host")
     if not unquote(url).isprintable():
@@ -120,6 +123,12 @@ def parts(role: str, url: str, password: str = "", api_key: str = "") -> Server:
     )  # fmt: skip
 
 
+def _torn(split: SplitResult) -> bool:
+    """Whether a password with a / ? or # in it has torn the URL: its first piece was taken for a port then."""
+    name = split.query.partition("=")[0]
+    return bool(split.netloc) and "@" not in split.netloc and "@" in f"{split.path}{name}{split.fragment}"
+
+
 def masked(url: str) -> str:
     """`url` with its user, password and query hidden, for messages, logs and `config show`."""
     try:
@@ -127,7 +136,7 @@ def masked(url: str) -> str:
         host, port = split.hostname or "", f":{split.port}" if split.port else ""
     except ValueError:
         return _HIDDEN
-    if "://" not in url:  # then nobody can say which part of it is a password
+    if "://" not in url or _torn(split):  # then nobody can say which part of it is a password
         return _HIDDEN
     host = f"[{host}]" if ":" in host else host
     user = f"{_HIDDEN}@" if "@" in split.netloc else ""

@@ -6,11 +6,13 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html. Imports psycopg.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from levaithan.errors import StoreError
+from levaithan.stores.ledger_login import WRITER
 from levaithan.stores.postgres_link import TimeLimitError
 from levaithan.stores.roles import (
     StoreAuthError,
@@ -30,6 +32,10 @@ _TLS_WORDS = ("ssl ", "sslmode", "root.crt", "tls")
 _ABSENT_WORDS = ("does not exist", "permission denied for database")
 _RIGHTS_FIX = (
     "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; administrators can make roles"
+)
+_WRITER_FIX = (
+    f"correct LEVAITHAN_LEDGER_WRITER_PASSWORD, or run `./setup.sh`, which makes {WRITER} (where the URL is no "
+    "administrator's, take that password out: its own user is asked); a running service takes it up within seconds"
 )
 _KINDS: tuple[tuple[type[StoreError] | None, tuple[str, ...]], ...] = (
     (StoreAuthError, ("28",)),
@@ -56,6 +62,14 @@ def translator(opening: Opening) -> Translate:
 
 
 def _read(opening: Opening, error: BaseException) -> StoreError | None:
+    read = _kind_of(opening, error)
+    split = urlsplit(opening.url)
+    if isinstance(read, StoreAuthError) and split.username == WRITER and not split.password:
+        read.fix = _WRITER_FIX  # of the URL only the server is used then
+    return read
+
+
+def _kind_of(opening: Opening, error: BaseException) -> StoreError | None:
     told: dict[str, Any] = {
         "store": opening.role, "role": opening.role.upper(), "where": opening.where,
         "reason": opening.hide(reason(error)), "seconds": f"{opening.timeout_s:g}",

@@ -126,8 +126,11 @@ def test_a_memory_that_is_behind_is_not_believed_that_there_is_nothing(
         with pytest.raises(NotFound):
             memory.forget("two", yes=True)
     else:
-        memory.forget("two", yes=True)
-        assert "lets go of it once it has caught up with the journal" in capsys.readouterr().err
+        memory.forget("two", yes=True, json=True)
+        said = capsys.readouterr()
+        assert "lets go of it once it has caught up with the journal" in said.err
+        (row,) = json.loads(said.out)["rows"]
+        assert (row["forgotten"], row["left"]) == (None, None), "nobody can count what is on its way"
     assert last_seq(memory.STATE.home().journal) == head + (not code)
 
 

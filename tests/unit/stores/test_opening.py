@@ -126,3 +126,16 @@ def test_a_secret_that_lies_across_the_bound_is_hidden_whole() -> None:
     used = Opening("counters", "", "", url="redis://h", password="made-up-secret-0123")
     told = used.hide("x" * 290 + " made-up-secret-0123 and so on")
     assert told == "x" * 290 + " *** and s"
+
+
+@pytest.mark.parametrize("sign", ["/", "?", "#"])
+def test_digits_before_a_sign_in_a_password_are_no_port(sign: str) -> None:
+    url = f"postgresql://me:1234{sign}ss@h/db"
+    with pytest.raises(NotConfigured, match="in a password, write"):
+        parts("ledger", url)
+    assert Opening("ledger", "", "", url=url).where == "***"
+
+
+def test_an_at_sign_behind_the_server_is_no_password() -> None:
+    for url in ("postgresql://h/db?user=me@realm", "postgresql://me:x@h/d@b"):
+        assert parts("ledger", url).host == "h"

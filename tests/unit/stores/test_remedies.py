@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.fixtures import driver
 
 from levaithan.config import layers, settings
 from levaithan.errors import LevaithanError, NotConfigured, StoreError
 from levaithan.projector import rebuild, scratch
 from levaithan.stores import migrate, roles
+from levaithan.stores.opening import Opening
 
 SOURCE = Path(settings.__file__).parents[1]
 ONES = {name.upper() for name in settings.names()}
@@ -74,3 +76,19 @@ def test_what_the_remedy_of_a_login_names_is_taken(role: str, tmp_path: Path) ->
         (tmp_path / ".env").write_text(f"LEVAITHAN_{role.upper()}_{other}=made-up\n", encoding="utf-8")
         with pytest.raises(NotConfigured, match="which is no setting"):
             settings.load(str(tmp_path), environ={})
+
+
+@pytest.mark.parametrize(
+    ("url", "setting"),
+    [("postgresql://levaithan_writer@h/db", "LEDGER_WRITER_PASSWORD"), ("postgresql://me@h/db", "LEDGER_PASSWORD"),
+     ("postgresql://levaithan_writer:zq@h/db", "LEDGER_PASSWORD")],
+)  # fmt: skip
+def test_who_is_refused_at_postgresql_is_told_of_the_login_that_was_used(url: str, setting: str) -> None:
+    """As the writer, nothing of the URL but the server is used: another login in it changes nothing."""
+    errors = driver("postgres", "psycopg").errors
+    from levaithan.stores.postgres_errors import translator
+
+    told = translator(Opening("ledger", "", "", url=url, password="made"))(errors.InvalidPassword("no"))
+    assert isinstance(told, roles.StoreAuthError)
+    assert setting in named(told.fix)
+    assert ("writer" in told.fix) is ("WRITER" in setting)
