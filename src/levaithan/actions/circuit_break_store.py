@@ -15,6 +15,7 @@ from levaithan.actions.action import MONITOR, Action, Refused, Run, World
 from levaithan.actions.jobs import attempt
 from levaithan.hot import modes
 from levaithan.projector import status
+from levaithan.stores import address
 from levaithan.stores.registry import known, open_store
 from levaithan.stores.roles import LEDGER
 
@@ -83,7 +84,7 @@ def do(world: World, run: Run) -> dict[str, Any]:
     modes.break_circuit(world.home, store, int(until_s * 1e6), by=_by(run), reason=run.reason, where=where)
     facts = {"store": store, "where": where, "at": holding.running_at(world.home, store)}
     settled, _ = attempt(lambda: holding.settings_at(world.home, world.settings, store))
-    if facts["at"] == where != settled:
+    if settled and facts["at"] == where != settled:
         facts["note"] = (
             f"the {store} store is held at {where}, where the running service has it; the settings name another "
             "address by now. next: `levaithan restart`, after which that one is used, and not held"
@@ -121,18 +122,20 @@ def undo(world: World, run: Run) -> str:
     """Closes it, after one probe; a store that does not answer is given to the projector all the same, which waits for
     it by itself."""
     store = run.target["store"]
-    try:
-        said = _probed(world, store)
-    finally:
-        modes.close_circuit(world.home, store, by=_by(run))
-    return f"closed; {said}"
+    said, problem = attempt(lambda: _probed(world, store, str(run.undo.get("where") or "")))
+    if modes.close_circuit(world.home, store, by=_by(run)):
+        return f"closed; {said or f'it could not be asked ({problem})'}"
+    return "another circuit took its place" if store in modes.breakers(world.home, 0) else "it was closed already"
 
 
-def _probed(world: World, store: str) -> str:
+def _probed(world: World, store: str, where: str) -> str:
+    """What the store that was held answers now, in words: the one at the address `where` ("" = wherever it is)."""
     opened = open_store(store, world.settings, world.home)
     if opened is None:
-        return "the store is not in use any more"
+        return "the settings have no such store now, so none was asked"
     try:
+        if where not in ("", address.of(opened)):
+            return f"the settings name another address than {where} now, so none was asked"
         health = opened.health()
     finally:
         opened.close()

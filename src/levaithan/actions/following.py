@@ -83,6 +83,8 @@ class Following:
             self._missing.discard(run.id)
             by = self._runner.released.get(str(run.facts.get("halt") or run.facts.get("restraint")), "")
             why = "released by a person" if by else "released; no record here says by whom"
+            if other := self._runner.runs.successor(run):
+                why, by = f"another took its place: {other.id}", other.by
             self._runner.record(run, "undone", why, by=by or "person")
         else:
             self._missing.add(run.id)

@@ -6,12 +6,11 @@ though the settings name another by then.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from levaithan.errors import LevaithanError
+from levaithan.actions.jobs import attempt
 from levaithan.hot import modes
 from levaithan.projector import status
 from levaithan.stores import address
@@ -80,19 +79,25 @@ def settings_at(home: Home, settings: Any, store: str) -> str | None:
         opened.close()
 
 
-def circuits(home: Home, settings: Any) -> list[dict[str, Any]]:
+def circuits(home: Home, settings: Any | None) -> list[dict[str, Any]]:
     """Every broken circuit that is not over: {store, until, reason, by, where, at, holds}. at: the address where the
-    store is written to now ("" where that cannot be told, None: nowhere); holds: whether that is held by it. Never
-    raises."""
+    store is written to now ("" where that cannot be told, None: nowhere); holds: whether that is held by it. `settings`
+    may be None, for those that cannot be read. Never raises."""
     found = []
     for store, one in modes.breakers(home).items():
-        at: str | None = running_at(home, store)
-        if not at:
-            with contextlib.suppress(LevaithanError):  # settings that cannot be used say nothing of an address
-                at = settings_at(home, settings, store)
+        at = _written_at(home, settings, store)
         holds = at is not None and modes.circuit(home, store, at) is not None
         found.append({"store": store, "where": "", "by": "", **one, "at": at, "holds": holds})
     return found
+
+
+def _written_at(home: Home, settings: Any | None, store: str) -> str | None:
+    """See `at` of circuits. Settings that cannot be used say nothing of an address."""
+    running = running_at(home, store)
+    if running or settings is None:
+        return running
+    at, problem = attempt(lambda: settings_at(home, settings, store))
+    return "" if problem else at
 
 
 def _undo(circuit: dict[str, Any]) -> str:

@@ -281,10 +281,10 @@ class Runner:
         """Whether what the run had set is not in force any more, which is written down: the same again is done anew."""
         what = over.why(action, self.world, run)
         if what:
-            phase = "expired" if what == over.EXPIRED else "undone"
-            self.record(
-                run, phase, f"{what}; no monitor had written it down", by=MONITOR if what == over.EXPIRED else "person"
-            )
+            phase, by = ("expired", MONITOR) if what == over.EXPIRED else ("undone", "person")
+            if what == over.RELEASED and (other := self.runs.successor(run)):
+                what, by = f"another took its place: {other.id}", other.by
+            self.record(run, phase, f"{what}; no monitor had written it down", by=by)
         return bool(what)
 
     def _made(self, action: Action, target: Target, *, by: str, reason: str, incident: str, now_s: float) -> Run:

@@ -64,6 +64,17 @@ class Runs:
                 return run
         return None
 
+    def successor(self, run: Run) -> Run | None:
+        """The run that was begun next after `run`, of the same action on the same target; None for none. What cannot
+        stand twice (a store's one circuit) was overwritten by it."""
+        found = None
+        for one in reversed(self.by_id.values()):
+            if one.id == run.id:
+                break
+            if (one.action, one.target) == (run.action, run.target) and one.phase not in ("refused", "dry_run"):
+                found = one
+        return found
+
     def open(self) -> list[Run]:
         """Every run that is under way or in effect, the oldest first."""
         return [run for run in self.by_id.values() if run.phase in OPEN]

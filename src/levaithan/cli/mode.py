@@ -30,9 +30,7 @@ def show(
     now = in_force(reading.home())
     if not table:
         output.emit([now], COLUMNS, output.pick(format, json))
-        for one in now["circuits"]:
-            if not one["holds"]:
-                output.say(_moved(one))
+        _say_circuits(now)
         return
     rows: list[dict[str, Any]] = [
         {"rung": rung, "mode": one.mode, "off": ", ".join(one.off), "means": one.means, "in_force": rung <= now["rung"]}
@@ -64,9 +62,9 @@ def set_(
         raise UsageProblem(f"Rung {rung} is none of {mode}.", fix="`levaithan mode show --table` shows them")
     home = reading.home()
     if dry_run:
-        output.say(f"would go from {in_force(home)['mode']} to {mode}; off then: {', '.join(modes.off_at(level))}")
+        output.say(f"would go from {_rung(home)['mode']} to {mode}; off then: {', '.join(modes.off_at(level))}")
         return
-    before = in_force(home)
+    before = _rung(home)
     if mode == modes.HALTED:
         _halt(home, reason)
     else:
@@ -74,9 +72,10 @@ def set_(
             modes.set_mode(home, level, by=person.name(), reason=reason)
         except OSError as problem:
             raise LevaithanError(f"The mode cannot be set: {problem}.", fix="free space or mend state/") from None
-    now = in_force(home)
-    _record(home, before, now, reason)
+    _record(home, before, _rung(home), reason)
+    now = in_force(home)  # asks settings and drivers where stores are: when all is done, for it only informs
     output.emit([now], COLUMNS, output.pick(None, json))
+    _say_circuits(now)
     if now["mode"] == modes.HALTED and mode != modes.HALTED:
         output.say(_still_halted(home, mode))
 
@@ -96,6 +95,18 @@ def _still_halted(home: Home, mode: str) -> str:
     )
 
 
+def _say_circuits(now: dict[str, Any]) -> None:
+    """Say of which circuits the row `now` of in_force cannot be taken as it stands."""
+    for one in now["circuits"]:
+        if not one["holds"]:
+            output.say(_moved(one))
+        elif one["at"] == "":
+            output.say(
+                f"note: the settings do not say where the {one['store']} store is now; its circuit is told as one that "
+                "holds it. next: levaithan doctor"
+            )
+
+
 def _moved(circuit: dict[str, Any]) -> str:
     """What there is to say of a circuit that holds nothing now."""
     now = f"the store is at {circuit['at']} now" if circuit["at"] else "the store is not in use now"
@@ -106,15 +117,20 @@ def in_force(home: Home) -> dict[str, Any]:
     """The mode of the home as one row; halted while a halt of scope all is in force, or the halts cannot be read.
 
     broken_circuits: the stores that one holds now; circuits: each one, also of an address that the store had before.
+    Never raises.
     """
+    circuits = _circuits(home)
+    held = ", ".join(one["store"] for one in circuits if one["holds"])
+    return _rung(home) | {"broken_circuits": held, "circuits": circuits}
+
+
+def _rung(home: Home) -> dict[str, Any]:
+    """What in_force tells besides circuits: of the home's own files alone, whatever its settings and stores are."""
     from levaithan.hot import halts, modes
 
     now = modes.look(home)
     row: dict[str, Any] = {name: now[name] for name in ("mode", "reason", "by", "set_at")}
-    row |= {"rung": now["level"], "off": ", ".join(now["off"])}
-    circuits = _circuits(home) if now["breakers"] else []
-    holding = ", ".join(one["store"] for one in circuits if one["holds"])
-    row |= {"projector_processes": now["workers"], "broken_circuits": holding, "circuits": circuits}
+    row |= {"rung": now["level"], "off": ", ".join(now["off"]), "projector_processes": now["workers"]}
     try:
         stop = next((halt for halt in halts.active(home) if halt.scope == "all"), None)
     except halts.HaltError as problem:
@@ -127,11 +143,18 @@ def in_force(home: Home) -> dict[str, Any]:
 
 
 def _circuits(home: Home) -> list[dict[str, Any]]:
+    """See holding.circuits; where no settings can be read they are told as they are known without."""
+    from levaithan.hot import modes
+
+    if not modes.breakers(home):
+        return []
     from levaithan.actions import holding
+    from levaithan.actions.jobs import attempt
     from levaithan.cli.state import STATE
     from levaithan.config import lean
 
-    return holding.circuits(home, lean.load(STATE.home_argument))
+    settings, _ = attempt(lambda: lean.load(STATE.home_argument))
+    return holding.circuits(home, settings)
 
 
 def _halt(home: Home, reason: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from tests.support import homes
 
 from levaithan.actions import circuit_break_store, holding, over
@@ -220,3 +221,105 @@ def test_the_store_in_the_home_is_not_held_for_the_server_that_was_there_before(
     assert holding.of(place.home, store) is None
     assert answered(place).phase == "refused"
     assert modes.held(place.home, "search", remote=False, where=here(place)) == ""
+
+
+def test_a_circuit_whose_store_cannot_be_asked_is_closed_and_recorded_as_undone_by_who_undid_it(place: Any) -> None:
+    first = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    runner = place.runner(search_url=SecretStr("gopher://h"))
+    run = runner.undo(first.id, "bob", "it is mended")
+    assert (run.phase, modes.breakers(place.home)) == ("undone", {})
+    assert run.why.startswith("it is mended: closed; it could not be asked (NotConfigured: ")
+    assert place.records()[-1]["by"] == "bob"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "closed; it answers"),
+        ({"search": False}, "closed; the settings have no such store now, so none was asked"),
+        ({"search_url": SecretStr(ELSEWHERE)}, "closed; the settings name another address than "),
+    ],
+)
+def test_only_the_store_that_was_held_is_probed(place: Any, settings: dict[str, Any], words: str) -> None:
+    first = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    assert place.runner(**settings).undo(first.id, "ann", "over").why.startswith(f"over: {words}")
+
+
+@pytest.mark.parametrize("settings", [{"search": False}, {"search_url": SecretStr("gopher://h")}])
+def test_settings_that_name_no_address_are_not_said_to_name_another(place: Any, settings: dict[str, Any]) -> None:
+    place.answer = {"ok": True}
+    told(place, where=ELSEWHERE, error=None)
+    run = place.runner(**settings).run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert modes.breakers(place.home)["search"]["where"] == ELSEWHERE and "note" not in run.facts
+
+
+@pytest.mark.parametrize("ends", ["by the monitor", "by hand", "with the next one"])
+def test_a_circuit_that_gave_way_to_one_of_another_address_was_released_by_nobody(place: Any, ends: str) -> None:
+    place.answer = {"ok": True}
+    told(place, where=ELSEWHERE, error=None)
+    runner = place.runner()
+    first = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    told(place, where=here(place), error=None)
+    second = runner.run("circuit_break_store", {"store": "search"}, by="bob", reason="this one too")
+    if ends == "by the monitor":
+        place.passes(3, runner)
+        assert (first.phase, first.why) == ("undone", f"another took its place: {second.id}")
+        assert [one["by"] for one in place.records() if one["run"] == first.id][-1] == "bob"
+    elif ends == "by hand":
+        assert runner.undo(first.id, "ann", "over").why == "over: another circuit took its place"
+        assert modes.breakers(place.home)["search"]["by"] == f"bob ({second.id})"
+    else:
+        runner.undo(second.id, "bob", "over")
+        third = runner.run("circuit_break_store", {"store": "search"}, by="cid", reason="again")
+        assert third is not first and first.why.startswith(f"another took its place: {second.id}; no monitor")
+
+
+def test_a_circuit_whose_store_cannot_be_asked_is_closed_and_recorded_as_undone_by_who_undid_it(place: Any) -> None:
+    first = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    runner = place.runner(search_url=SecretStr("gopher://h"))
+    run = runner.undo(first.id, "bob", "it is mended")
+    assert (run.phase, modes.breakers(place.home)) == ("undone", {})
+    assert run.why.startswith("it is mended: closed; it could not be asked (NotConfigured: ")
+    assert place.records()[-1]["by"] == "bob"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "closed; it answers"),
+        ({"search": False}, "closed; the settings have no such store now, so none was asked"),
+        ({"search_url": SecretStr(ELSEWHERE)}, "closed; the settings name another address than "),
+    ],
+)
+def test_only_the_store_that_was_held_is_probed(place: Any, settings: dict[str, Any], words: str) -> None:
+    first = place.runner().run("circuit_break_store", {"store": "search"}, by="ann", reason="it is down")
+    assert place.runner(**settings).undo(first.id, "ann", "over").why.startswith(f"over: {words}")
+
+
+@pytest.mark.parametrize("settings", [{"search": False}, {"search_url": SecretStr("gopher://h")}])
+def test_settings_that_name_no_address_are_not_said_to_name_another(place: Any, settings: dict[str, Any]) -> None:
+    place.answer = {"ok": True}
+    told(place, where=ELSEWHERE, error=None)
+    run = place.runner(**settings).run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    assert modes.breakers(place.home)["search"]["where"] == ELSEWHERE and "note" not in run.facts
+
+
+@pytest.mark.parametrize("ends", ["by the monitor", "by hand", "with the next one"])
+def test_a_circuit_that_gave_way_to_one_of_another_address_was_released_by_nobody(place: Any, ends: str) -> None:
+    place.answer = {"ok": True}
+    told(place, where=ELSEWHERE, error=None)
+    runner = place.runner()
+    first = runner.run("circuit_break_store", {"store": "search"}, by="ann", reason="repairs")
+    told(place, where=here(place), error=None)
+    second = runner.run("circuit_break_store", {"store": "search"}, by="bob", reason="this one too")
+    if ends == "by the monitor":
+        place.passes(3, runner)
+        assert (first.phase, first.why) == ("undone", f"another took its place: {second.id}")
+        assert [one["by"] for one in place.records() if one["run"] == first.id][-1] == "bob"
+    elif ends == "by hand":
+        assert runner.undo(first.id, "ann", "over").why == "over: another circuit took its place"
+        assert modes.breakers(place.home)["search"]["by"] == f"bob ({second.id})"
+    else:
+        runner.undo(second.id, "bob", "over")
+        third = runner.run("circuit_break_store", {"store": "search"}, by="cid", reason="again")
+        assert third is not first and first.why.startswith(f"another took its place: {second.id}; no monitor")
