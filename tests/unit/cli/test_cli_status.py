@@ -240,34 +240,6 @@ def test_the_emergency_stop_needs_no_settings_and_asks_for_none_before_it_is_set
     assert [one["before"] for one in homes.journal_records(home.root) if one["kind"] == "mode"] == ["normal", "normal"]
 
 
-@pytest.mark.parametrize(
-    ("env", "known"), [("no assignment", False), ("LEVAITHAN_SEARCH=maybe", False), ("LEVAITHAN_STORE_TIMEOUT_MS=x", False),
-                       ("", True)]
-)  # fmt: skip
-def test_the_emergency_stop_needs_no_settings_and_asks_for_none_before_it_is_set(
-    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], env: str, known: bool
-) -> None:
-    modes.break_circuit(home, "graph", 2**52, by="monitor (a-0cbccddd)", reason="it errs")
-    Path(home.root, ".env").write_text(env)
-    stopped: list[bool] = []
-    real = lean.load
-    monkeypatch.setattr(lean, "load", lambda *args: [stopped.append(bool(halts.active(home))), real(*args)][1])
-    mode.set_("normal", reason="x", rung=None, dry_run=True)
-    assert stopped == []
-    mode.set_("halted", reason="all stop", rung=None)
-    assert halts.active(home) and stopped == [True], "where the stores are is asked when the halt is in force"
-    capsys.readouterr()
-    mode.show(table=False, json=True)
-    out, err = capsys.readouterr()
-    (row,) = json.loads(out)["rows"]
-    (circuit,) = row["circuits"]
-    assert (row["mode"], row["broken_circuits"], bool(circuit["at"])) == ("halted", "graph", known)
-    assert ("the settings do not say where the graph store is now" in err) is not known
-    halts.release_halt(home, "all")
-    mode.set_("normal", reason="over", rung=None)
-    assert [one["before"] for one in homes.journal_records(home.root) if one["kind"] == "mode"] == ["normal", "normal"]
-
-
 def test_a_store_whose_settings_cannot_be_used_hides_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEVAITHAN_SEARCH_URL", "gopher://h")
     found = {one["item"]: one["status"] for one in status_stores.rows(home, None)}
