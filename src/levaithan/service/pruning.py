@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from levaithan.errors import LevaithanError
 from levaithan.hot import segments
 from levaithan.journal import read
+from levaithan.projector import status
 from levaithan.projector.lock import ProjectionLock
 from levaithan.service.supervisor import in_thread, stamp
-from levaithan.stores import registry, relogin
+from levaithan.stores import address, registry, relogin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,9 @@ class Pruner:
                 self._held(["another process is projecting (a rebuild?): it may need what would go"])
                 return
             try:
+                if elsewhere := await in_thread(self.elsewhere):
+                    self._held(elsewhere)
+                    return
                 if await in_thread(lambda: self._waiting(last)) <= undeliverable:
                     await self._prune(most, last)
                     return
@@ -89,6 +93,25 @@ class Pruner:
                 continue
             if store is not None:
                 yield role, store
+
+    def elsewhere(self) -> list[str]:
+        """Why nothing may go, in words: each store that the projector has at another address than this service asks,
+        since one of them began with other settings. What is read at the one may be lacking at the other. A projector
+        that says nothing of now holds nothing by this."""
+        here: dict[str, str | None] = {}
+        for role, store in self._stores():
+            here[role] = address.of(store) if store is not None else None  # None holds everything anyway (delivered)
+            if store is not None:
+                store.close()
+        found = []
+        for role in registry.known():
+            where = (status.of_now(self.app.home, role) or {}).get("where")
+            if isinstance(where, str) and here.get(role, "") not in (where, None):
+                found.append(
+                    f"the projector has the {role} store at {where or 'no address'}, this service at "
+                    f"{here.get(role) or 'none'}: the settings changed since one of them began (`levaithan restart`)"
+                )
+        return found
 
     def delivered(self) -> dict[str, read.Position | None]:
         """How far each store has read, as it says itself; None for one that has nothing, or cannot be asked."""
