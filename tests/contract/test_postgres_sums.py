@@ -161,6 +161,27 @@ def test_one_event_of_the_future_does_not_keep_a_journal_that_was_put_back_from_
     assert sum(count for _, count in summed(ledger)) == before + 3
 
 
+def test_a_mark_of_the_future_that_a_version_of_before_left_is_mended_once(ledger: Any) -> None:
+    """It took a clock that was ahead at its word: until that time nothing that is recorded would be counted."""
+    ledger.migrate()
+    put(ledger, [event(n, at=stamp(0, n)) for n in (1, 2, 3, 4, 5)])
+    link = ledger._writer_now().link
+    postgres_counted.note(link, ledger.journal)
+    ahead = time.time_ns() // 1000 + 365 * 86_400_000_000
+    link.execute("UPDATE cursors SET updated_us = %s WHERE store = %s", (ahead, postgres_counted._NAME))
+    postgres_counted.note(link, ledger.journal)
+    before = time.time_ns() // 1000
+    first = postgres_counted.known(link, ledger.journal)
+    assert first is not None
+    assert (first.seq, first.newest_us < before) == (6, True), "what is recorded from now on is newer"
+    link.execute("UPDATE machines SET last_us = %s", (ahead,))
+    assert postgres_counted.known(link, ledger.journal) == first, "it does not go along"
+    link.execute("UPDATE cursors SET updated_us = %s WHERE store = %s", (ahead, postgres_counted._NAME))
+    bounded = postgres_counted.known(link, ledger.journal)
+    assert bounded is not None
+    assert bounded.newest_us <= time.time_ns() // 1000 + 1_000_000, "the server's clock was ahead, too"
+
+
 def test_a_rebuild_from_a_journal_that_is_shorter_now_leaves_no_mark(dropped: Any) -> None:
     dropped.rewrite_begin()
     put(dropped, tale()[:4])

@@ -31,7 +31,13 @@ _NOTE = (
     "ON CONFLICT (store, journal) DO UPDATE SET seq = greatest(cursors.seq, excluded.seq), "
     "updated_us = greatest(cursors.updated_us, excluded.updated_us)"
 )
-_KNOWN = "SELECT seq, updated_us FROM cursors WHERE store = %s AND journal = %s"
+_KNOWN = (
+    "UPDATE cursors c SET updated_us = least(c.updated_us, (SELECT max(last_us) FROM machines m WHERE m.journal = "
+    "c.journal), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) WHERE store = %s AND journal = %s "
+    "RETURNING seq, updated_us"
+)
+"""A time of the future, which a version of before noted, is set to one that has been, once and for all: a bound that
+went along with the clock would pass what is recorded meanwhile for counted."""
 _FORGET = "DELETE FROM cursors WHERE store = %s AND journal = %s AND seq <= %s"
 _LEFT_OUT = (
     "(e.seq > %(seq)s OR e.at_us > %(newest_us)s OR EXISTS (SELECT 1 FROM dead_letters d WHERE d.store = %(store)s "
@@ -61,7 +67,7 @@ def note(link: Connection[Any], journal: str) -> None:
 
 
 def known(link: Connection[Any], journal: str) -> Counted | None:
-    """What is noted of `journal`. Raises psycopg.Error."""
+    """What is noted of `journal`, whose time is mended. Raises psycopg.Error."""
     found = link.execute(_KNOWN, (_NAME, journal)).fetchone()
     return Counted(*found) if found else None
 
