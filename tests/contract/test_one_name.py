@@ -3,11 +3,14 @@ of its own; one that goes by another name than before counts once; a copied home
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,13 @@ class Service:
 
 
 Make = Callable[..., Service]
+
+
+@contextmanager
+def open_lock_held(path: str) -> Iterator[None]:
+    with Path(path).open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
@@ -190,6 +200,34 @@ def test_sums_that_are_damaged_hold_up_no_heartbeat_and_are_counted_anew(make: M
     one.turn()
     other.begin()
     assert (other.others(), len(one.said)) == (700, 1)
+
+
+def test_a_process_that_stopped_amid_a_change_of_the_sums_holds_up_nothing(make: Make) -> None:
+    one, other = make("a"), make("b")
+    one.spent(700)
+    kept = spend.Spend(one.home, json.loads)
+    kept.close()
+    with open_lock_held(one.home.state + spend.FILE + ".lock"):
+        turn = threading.Thread(target=one.turn, daemon=True)
+        turn.start()
+        turn.join(5)
+        assert not turn.is_alive()
+    other.begin()
+    assert other.others() == 700
+
+
+def test_sums_that_were_damaged_amid_a_change_of_the_name_count_once(make: Make) -> None:
+    one, other = make("a"), make("b")
+    one.spent(700)
+    one.turn()
+    Path(one.home.state + spend.FILE).write_bytes(b"\x00garbage" * 1000)
+    Path(one.home.state, "machine-id").write_text("ada\n")
+    again = make("a")
+    again.turn()
+    other.begin()
+    again.spent(60)
+    again.turn()
+    assert other.others() == 60, "under one name"
 
 
 def test_sums_that_cannot_be_had_hold_up_no_heartbeat_and_are_told_whole_once_they_can(make: Make) -> None:

@@ -87,7 +87,7 @@ class Database:
             try:
                 return self._begun(work)
             except sqlite3.DatabaseError as error:
-                if not _damaged(error):
+                if not damaged(error):
                     raise
             self._db.close()
             if not self.gone:
@@ -115,7 +115,7 @@ class Database:
         try:
             return self._connected()
         except sqlite3.DatabaseError as error:
-            if not _damaged(error):
+            if not damaged(error):
                 raise
         self._set_aside()
         return self._connected()
@@ -146,6 +146,6 @@ def _escaped(values: Any) -> list[Any]:
     return [one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values]
 
 
-def _damaged(error: sqlite3.DatabaseError) -> bool:
+def damaged(error: sqlite3.DatabaseError) -> bool:
     """Whether SQLite says that the file is none of its own, or not whole: not that it is busy or cannot be written."""
     return type(error) is sqlite3.DatabaseError

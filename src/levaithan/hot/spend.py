@@ -33,7 +33,7 @@ _AT_ONCE = 4 << 20
 _UNDER_WAY = " under way"
 _LONGEST_US = 3_600_000_000
 """No reservation lasts longer: one that seems to was made when the clock was ahead."""
-_SHARED = (
+SHARED = (
     "SELECT bucket, nano FROM totals WHERE (bucket >= 'project:' AND bucket < 'project;' "
     "AND (instr(bucket, '|') = 0 OR substr(bucket, instr(bucket, '|') + 1) IN (?, ?, ?))) "
     "OR bucket IN (?, ?, ?) LIMIT ?"
@@ -133,7 +133,7 @@ class Spend:
 
     def shared(self, periods: Sequence[str], most: int) -> dict[str, int]:
         """Bucket -> nano-USD spent, of what machines share: these periods (three), and projects in them and in all."""
-        return dict(self._db.execute(_SHARED, (*periods, *periods, most)).fetchall())
+        return dict(self._db.execute(SHARED, (*periods, *periods, most)).fetchall())
 
     def spent(self, bucket: str) -> int:
         """Nano-USD spent in `bucket`."""

@@ -7,15 +7,18 @@ has a lease that no book knows lets it go.
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from levaithan.hot import leases
+from levaithan.hot.database import damaged
 from levaithan.hot.lease_book import Book
 from levaithan.hot.spend import FILE as SPEND
-from levaithan.hot.spend import Spend, periods_of
+from levaithan.hot.spend import SHARED, Spend, periods_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,8 @@ _ENDING_S = 2.5
 _GHOST_US = 3_000_000
 """A lease of this machine that its book does not have is let go when it is so old: a call may be about to enter it."""
 _MOST = 1000
+_READ_S = 1.0
+"""How long a read of what was spent waits for a process that changes it."""
 
 
 class SharedLeases:
@@ -113,24 +118,45 @@ class SharedSums:
         self._others = others
         self._say = say
         self._told: dict[str, int] = {}
+        self._was = ""
 
     def tell(self, *, again: bool) -> None:
         """Say what changed since it was told; everything, where `again`. Raises StoreError, OSError, sqlite3.Error."""
         sums = self._sums()
         fresh = {bucket: nano for bucket, nano in sums.items() if again or self._told.get(bucket) != nano}
+        late = {bucket: nano for bucket, nano in fresh.items() if self._was and bucket not in self._told}
+        if late:
+            self._others.move(self._was, late)
         if fresh:
             self._others.settle(fresh)
         self._told = sums
 
     def move(self, was: str) -> None:
-        """What was told under the name `was` is this service's from now on, if anything was. Raises as `tell`."""
+        """What was told under the name `was` is this service's from now on, if anything was; what this home does not
+        know of now, for its file was damaged, when it is counted again. Raises as `tell`."""
         if sums := self._sums():
             self._others.move(was, sums)
+        self._told, self._was = sums, was
 
     def _sums(self) -> dict[str, int]:
-        if not os.path.exists(self._home.state + SPEND):  # noqa: PTH110
+        """Nobody who changes the file holds this up: it is read without the lock. With it only where it is damaged,
+        or has no tables."""
+        path = self._home.state + SPEND
+        if not os.path.exists(path):  # noqa: PTH110
             return {}
         periods = [*periods_of(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())).values()]
+        try:
+            link = sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=_READ_S)
+            try:
+                return dict(link.execute(SHARED, (*periods, *periods, _MOST)).fetchall())
+            finally:
+                link.close()
+        except sqlite3.DatabaseError as error:
+            if not (damaged(error) or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR):
+                raise
+        return self._anew(periods)
+
+    def _anew(self, periods: list[str]) -> dict[str, int]:
         spend = Spend(self._home, orjson.loads)
         try:
             return spend.one_step(lambda: spend.shared(periods, _MOST))
