@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from levaithan.actions import holding
 from levaithan.cli import reading
 from levaithan.errors import LevaithanError, NotConfigured, sentence
-from levaithan.stores import looking, registry
+from levaithan.stores import address, looking, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,6 +91,7 @@ def _failing(name: str, problem: LevaithanError, head: int, known: dict[str, Any
 def _store(home: Home, store: Any, head: int, known: dict[str, Any], along: str) -> Iterator[Row]:
     """One store, in one row. known: what the service says of it; with an error it does not catch up by itself."""
     name, held, error = store.name, holding.of(home, store), known.get("error")
+    where = holding.running_at(home, name)
     since = {"since": error.get("since")} if error else {}
     told = held.as_fields() if held else {}
     try:
@@ -112,6 +113,9 @@ def _store(home: Home, store: Any, head: int, known: dict[str, Any], along: str)
         yield _row(name, "fail", words, "levaithan restart", lag=lag, **since)
     elif error:
         yield _row(name, "fail", f"{behind}: {error.get('message')}", str(error.get("fix")), lag=lag, **since)
+    elif where not in ("", address.of(store)):
+        words = f"{behind}: the running service has it at {where}, for the settings changed since it started"
+        yield _row(name, "warn", words, "levaithan restart", lag=lag)
     else:
         yield _row(name, "warn" if lag else "ok", behind, along if lag else "", lag=lag)
     if dead:

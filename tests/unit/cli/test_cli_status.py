@@ -18,6 +18,7 @@ from levaithan.errors import Unhealthy
 from levaithan.hot import halts, modes
 from levaithan.hot.paths import Home, home_at
 from levaithan.install import checks_stores
+from levaithan.projector import status as projecting
 
 
 @pytest.fixture
@@ -122,6 +123,18 @@ def test_a_store_that_the_service_cannot_write_is_one_row(home: Home) -> None:
     assert (graph["status"], graph["data"]["since"]) == ("warn", error["since"])
     assert "circuit is broken" in graph["value"]
     assert graph["data"]["circuit"] == modes.breakers(home)["graph"]
+
+
+def test_a_store_that_the_running_service_has_elsewhere_asks_for_a_restart(home: Home) -> None:
+    path = projecting.path_of(home)
+    path.parent.mkdir(exist_ok=True)
+    one = {"where": "postgresql://q:5432/it"}
+    told = {"updated": datetime.now(UTC).isoformat(), "doing": "idle", "stores": {"ledger": one}}
+    path.write_text(json.dumps(told))
+    found = {one["item"]: one for one in status_stores.rows(home, {"projector": told})}
+    assert (found["ledger"]["status"], found["ledger"]["remedy"]) == ("warn", "levaithan restart")
+    assert one["where"] in found["ledger"]["value"]
+    assert found["search"]["status"] == "ok"
 
 
 def test_a_ledger_that_cannot_be_used_is_one_row_with_what_waits_for_it(
