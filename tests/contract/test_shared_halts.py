@@ -127,10 +127,10 @@ def test_one_that_was_away_does_not_bring_back_what_was_released(sides: tuple[Si
 
 def test_a_halt_that_ends_by_its_time_is_no_release(sides: tuple[Side, Side]) -> None:
     here, there = sides
-    name = here.set(lasts_s=1.0)
+    name = here.set(lasts_s=3.0)  # so long that a busy machine has seen it before it is over
     together(here, there)
     assert there.active() == {name}
-    time.sleep(2.0)
+    time.sleep(4.0)
     together(here, there)
     assert there.active() == set()
     assert here.others.halts()[2] == set()
