@@ -71,8 +71,7 @@ def count(incident: Incident, passed_s: float) -> None:
 
 def look(engine: Engine, incident: Incident, now_s: float) -> None:
     """Do what is due."""
-    if incident.active:
-        _left(engine, incident, now_s)
+    _left(engine, incident, now_s)
     if incident.active:
         _silent(incident, now_s)
         _of_actions(engine, incident, now_s)
@@ -88,7 +87,10 @@ def _left(engine: Engine, incident: Incident, now_s: float) -> None:
     address = incident.labels.get("address", "")
     if (incident.store, address) not in engine.left or not steps.left(incident, address):
         return
-    incident.firing, incident.unheard_s, incident.quiet = {}, {}, True
+    incident.firing, incident.unheard_s = {}, {}  # nobody says that it ended; a false alarm would go on for ever
+    if not incident.active:
+        return
+    incident.quiet = True
     engine.step(
         incident.id, "resolve", now_s, left=address, fix=LEFT,
         verification={"check": "address in use", "result": "pass", "words": f"{incident.store} left {address}"},

@@ -20,7 +20,7 @@ from levaithan.stores import address, looking, registry, slow
 from levaithan.stores.slow import SLOW_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from levaithan.hot.paths import Home
     from levaithan.metrics.tally import Tally
@@ -30,6 +30,11 @@ LIMIT_S = 5.0
 SIZE_EVERY_S = 60.0
 FRESH_S = 10.0
 """A projector that has not said anything for longer is taken to stand still."""
+UP = "levaithan_store_up"
+_OF_PROJECTOR = (
+    "levaithan_store_lag_events", "levaithan_store_lag_seconds", "levaithan_store_dead_letters",
+    "levaithan_store_pool_in_use", "levaithan_store_pool_size", UP,
+)  # fmt: skip
 _REASONS = {f"store_{reason}": reason for reason in names.STORE_ERRORS} | {"store_schema_newer": "schema"}
 
 
@@ -86,6 +91,7 @@ class StoreLooks:
         self._looks: dict[str, Look] = {}
         self.stores: dict[str, dict[str, Any]] = {}
         self._marks = address.marks(settings)
+        self._at: dict[str, str] = {}
         for role in registry.known():
             if registry.in_use(role, settings) and not _in_process(role, settings):
                 asked = _Asked(role, _short(settings), home)
@@ -121,35 +127,51 @@ class StoreLooks:
                 tally.set("levaithan_store_size_bytes", self._placed(role), found.value["bytes"])
         late = look.overdue() > 0
         if role in self._up or late:
-            tally.set("levaithan_store_up", self._placed(role), float(self._up.get(role, False) and not late))
+            tally.set(UP, self._placed(role), float(self._up.get(role, False) and not late))
 
     def seen(self, tally: Tally) -> dict[str, dict[str, Any]]:
         """Store -> its address, up (1 or 0), bytes, as far as they were looked at: for others to take."""
         sizes = tally.table("levaithan_store_size_bytes")
         return {
             role: {"address": where, "up": up, "bytes": sizes.get((role, where))}
-            for (role, where), up in tally.table("levaithan_store_up").items()
+            for (role, where), up in tally.table(UP).items()
+            if where == self._marks.get(role)
         }
 
     def _taken(self, tally: Tally, role: str, seen: Any) -> bool:
         """Whether this was seen of the store in use; then it stands for what asking would give."""
         if not isinstance(seen, dict) or seen.get("address") != self._marks[role]:
             return False
-        tally.set("levaithan_store_up", self._placed(role), _number(seen.get("up")))
+        tally.set(UP, self._placed(role), _number(seen.get("up")))
         if seen.get("bytes"):
             tally.set("levaithan_store_size_bytes", self._placed(role), _number(seen["bytes"]))
         return True
 
-    def _placed(self, role: str) -> tuple[str, str]:
-        return role, self._marks[role]
+    def _stands(self, name: str, place: tuple[str, ...]) -> bool:
+        role = place[0]
+        asked = name == UP and role in self._looks  # where the settings say, too
+        return place == self._placed(role, self._at) or (asked and place == self._placed(role))
 
-    def _of_now(self, role: str, one: object) -> bool:
-        """Whether what the projector says is of a store in use, and of its address: it may be the word of a projector
-        that had other settings."""
-        if not isinstance(one, dict) or not self._marks.get(role):
-            return False
-        where = one.get("where")
-        return where is None or address.mark(str(where)) == self._marks[role]
+    def _placed(self, role: str, at: Mapping[str, str] | None = None) -> tuple[str, str]:
+        return role, (at or {}).get(role) or self._marks.get(role, "")
+
+    def _place_of(self, role: str, one: object, *, silent: bool) -> str:
+        """Where the store is of which the projector says `one`; "" for what is no word of now. It began at another time
+        than this process, so its settings may be others, and what it works at is what counts; but a projector that is
+        gone had maybe those of before."""
+        if not isinstance(one, dict):
+            return ""
+        here, where = self._marks.get(role, ""), one.get("where")
+        at = here if where is None else address.mark(str(where))
+        return at if at == here or not silent else ""
+
+    def _forget(self, tally: Tally) -> None:
+        """Take out what the projector said of stores where it has them no more: it would stand for ever."""
+        for name in _OF_PROJECTOR:
+            rows = tally.table(name)
+            kept = {place: value for place, value in rows.items() if self._stands(name, place)}
+            if len(kept) < len(rows):
+                tally.replace(name, kept)
 
     def _projector(self, tally: Tally, head_seq: int, now_s: float) -> None:
         told = status.read(self._home)
@@ -160,13 +182,17 @@ class StoreLooks:
         run = (told.get("pid"), told.get("started"))
         if run != self._told_by:  # another projector: it counts from 0
             self._told_by, self._told = run, {}
-        self.stores = {role: one for role, one in stores.items() if self._of_now(role, one)}
+        silent = status.silent(told)
+        found = {role: self._place_of(role, one, silent=silent) for role, one in stores.items()}
+        self._at = {role: at for role, at in found.items() if at}
+        self.stores = {role: stores[role] for role in self._at}
+        self._forget(tally)
         for role, one in self.stores.items():
             self._lag(tally, role, one, silent_s=max(0.0, now_s - updated), head_seq=head_seq, now_s=now_s)
-            placed = self._placed(role)
+            placed = self._placed(role, self._at)
             tally.set("levaithan_store_dead_letters", placed, _number(one.get("dead_letters")))
-            if role not in self._looks:
-                tally.set("levaithan_store_up", placed, float(one.get("state") != "down"))
+            if role not in self._looks or placed != self._placed(role):  # nobody else asks there
+                tally.set(UP, placed, float(one.get("state") != "down"))
             pool = one.get("pool")
             if isinstance(pool, list) and len(pool) == 2:
                 tally.set("levaithan_store_pool_in_use", placed, _number(pool[0]))
@@ -185,8 +211,8 @@ class StoreLooks:
         seconds = _number(told) if told is not None else max(0.0, now_s - since_s)
         if behind and silent_s > FRESH_S:
             seconds += silent_s
-        tally.set("levaithan_store_lag_events", self._placed(role), behind)
-        tally.set("levaithan_store_lag_seconds", self._placed(role), seconds if behind else 0.0)
+        tally.set("levaithan_store_lag_events", self._placed(role, self._at), behind)
+        tally.set("levaithan_store_lag_seconds", self._placed(role, self._at), seconds if behind else 0.0)
 
     def _counted(self, tally: Tally, role: str, one: dict[str, Any]) -> None:
         """What this projector has counted since the last time."""

@@ -1,11 +1,14 @@
 """The addresses that the home's stores had: what is about one that is in use no longer is over.
 
-Kept beside the figures, for only a start finds other settings. Standard library only.
+Kept beside the figures, for only a start finds other settings. The projector is another process and starts by itself:
+where it has a store is an address in use, whatever the settings of now say.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from levaithan.stores.address import UNUSABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,16 +18,21 @@ MOST = 8
 
 
 class Addresses:
-    """now: store -> its address as labels have it (stores.address.marks), "" for one that is not in use."""
+    """now: store -> its address as labels have it (stores.address.marks), "" for one that is not in use; working: that
+    at which the projector has it, to be set by whoever looks."""
 
     def __init__(self, now: Mapping[str, str]) -> None:
         self._now = dict(now)
         self._before: dict[str, list[str]] = {}
+        self.working: Mapping[str, str] = {}
 
     @property
     def left(self) -> frozenset[tuple[str, str]]:
-        """(store, address) of those that were in use and are not."""
-        return frozenset((store, one) for store, found in self._before.items() for one in found)
+        """(store, address) of those that were in use and are not. A URL that cannot be read leaves nothing."""
+        return frozenset(
+            (store, one) for store, found in self._before.items() if self._now[store] != UNUSABLE
+            for one in found if one != self.working.get(store)
+        )  # fmt: skip
 
     def over(self, labels: Mapping[str, str]) -> bool:
         """Whether these labels are of a store at an address that it left."""

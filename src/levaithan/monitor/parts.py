@@ -36,7 +36,8 @@ from levaithan.monitor.beat import Beat
 from levaithan.monitor.outward import Outward
 from levaithan.monitor.past_guard import PastGuard
 from levaithan.monitor.writing import Writer
-from levaithan.stores.address import marks
+from levaithan.projector import status
+from levaithan.stores.address import mark, marks
 
 if TYPE_CHECKING:
     from levaithan.detectors.rules import Rules
@@ -160,6 +161,7 @@ class Parts:
         """A sample of all figures, and what follows from it."""
         self.watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), now_s)
         ended = self.retune(now_s)
+        self._leave()
         self.sample(now_s)
         self.vitals.look(now_s)
         self.log.read(self.watching.gauges.log.lines, now_s)
@@ -231,14 +233,21 @@ class Parts:
             self.watching.begin_anew()
             return
         self.addresses.load(kept.get("addresses"))
-        self.engine.left = self.addresses.left
         self.evaluator.load(kept.get("evaluator") or {})
-        self.evaluator.drop(self.addresses.over)
+        self._leave()
         self.watch.load(kept.get("watch") or {})
         self.vitals.load(kept.get(KEPT))
         if not (self.engine.load(kept.get("incidents") or {}) and self.runner.load(kept.get("actions") or {})):
             self.watching.begin_anew()
             self.forget()
+
+    def _leave(self) -> None:
+        """End what is about an address that nothing uses any more: not the settings, nor the projector, which goes on
+        at the one it began with."""
+        self.addresses.working = {store: mark(where) for store, where in status.places(self.home).items()}
+        if self.engine.left != self.addresses.left:
+            self.engine.left = self.addresses.left
+            self.evaluator.drop(self.addresses.over)
 
     def tell(self) -> dict[str, Any]:
         """For the status: what fires, which incidents are open, what could not be sent or written."""

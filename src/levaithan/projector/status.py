@@ -55,6 +55,13 @@ def of_now(home: Home, store: str) -> dict[str, Any] | None:
     return one if isinstance(one, dict) and not silent(told) else None
 
 
+def places(home: Home) -> dict[str, str]:
+    """store -> where the running projector has it (stores.address.of); those alone of which it says so now."""
+    stores = (read(home) or {}).get("stores")
+    said = {store: of_now(home, store) for store in stores} if isinstance(stores, dict) else {}
+    return {store: one["where"] for store, one in said.items() if one and isinstance(one.get("where"), str)}
+
+
 def silent(told: Mapping[str, Any]) -> bool:
     """Whether a status that was read is no word on how things are now: of a projector that stopped, or hangs."""
     try:

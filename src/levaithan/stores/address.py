@@ -15,6 +15,8 @@ from levaithan.stores import registry
 from levaithan.stores.opening import masked
 
 EMBEDDED = "embedded"
+UNUSABLE = "unusable"
+"""What the address of a URL that cannot be read is called."""
 _DIGITS = 8
 
 
@@ -35,8 +37,10 @@ def marks(settings: Any) -> dict[str, str]:
 
 
 def mark(where: str) -> str:
-    """An address (see `of`) as a label has it: "embedded", else the kind of server and what tells one from another,
-    which names nothing: `postgresql-1f3a9c02`. A label is for everybody who sees a dashboard."""
+    """An address (see `of`) as a label has it: "embedded", "unusable", else the kind of server and what tells one from
+    another, which names nothing: `postgresql-1f3a9c02`. A label is for everybody who sees a dashboard."""
+    if where == _shown(""):  # what is shown of what is no URL
+        return UNUSABLE
     scheme, found, _ = where.partition(":")
     if not found or where.startswith("/") or scheme == "sqlite":
         return EMBEDDED

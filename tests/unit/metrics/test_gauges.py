@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,7 @@ from levaithan.projector import loop
 from levaithan.projector.follower import Follower
 from levaithan.projector.status import Status
 from levaithan.stores import edge
+from levaithan.stores.address import mark
 from levaithan.stores.roles import StoreDownError
 
 NOW = time.time()
@@ -172,6 +174,29 @@ def test_what_a_projector_said_of_stores_that_are_elsewhere_now_is_no_word_of_th
     assert list(tally.table("levaithan_store_lag_events")) == [("search", "embedded")]
     assert tally.table("levaithan_store_dead_letters") == {("search", "embedded"): 0.0}
     assert tally.table("levaithan_store_up") == {}
+
+
+def test_a_store_is_told_where_the_running_projector_has_it(home: Home, settings: Any) -> None:
+    """One of the two was started since the settings changed: its figures must not stand still."""
+
+    def say(where: str, behind: int) -> None:
+        one = {"state": "down", "where": where, "lag_events": behind, "dead_letters": 3, "pool": [1, 2]}
+        now = datetime.now(UTC).isoformat()
+        Path(home.run, "projector.json").write_text(json.dumps({"updated": now, "stores": {"ledger": one}}))
+
+    there = "postgresql://ada:5432/levaithan"
+    tally = Tally()
+    looks = store_looks.StoreLooks(home, settings, threads=False)
+    tally.set("levaithan_store_up", ("ledger", "embedded"), 1.0)
+    say(there, 900)
+    looks._projector(tally, 0, NOW)
+    assert tally.table("levaithan_store_lag_events") == {("ledger", mark(there)): 900}
+    assert tally.table("levaithan_store_up") == {("ledger", "embedded"): 1, ("ledger", mark(there)): 0}
+    say(home.state + "/ledger.sqlite3", 0)
+    looks._projector(tally, 0, NOW)
+    for name in ("lag_events", "dead_letters", "pool_size"):
+        assert list(tally.table(f"levaithan_store_{name}")) == [("ledger", "embedded")]
+    assert tally.table("levaithan_store_up") == {("ledger", "embedded"): 1}, "which is asked for, and it answers"
 
 
 @pytest.mark.parametrize(("took", "slow"), [(0.2, 0), (0.3, 1)])

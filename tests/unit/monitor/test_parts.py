@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,63 @@ def test_what_is_about_a_store_that_was_taken_out_of_the_settings_is_over_at_onc
     back.look(at_s + 45)
     assert {one.alert for one in back.engine.open() if one.store == "counters"} == {"StoreDown"}
     back.stop()
+
+
+def test_an_address_where_the_projector_goes_on_is_in_use(parts: Parts) -> None:
+    """A monitor that is started alone knows the settings of now; the service works by those of its own start."""
+    url = "redis://127.0.0.1:1"
+    with_redis = begun(parts, counters_url=url)
+    at_s = time.time()
+    for _ in range(44):
+        at_s += 15
+        with_redis.watching.tally.set("levaithan_store_up", ("counters", mark(url)), 0.0)
+        with_redis.look(at_s)
+    (incident,) = [one for one in with_redis.engine.open() if one.alert == "StoreDown" and one.store == "counters"]
+    with_redis.keep()
+    with_redis.stop()
+
+    def project(**stores: dict[str, str]) -> None:
+        told = {"updated": datetime.now(UTC).isoformat(), "doing": "idle", "stores": stores}
+        Path(parts.home.run, "projector.json").write_text(json.dumps(told))
+
+    project(counters={"where": url, "state": "down"})
+    alone = begun(parts)
+    alone.look(at_s + 15)
+    assert alone.engine.book.incidents[incident.id].active
+    assert any("counters" in one["labels"].values() for one in alone.evaluator.states())
+    project()
+    alone.look(at_s + 30)
+    assert alone.engine.book.incidents[incident.id].state == "resolved"
+    assert not any("counters" in one["labels"].values() for one in alone.evaluator.states())
+    alone.stop()
+
+
+def test_a_false_alarm_of_an_address_that_was_left_keeps_nobody_quiet_later(parts: Parts) -> None:
+    url = "redis://127.0.0.1:1"
+    before = begun(parts, counters_url=url)
+    at_s = time.time()
+
+    def down(of: Parts) -> set[str]:
+        nonlocal at_s
+        for _ in range(44):
+            at_s += 15
+            of.watching.tally.set("levaithan_store_up", ("counters", mark(url)), 0.0)
+            of.look(at_s)
+        return {one.id for one in of.engine.open() if one.alert == "StoreDown" and one.store == "counters"}
+
+    (first,) = down(before)
+    before.engine.fold({
+        "v": 1, "kind": "incident", "action": "false_positive", "incident": first, "by": "person", "why": "moving",
+        "ref": "1" * 16, "at": datetime.now(UTC).isoformat(),
+    })  # fmt: skip
+    for later in ({}, {"counters_url": url}):
+        before.keep()
+        before.stop()
+        before = begun(parts, **later)
+        before.look(at_s := at_s + 15)
+        assert before.engine.book.incidents[first].state == "false_positive"
+    assert down(before) - {first}, "it is down once more, and that is no false alarm"
+    before.stop()
 
 
 def test_what_the_monitor_sees_of_stores_is_there_for_who_looks_once(

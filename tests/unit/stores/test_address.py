@@ -48,6 +48,7 @@ def test_in_labels_an_address_is_its_kind_and_a_number_that_names_nothing() -> N
     assert re.fullmatch("redis-[0-9a-f]{8}", told)
     assert address.mark("redis://h:6379/1") != told
     assert address.mark("postgresql+psycopg://h/db").startswith("postgresql-")
+    assert address.mark(address.of(Store(opening=Opening("ledger", "", "", "postgres//me:secret@h")))) == "unusable"
     assert address.mark("") == address.mark("/h/state/search.sqlite3") == address.EMBEDDED
 
 
