@@ -81,12 +81,19 @@ class Evaluator:
             for labels in [key for key, one in active.items() if one.state == PENDING]:
                 del active[labels]
 
-    def drop(self, over: Callable[[dict[str, str]], bool]) -> None:
-        """Forget what fires or waits, and all samples, of labels that are `over`: of what is there no more."""
+    def drop(self, over: Callable[[dict[str, str]], bool], at_s: float) -> list[Signal]:
+        """Forget what fires or waits, and all samples, of labels that are `over`: of what is there no more. What fired
+        of it, as having stopped at `at_s`: nobody says so later."""
         self.samples.drop(over)
-        for active in self.active.values():
-            for labels in [key for key in active if over(dict(key))]:
-                del active[labels]
+        gone = [
+            (rule, labels, self.active[rule.alert].pop(labels))
+            for rule in self.rules for labels in [key for key in self.active[rule.alert] if over(dict(key))]
+        ]  # fmt: skip
+        offset_s = at_s - self.evaluated_ms / 1000
+        return [
+            self._signal(rule, labels, one, at_s, offset_s, firing=False)
+            for rule, labels, one in gone if one.state == FIRING
+        ]  # fmt: skip
 
     def states(self) -> list[dict[str, Any]]:
         """Every alert that waits or fires now: alert, labels, state, since_s, value. For people."""

@@ -20,7 +20,7 @@ from levaithan.incidents.change import OF_ACTION, Change
 from levaithan.incidents.incident import MONITOR, Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 MOST_UNWRITTEN = 2_000
 _FORMAT = 1
@@ -53,8 +53,8 @@ class Engine:
         """By fingerprint, what is muted for a moment only; see correlate.lingers."""
         self.written: dict[str, progress.Written] = {}
         self.alike = alike
-        self.left: frozenset[tuple[str, str]] = frozenset()
-        """(store, address as a label has it) of what stores of this home were, and no longer are."""
+        self.left: Mapping[tuple[str, str], float] = {}
+        """(store, address as a label has it) of what stores of this home were, and no longer are -> since when."""
         self.now = now
         self._write, self._mono = write, mono
         self._clock = timers.Clock()

@@ -31,6 +31,8 @@ MOST_ACTIVE = 500
 """Incidents that may stand at once; with more, people read none of them."""
 MOST_RELATED, MOST_MUTED, MOST_HELD = 100, 100, 500
 STORM_S = 60.0
+LATE_S = 900.0
+"""So long after an address was left an alert may still begin that waited for figures of before."""
 STORM = signal_of.fingerprint("alert storm", "AlertStorm")
 _SAID = 100
 """Fingerprints of a storm's members that a record names; all are counted."""
@@ -62,8 +64,7 @@ class Storm:
 def take(engine: Engine, signal: Signal, now_s: float) -> None:
     """Do with `signal` what it asks for."""
     incident = engine.book.current(signal.fingerprint)
-    place = (signal.labels.get("store", ""), signal.labels.get("address", ""))
-    if not signal.firing or place in engine.left:  # Prometheus cannot know that nothing is there to be mended
+    if not signal.firing or _of_left(engine, signal):  # Prometheus cannot know that nothing is there to be mended
         engine.held.pop(signal.fingerprint, None)
         if incident is not None:
             _resolved(incident, signal, now_s)
@@ -81,6 +82,13 @@ def take(engine: Engine, signal: Signal, now_s: float) -> None:
         _goes_on(engine, incident, signal, now_s, key=key, again=again)
     elif incident.state == RESOLVED:
         _reopen(engine, incident, signal, now_s, key)
+
+
+def _of_left(engine: Engine, signal: Signal) -> bool:
+    """Whether it is about an address that its store left. What Alertmanager says began since is of another home, which
+    has a store there."""
+    since_s = engine.left.get((signal.labels.get("store", ""), signal.labels.get("address", "")))
+    return since_s is not None and (signal.source != "alertmanager" or signal.started_s < since_s + LATE_S)
 
 
 def take_held(engine: Engine, now_s: float) -> None:

@@ -85,7 +85,8 @@ def look(engine: Engine, incident: Incident, now_s: float) -> None:
 def _left(engine: Engine, incident: Incident, now_s: float) -> None:
     """What is about an address that its store left is over, however bad it was."""
     address = incident.labels.get("address", "")
-    if (incident.store, address) not in engine.left or not steps.left(incident, address):
+    since_s = engine.left.get((incident.store, address))
+    if since_s is None or not steps.left(incident, address) or _begun_s(incident) >= since_s + intake.LATE_S:
         return
     incident.firing, incident.unheard_s = {}, {}  # nobody says that it ended; a false alarm would go on for ever
     if not incident.active:
@@ -95,6 +96,11 @@ def _left(engine: Engine, incident: Incident, now_s: float) -> None:
         incident.id, "resolve", now_s, left=address, fix=LEFT,
         verification={"check": "address in use", "result": "pass", "words": f"{incident.store} left {address}"},
     )  # fmt: skip
+
+
+def _begun_s(incident: Incident) -> float:
+    """When it began, or what fires of it, whichever was later: one that another home has at that address goes on."""
+    return max([incident.started_s, *incident.firing.values(), *incident.reopenings[-1:]])
 
 
 def _silent(incident: Incident, now_s: float) -> None:

@@ -160,8 +160,7 @@ class Parts:
     def look(self, now_s: float) -> None:
         """A sample of all figures, and what follows from it."""
         self.watching.tally.set("levaithan_detector_last_run_timestamp_seconds", (), now_s)
-        ended = self.retune(now_s)
-        self._leave()
+        ended = self.retune(now_s) + self._leave(now_s)
         self.sample(now_s)
         self.vitals.look(now_s)
         self.log.read(self.watching.gauges.log.lines, now_s)
@@ -234,20 +233,18 @@ class Parts:
             return
         self.addresses.load(kept.get("addresses"))
         self.evaluator.load(kept.get("evaluator") or {})
-        self._leave()
         self.watch.load(kept.get("watch") or {})
         self.vitals.load(kept.get(KEPT))
         if not (self.engine.load(kept.get("incidents") or {}) and self.runner.load(kept.get("actions") or {})):
             self.watching.begin_anew()
             self.forget()
 
-    def _leave(self) -> None:
-        """End what is about an address that nothing uses any more: not the settings, nor the projector, which goes on
-        at the one it began with."""
-        self.addresses.working = {store: mark(where) for store, where in status.places(self.home).items()}
-        if self.engine.left != self.addresses.left:
-            self.engine.left = self.addresses.left
-            self.evaluator.drop(self.addresses.over)
+    def _leave(self, now_s: float) -> list[Signal]:
+        """What fires about an address that nothing uses any more, as having ended: not the settings, nor the projector,
+        which goes on at the one it began with."""
+        self.addresses.see({store: mark(where) for store, where in status.places(self.home).items()}, now_s)
+        before, self.engine.left = self.engine.left, self.addresses.left
+        return self.evaluator.drop(self.addresses.over, now_s) if self.engine.left.keys() - before.keys() else []
 
     def tell(self) -> dict[str, Any]:
         """For the status: what fires, which incidents are open, what could not be sent or written."""

@@ -340,3 +340,17 @@ def test_a_journal_that_is_read_anew_begins_a_new_time() -> None:
     ]  # fmt: skip
     assert all(one.started_s <= one.at_s for signals in seen for one in signals)
     assert firing(run(evaluator, "StoreDown", ["good"] * 5 + ["bad"] * 39, begin=back + 600)) == []
+
+
+def test_what_is_dropped_while_it_fires_is_said_to_have_ended() -> None:
+    """Else an incident that waits for that word, a storm's or a false alarm's, would take it to fire on."""
+    evaluator = Evaluator(only("StoreDown"))
+    (signal,) = run(evaluator, "StoreDown", ["good"] * 4 + ["bad"] * 50)[-1]
+    at_s = T0 + 54 * STEP
+    assert evaluator.drop(lambda labels: labels.get("store") == "search", at_s) == []
+    (told,) = evaluator.drop(lambda labels: labels.get("store") == "ledger", at_s)
+    assert (told.firing, told.fingerprint, told.at_s) == (False, signal.fingerprint, at_s)
+    assert evaluator.states() == []
+    run(evaluator, "StoreDown", ["bad"] * 60, first=55)
+    assert [one["state"] for one in evaluator.states()] == ["pending"]
+    assert evaluator.drop(lambda _: True, at_s) == [], "what only waited was never said"

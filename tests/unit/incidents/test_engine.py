@@ -487,3 +487,21 @@ def test_a_state_with_a_damaged_part_is_none(stage: Stage, part: str, wrong: Any
     kept = json.loads(json.dumps(stage.engine.dump()))
     kept["book"][part] = wrong
     assert Stage().engine.load(kept) is False
+
+
+def test_what_another_home_has_at_an_address_that_was_left_is_an_incident_of_its_own(stage: Stage) -> None:
+    """One Alertmanager tells of several homes, and one server may serve them."""
+    labels = {"store": "ledger", "address": "postgresql-1f3a9c02"}
+    stage.fires(source="alertmanager", started_s=stage.now_s, labels=labels)
+    first = stage.one()
+    stage.engine.left = {("ledger", labels["address"]): stage.now_s + 60}
+    stage.pass_s(60)
+    assert first.state == "resolved"
+    stage.fires(source="alertmanager", started_s=stage.now_s - 60, labels=labels)
+    stage.fires("StoreBehind", source="alertmanager", started_s=stage.now_s + intake.LATE_S - 1, labels=labels)
+    assert stage.engine.open() == [], "what began before, or waited for figures of before"
+    stage.pass_s(intake.LATE_S)
+    stage.fires(source="alertmanager", started_s=stage.now_s, labels=labels)
+    stage.fires("StoreBehind", source="evaluator", started_s=stage.now_s, labels=labels)
+    stage.pass_s(120)
+    assert stage.engine.open() == [first], "and it stays open"
