@@ -27,7 +27,8 @@ exports them by OpenTelemetry's protocol (OTLP over HTTP).
   audit`.
 - `address` of a store's gauges is `embedded`, or the kind of server and eight digits that stand for its address
   (`postgresql-1f3a9c02`): a store at another address is another series. `store_errors_total` and histograms go on.
-  It is `unusable` for a URL that cannot be read, and where the running projector has the store, whatever `.env` says since.
+  It is `unusable` for a URL that cannot be read; it says where the running projector has the store, whatever `.env`
+  says since.
 - `machine` is the machine's name in records (`state/machine-id`, else the host's), `host` the host's: two homes of one
   host are two. A Pushgateway's group has both (`instance` is the host), OpenTelemetry's resource
   `service.instance.id` and `host.name`. What was pushed under the group without `machine` stays there until somebody
