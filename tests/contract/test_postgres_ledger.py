@@ -262,7 +262,8 @@ def test_a_database_restored_under_the_service_is_noticed_and_nothing_is_skipped
     older = cursor(2)
     execute(url, f"UPDATE cursors SET seq = 2, \"offset\" = {older.offset}, hash = '{older.hash}'")
     execute(url, "DELETE FROM events WHERE seq > 2")
-    execute(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'levaithan'")
+    ours = "application_name = 'levaithan' AND datname = current_database()"  # the server is everybody's
+    execute(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
     with pytest.raises(StoreBusyError, match="not where it was left"):
         ledger.apply([delivery(event(4))], cursor(5))
     assert ledger.cursor() == older, "the follower goes on from here"
