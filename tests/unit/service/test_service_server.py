@@ -136,6 +136,7 @@ def test_status_tells_everything(served: Home) -> None:
     with Client(served) as client:  # the service is every test's, and this one may be the first of its process
         client.send(event())
         client.answer()
+    homes.until(lambda: "ledger" in ((homes.control(served.root, "status") or {})["projector"].get("stores") or {}))
     told = homes.control(served.root, "status")
     assert told is not None
     assert told["ready"] is True
