@@ -12,7 +12,7 @@ from typing import Any
 
 from levaithan.hot.paths import fnv1a64
 from levaithan.stores import registry
-from levaithan.stores.opening import masked
+from levaithan.stores.opening import HIDDEN, masked
 
 EMBEDDED = "embedded"
 UNUSABLE = "unusable"
@@ -39,7 +39,7 @@ def marks(settings: Any) -> dict[str, str]:
 def mark(where: str) -> str:
     """An address (see `of`) as a label has it: "embedded", "unusable", else the kind of server and what tells one from
     another, which names nothing: `postgresql-1f3a9c02`. A label is for everybody who sees a dashboard."""
-    if where == _shown(""):  # what is shown of what is no URL
+    if where == HIDDEN:
         return UNUSABLE
     scheme, found, _ = where.partition(":")
     if not found or where.startswith("/") or scheme == "sqlite":

@@ -14,7 +14,8 @@ from levaithan.errors import NotConfigured
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HIDDEN = "***"
+HIDDEN = "***"
+"""Stands for a secret, and for a whole URL that cannot be read: nobody can say which part of it is one."""
 _UNREAD = "its host or port cannot be read; in a password, write # as %23, / as %2F, ? as %3F"
 _LONGEST = 300
 """Characters of what a server says that are shown."""
@@ -62,7 +63,7 @@ class Opening:
             key = self.key
         except NotConfigured:  # an engine in this process is asked with none
             key = ""
-        return (words.replace(key, _HIDDEN) if key else words)[:_LONGEST]
+        return (words.replace(key, HIDDEN) if key else words)[:_LONGEST]
 
     @property
     def where(self) -> str:
@@ -135,12 +136,12 @@ def masked(url: str) -> str:
         split = urlsplit(url)
         host, port = split.hostname or "", f":{split.port}" if split.port else ""
     except ValueError:
-        return _HIDDEN
+        return HIDDEN
     if "://" not in url or _torn(split):  # then nobody can say which part of it is a password
-        return _HIDDEN
+        return HIDDEN
     host = f"[{host}]" if ":" in host else host
-    user = f"{_HIDDEN}@" if "@" in split.netloc else ""
-    hidden = _HIDDEN if split.query else ""
+    user = f"{HIDDEN}@" if "@" in split.netloc else ""
+    hidden = HIDDEN if split.query else ""
     if split.scheme and not split.netloc and url.startswith(f"{split.scheme}://"):
         return f"{split.scheme}://{split.path}{'?' if hidden else ''}{hidden}"  # urlunsplit forgets a folder's slashes
     return urlunsplit((split.scheme, f"{user}{host}{port}", split.path, hidden, ""))

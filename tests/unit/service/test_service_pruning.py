@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
+import pytest
 
 from levaithan.hot.journal import Journal
 from levaithan.hot.paths import home_at
@@ -35,7 +36,9 @@ def projector_says(app: Any, updated_s: float, **stores: str) -> None:
     path.write_bytes(orjson.dumps(told))
 
 
-def test_a_store_that_the_projector_has_elsewhere_holds_everything(tmp_path: Path) -> None:
+def test_a_store_that_the_projector_has_elsewhere_holds_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One of the two began after the settings were changed: what is read at the one may be lacking at the other."""
     off = {"search": False, "graph": False, "memory": False}
     settings = SimpleNamespace(ledger_max_field_bytes=5, ledger_url="sqlite:///p/ledger", **off)
@@ -55,8 +58,8 @@ def test_a_store_that_the_projector_has_elsewhere_holds_everything(tmp_path: Pat
     async def prune(_: int, last: str) -> None:
         went.append(last)
 
-    pruner._prune = prune  # type: ignore[method-assign] - what goes then is another test's
-    pruner._waiting = lambda _: 0  # type: ignore[method-assign]
+    monkeypatch.setattr(pruner, "_prune", prune)  # what goes then is tried in test_service_trouble.py
+    monkeypatch.setattr(pruner, "_waiting", lambda _: 0)
     now = time.time()
     for told in ({"ledger": "postgresql://q:5432/it"}, {"ledger": ""}, {"ledger": "/p/ledger", "search": "/p/search"}):
         projector_says(app, now, **told)
