@@ -56,10 +56,11 @@ def of_now(home: Home, store: str) -> dict[str, Any] | None:
 
 
 def places(home: Home) -> dict[str, str]:
-    """store -> where the running projector has it (stores.address.of); those alone of which it says so now."""
+    """store -> where the projector has it (stores.address.of), by its last word however old: one that hangs has them
+    there when it goes on, and one that begins anew says so at once."""
     stores = (read(home) or {}).get("stores")
-    said = {store: of_now(home, store) for store in stores} if isinstance(stores, dict) else {}
-    return {store: one["where"] for store, one in said.items() if one and isinstance(one.get("where"), str)}
+    said = stores.items() if isinstance(stores, dict) else ()
+    return {name: one["where"] for name, one in said if isinstance(one, dict) and isinstance(one.get("where"), str)}
 
 
 def silent(told: Mapping[str, Any]) -> bool:

@@ -96,17 +96,15 @@ class Pruner:
 
     def elsewhere(self) -> list[str]:
         """Why nothing may go, in words: each store that the projector has at another address than this service asks,
-        since one of them began with other settings. What is read at the one may be lacking at the other. A projector
-        that says nothing of now holds nothing by this."""
+        since one of them began with other settings. What is read at the one may be lacking at the other."""
         here: dict[str, str | None] = {}
         for role, store in self._stores():
             here[role] = address.of(store) if store is not None else None  # None holds everything anyway (delivered)
             if store is not None:
                 store.close()
         found = []
-        for role in registry.known():
-            where = (status.of_now(self.app.home, role) or {}).get("where")
-            if isinstance(where, str) and here.get(role, "") not in (where, None):
+        for role, where in status.places(self.app.home).items():
+            if role in registry.known() and here.get(role, "") not in (where, None):
                 found.append(
                     f"the projector has the {role} store at {where or 'no address'}, this service at "
                     f"{here.get(role) or 'none'}: the settings changed since one of them began (`levaithan restart`)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,13 +165,15 @@ def test_an_address_where_the_projector_goes_on_is_in_use(parts: Parts) -> None:
     with_redis.keep()
     with_redis.stop()
 
-    def project(**stores: dict[str, str]) -> None:
-        told = {"updated": datetime.now(UTC).isoformat(), "doing": "idle", "stores": stores}
+    def project(doing: str = "idle", **stores: dict[str, str]) -> None:
+        at = datetime.now(UTC) - timedelta(minutes=2) * (doing == "stopped")
+        told = {"updated": at.isoformat(), "doing": doing, "stores": stores}
         Path(parts.home.run, "projector.json").write_text(json.dumps(told))
 
-    project(counters={"where": url, "state": "down"})
     alone = begun(parts)
-    alone.look(at_s + 15)
+    for doing in ("idle", "stopped"):  # between its end and the first word of the next one nothing is left either
+        project(doing, counters={"where": url, "state": "down"})
+        alone.look(at_s + 15)
     assert alone.engine.book.incidents[incident.id].active
     assert any("counters" in one["labels"].values() for one in alone.evaluator.states())
     project()
