@@ -12,7 +12,7 @@ from levaithan.actions import holding
 from levaithan.cli import options, output, reading, store_roles
 from levaithan.cli.progress import Progress
 from levaithan.cli.state import STATE
-from levaithan.errors import FindingsFound, LevaithanError, NotConfigured, StoreError, Unhealthy, UsageProblem
+from levaithan.errors import FindingsFound, LevaithanError, NotConfigured, StoreError, Unhealthy, UsageProblem, sentence
 from levaithan.stores import address, looking, registry
 
 if TYPE_CHECKING:
@@ -102,11 +102,13 @@ def _last_known(name: str, where: str = "") -> dict[str, Any]:
 
 
 def _unwell(rows: Sequence[dict[str, Any]]) -> LevaithanError | None:
-    for row in rows:
-        if row["state"] == "down":
-            why = "; ".join(row["problems"]) or "it does not answer"
-            return Unhealthy(f"The {row['store']} store cannot be used: {why}", fix=row.get("fix") or _CHECK)
-    return None
+    down = [row for row in rows if row["state"] == "down"]
+    whys = ["; ".join(row["problems"]) or "it does not answer" for row in down]
+    said = [f"The {row['store']} store cannot be used: {why}" for row, why in zip(down, whys, strict=True)]
+    if len(down) < 2:
+        return Unhealthy(said[0], fix=down[0].get("fix") or _CHECK) if down else None
+    names = " ".join(row["store"] for row in down)
+    return Unhealthy(" ".join(map(sentence, said)), fix=f"`{_CHECK} {names}` says what to do about each")
 
 
 _CHECK = "levaithan store check"
@@ -129,7 +131,8 @@ def check(roles: Roles = None, json: options.Json = False, format: options.Forma
     settings = lean.load(STATE.home_argument)
     found = checks_stores.of_stores(chosen(roles), settings, STATE.home())
     failed = [one for one in found if one.status == "fail"]
-    problem = Unhealthy(failed[0].message, fix=failed[0].remedy) if failed else None
+    said, remedies = [one.message for one in failed], list(dict.fromkeys(one.remedy for one in failed))
+    problem = Unhealthy(" ".join(map(sentence, said)), fix="; ".join(remedies)) if failed else None
     output.emit([one.as_row() for one in found], ["status", "check", "message", "remedy"], fmt, problem=problem)
 
 

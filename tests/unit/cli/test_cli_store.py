@@ -78,6 +78,15 @@ def test_a_store_without_its_driver_or_adapter_is_said_with_the_next_step(cli: A
     assert cli.rows("store", "lag", "ledger")[0]["lag"] is None, "nobody knows what is at the other address"
 
 
+def test_every_store_that_is_down_is_in_the_error(cli: Any) -> None:
+    journals.write(cli.home, [journals.event(1)])
+    (cli.home / ".env").write_text("LEVAITHAN_LEDGER_URL=oracle://db/x\nLEVAITHAN_GRAPH_URL=bolt://db\n")
+    for command in ("status", "check"):
+        told = json.loads(cli("store", command, "--json", code=3).stdout)["error"]
+        assert "no ledger adapter for oracle://" in told["message"] and "no graph adapter for bolt://" in told["message"]
+        assert "LEVAITHAN_LEDGER_URL" in told["fix"] or told["fix"].startswith("`levaithan store check ledger graph`")
+
+
 def test_lag_is_counted(cli: Any) -> None:
     journals.write(cli.home, [journals.event(number) for number in range(1, 6)])
     rows = {row["store"]: row for row in cli.rows("store", "lag")}
