@@ -55,6 +55,7 @@ class Sizes:
     graph: int = 50_000
     texts: int = 4_000
     steady_s: float = 60.0
+    stores_s: float = 180.0
     turns: int = 10
     faults: int = 100_000
     pause_s: float = 60.0
@@ -74,7 +75,7 @@ class Sizes:
 FULL = Sizes(rounds=400, bursts=40, events=1_000_000, ledger=2_000_000, starts=21)
 QUICK = Sizes(
     rounds=40, bursts=5, events=20_000, ledger=100_000, starts=7, projected=20_000, months=200_000, graph=5_000,
-    texts=500, steady_s=10.0, turns=2, faults=6_000, pause_s=3.0,
+    texts=500, steady_s=10.0, stores_s=10.0, turns=2, faults=6_000, pause_s=3.0,
     watched=40_000, monitored=40_000,
 )  # fmt: skip
 
@@ -133,7 +134,7 @@ _PARTS: dict[str, tuple[str, Callable[[str, Sizes], list[report.Row]]]] = {
         lambda folder, sizes: monitoring.measure(folder, sizes.monitored, sizes.steady_s),
     ),
     "memory": ("texts to remember", lambda folder, sizes: memory.measure(folder, sizes.texts)),
-    "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.steady_s)),
+    "stores": ("all stores on servers at once", lambda folder, sizes: all_stores.measure(folder, sizes.stores_s)),
     "faults": (
         "hooks while servers are hurt",
         lambda folder, sizes: store_faults.measure(folder, sizes.faults, sizes.pause_s),

@@ -60,13 +60,16 @@ def _through_all(store: str, place: Path, events: int, pause_s: float) -> dict[s
     return told
 
 
-def growth(told: Told) -> float:
-    """By how much the p99 grew while the server was hurt or caught up, whichever is more."""
-    return max(told.hurt.second_ms, told.after.second_ms) / max(told.quiet.second_ms, FLOOR_MS)
+def growth(told: Told, of: str = "second_ms") -> float:
+    """By how much the p99 `of` the median second, or of all answers ("p99_ms"), grew while the server was hurt or
+    caught up, whichever is more."""
+    quiet, *others = (float(getattr(waits, of)) for waits in (told.quiet, told.hurt, told.after))
+    return max(others) / max(quiet, FLOOR_MS)
 
 
 def _row(store: str, told: dict[str, Told]) -> Row:
     worst = max(told, key=lambda name: growth(told[name]))
+    plain = max(told, key=lambda name: growth(told[name], "p99_ms"))
     ratio, events = growth(told[worst]), sum(one.events for one in told.values())
     each = "; ".join(
         f"{name}: {one.quiet.second_ms:.1f} ms quiet, {one.hurt.second_ms:.1f} hurt for {one.hurt_s:.0f} s, "
@@ -75,11 +78,12 @@ def _row(store: str, told: dict[str, Told]) -> Row:
         for name, one in told.items()
     )
     return Row(
-        f"an event's answer at p99 while the server of {store} is hurt, every store equal to the journal afterwards",
+        f"an event's answer, p99 of the median second, while the server of {store} is hurt, every store equal to the "
+        "journal afterwards",
         f"{MOST:g}x of quiet",
-        f"{ratio:.2f}x ({worst})",
+        f"{ratio:.2f}x ({worst}); p99 of all answers {growth(told[plain], 'p99_ms'):.2f}x ({plain})",
         ratio <= MOST,
-        f"p99 of the median second, frame in to answer out, at {RATE:.0f} events a second; N={events:,}; {each}",
+        f"frame in to answer out, at {RATE:.0f} events a second; N={events:,}; {each}",
     )
 
 

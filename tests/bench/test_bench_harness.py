@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.bench import figures, hooks, launching, load, report, throughput
+from tests.bench import all_stores, figures, hooks, launching, load, report, throughput
 from tests.support import payloads
 
 PYTHON = sys.executable
@@ -106,6 +106,15 @@ def test_a_run_of_some_parts_leaves_the_others_figures(tmp_path: Path) -> None:
 
 def test_the_page_is_made_of_the_figures() -> None:
     assert report.PAGE.read_text(encoding="utf-8") == report.page(figures.read())
+
+
+def test_a_lag_that_grows_slowly_is_not_bounded() -> None:
+    rate = all_stores.RATE
+    steady = [{"ledger": rate * 3 * (number % 5 == 0), "memory": rate} for number in range(60)]
+    growing = [{**look, "memory": rate * number // 6} for number, look in enumerate(steady)]
+    assert all_stores.bounded(steady)
+    assert not all_stores.bounded(growing), "10 s behind at the end, and never less than before"
+    assert not all_stores.bounded([*steady[:50], {"ledger": rate * 21, "memory": 0}, *steady[51:]])
 
 
 @pytest.mark.slow

@@ -85,6 +85,32 @@ def test_every_volume_and_mounted_folder_is_there() -> None:
         assert any((TOP / folder).iterdir()), folder
 
 
+KEEPS = {
+    "postgres": ("postgres", "/var/lib/postgresql/data", "POSTGRES_INITDB_ARGS: --auth-host=scram-sha-256"),
+    "redis": ("redis", "/data", 'echo "requirepass $$REDIS_PASSWORD"'),
+    "elasticsearch": ("elasticsearch", "/usr/share/elasticsearch/data", "xpack.security.enabled: 'true'"),
+    "weaviate": ("weaviate", "/var/lib/weaviate", "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED: 'false'"),
+    "objects": ("helix", "/data", '"$$S3_SECRET" > /run/s3/s3.json'),
+    "prometheus": ("prometheus", "/prometheus", ""),
+    "alertmanager": ("alertmanager", "/alertmanager", ""),
+    "grafana": ("grafana", "/var/lib/grafana", "GF_AUTH_ANONYMOUS_ENABLED: 'false'"),
+}
+"""Who keeps something: in which volume, where that is mounted, and what makes it ask for its password. HelixDB keeps
+what it has with `objects`, and its gate's key is tests/contract/test_helix_gate.py's."""
+
+
+@pytest.mark.parametrize("name", KEEPS)
+def test_what_is_kept_outlives_its_container_and_wants_a_password(name: str) -> None:
+    volume, place, asks = KEEPS[name]
+    assert f"{volume}:{place}" in SERVICES[name]["volumes"]
+    assert volume in FILE["volumes"]
+    parts = [SERVICES[name].get(part, []) for part in ("command", "entrypoint")]
+    words = "\n".join(
+        [*(one for part in parts for one in part), yaml.safe_dump(SERVICES[name].get("environment", {}), width=1000)]
+    )
+    assert asks in words
+
+
 LISTENS = {
     "prometheus": ("command", "--web.listen-address=127.0.0.1:9090"),
     "alertmanager": ("command", "--web.listen-address=127.0.0.1:9093"),
