@@ -254,12 +254,16 @@ def test_an_older_schema_is_brought_up_with_all_its_rows(ledger_place: Any) -> N
 
 
 def test_a_reader_sees_a_whole_batch_or_nothing_of_it(ledger_place: Any, ledger: Any) -> None:
-    reader = ledger_place.open()
+    reader, batch, seen = ledger_place.open(), [delivery(event(n)) for n in range(1, 2001)], set[int]()
     assert count(reader) == 0
-    ledger.apply([delivery(event(n)) for n in range(1, 51)], cursor(51))
-    assert count(reader) == 50
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(ledger_place.open().apply, batch, cursor(2001))
+        while not done.done():
+            seen.add(count(reader))
+    assert (done.result(), count(reader)) == ([], 2000)
+    assert seen <= {0, 2000}, "while it is put"
     with reader.read() as link:
-        assert link.exec_driver_sql("SELECT count(*) FROM events").scalar_one() == 50
+        assert link.exec_driver_sql("SELECT count(*) FROM events").scalar_one() == 2000
         with pytest.raises(Exception, match=r"readonly|read-only|attempt to write"):
             link.exec_driver_sql("DELETE FROM events")
 

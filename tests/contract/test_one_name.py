@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tests.contract.test_shared_decisions import ready
 
-from levaithan.hot import lease_book, paths, spend
+from levaithan.hot import halts, lease_book, paths, spend
 from levaithan.hot.gate import machine_id
 from levaithan.hot.journal import Journal
 from levaithan.hot.paths import fnv1a64
@@ -293,3 +293,17 @@ def test_a_service_that_begins_again_is_no_copy(make: Make) -> None:
     for _ in range(3):
         again.turn()
     assert again.sharer.status()["copy"] is None
+
+
+def test_a_halt_is_heard_between_the_looks_of_each_second(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listening is what makes it quick; the look each second would bring it too, and is put off here."""
+    one, two = make("a"), make("b")
+    two.turn()
+    assert two.sharer._others.listen(10.0), "the server's word that it is listened to: nothing else is to be heard then"
+    assert not two.sharer._halts.changed()
+    halt = {"id": "h-1", "scope": "all", "target": "", "reason": "stop", "by": "ada", "set_at": "x"}
+    one.sharer._others.set_halts({"h-1": json.dumps(halt)})
+    monkeypatch.setattr(sharing, "LISTEN_S", 10.0)
+    monkeypatch.setattr(sharing, "TURN_S", float("inf"))
+    assert not two.sharer._look(), "no look was due"
+    assert [found.id for found in halts.active(two.home)] == ["h-1"]

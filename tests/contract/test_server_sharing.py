@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 import yaml
 from tests.contract.conftest import offered
-from tests.servers import catalogue, containers, fixtures, installed, sharing
+from tests.servers import catalogue, containers, fixtures, installed, keeper, sharing
 from tests.servers.endpoint import Endpoint, ServerMissingError
 from tests.servers.process import SCRATCH, alive, family, sweep
 
@@ -135,8 +135,25 @@ def test_a_url_of_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -
     assert (given.source, given.user, given.password, given.ca) == ("environment", "me", "secret", "/ca.pem")
     assert given.tls_url == given.url
     assert "secret" not in repr(given)
+    monkeypatch.setattr(sharing, "_kept", lambda *_: pytest.fail("a server is started beside the one that is named"))
+    assert sharing.shared.__wrapped__("redis") == given
     monkeypatch.delenv("LEVAITHAN_TEST_REDIS_URL")
     assert sharing.from_environment("redis") is None
+
+
+@pytest.mark.parametrize(
+    ("docker", "pulled", "expected"),
+    [("", True, "a container"), ("", False, "a process"), ("no Docker engine answers", True, "a process")],
+)
+def test_a_container_comes_before_a_process_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, docker: str, pulled: bool, expected: str
+) -> None:
+    contained = Mock(start=Mock(return_value="a container", side_effect=None if pulled else containers.NotPulledError))
+    here = Mock(start=Mock(return_value="a process"))
+    monkeypatch.setattr(containers, "unavailable", lambda: docker)
+    monkeypatch.setitem(containers.MADE, "redis", lambda: contained)
+    monkeypatch.setattr(keeper, "local", lambda _store: here)
+    assert keeper._started("redis") == (contained if expected == "a container" else here, expected)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Two machines (two homes, two services) that project into one PostgreSQL, one Elasticsearch, one HelixDB and one
-Weaviate at once, while a service and then the first of these servers are ended by SIGKILL; the clock of one machine is
-an hour behind."""
+memory at once, while a service and then the first of these servers are ended by SIGKILL; the clock of one machine is an
+hour behind.
+
+The memory is on a real Weaviate where there is one, else on the imitation of it: the tests' names say which.
+"""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -81,9 +84,10 @@ def there(store: str) -> Endpoint | None:
     return None
 
 
-@pytest.fixture
-def beside(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Settings of search, graph and memory on servers. The memory's is the imitation where there is no real one."""
+@pytest.fixture(params=["weaviate", "weaviate imitation"])
+def beside(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings of search, graph and memory on servers."""
+    memory, end = memory_on(request.param, tmp_path)
     search, graph = there("elasticsearch"), there("helix")
     settings = {"search": "on" if search else "off", "graph": "on" if graph else "off"}
     if search:
@@ -91,13 +95,20 @@ def beside(tmp_path: Path) -> Iterator[dict[str, str]]:
         settings |= {"search_url": stream.url, "search_ca_file": stream.ca_file}
     if graph:
         settings |= {"graph_url": helix_place.named(graph.url), "graph_api_key": graph.password}
-    try:
-        memory = weaviate_place.real(tmp_path)
-        end = memory.forget
-    except ServerMissingError:
-        memory, end = weaviate_place.imitation(tmp_path)
     yield settings | {"memory_url": memory.opening.url, "memory_api_key": memory.opening.api_key}
     end()
+
+
+def memory_on(weaviate: str, folder: Path) -> tuple[weaviate_place.WeaviatePlace, Callable[[], None]]:
+    """The memory there, and what ends it; the imitation is skipped where a real one is."""
+    if weaviate == "weaviate":
+        place = weaviate_place.of(fixtures.given(weaviate), folder)
+        return place, place.forget
+    try:
+        sharing.shared("weaviate")
+    except ServerMissingError:
+        return weaviate_place.imitation(folder)
+    pytest.skip("a real Weaviate is here: the same test ran on it")
 
 
 @pytest.mark.timeout(600)

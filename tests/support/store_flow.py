@@ -138,7 +138,8 @@ class Flow:
         told.hurt_s = time.monotonic() - hurt_at
         mended_at = time.monotonic()
         self._mended(load, fault)
-        homes.until(lambda: self._well(watch, mended_at, load.rate), PATIENCE_S)
+        all_s = (status.read(paths.home_at(self.root)) or {}).get("head_seq", 0) / load.rate  # it may have lost all
+        homes.until(lambda: self._well(watch, mended_at, load.rate), PATIENCE_S + all_s)
         told.lag_highest = max(lag for _, lag, _, _ in watch.since(hurt_at))
         told.said = {f"{code}: {message}" for _, _, code, message in watch.since(hurt_at) if code}
         told.lag_end = watch.seen[-1][1]

@@ -93,6 +93,26 @@ def test_lag_is_counted(cli: Any) -> None:
     assert (rows["ledger"]["state"], rows["ledger"]["lag"]) == ("behind", 6)
 
 
+def test_lag_is_followed_until_it_is_interrupted(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        journals.write(cli.home, [journals.event(number) for number in range(1, 6)])
+        if len(waited) == 2:
+            raise KeyboardInterrupt
+
+    journals.write(cli.home, [journals.event(1)])
+    monkeypatch.setattr(store.STATE, "home_argument", str(cli.home))
+    monkeypatch.setattr(store, "time", SimpleNamespace(sleep=sleep))
+    with pytest.raises(KeyboardInterrupt):
+        store.lag(["ledger"], follow=True, format="jsonl")
+    assert [json.loads(line)["lag"] for line in capsys.readouterr().out.splitlines()] == [2, 6]
+    assert waited == [1.0, 1.0]
+
+
 def test_migrate_makes_what_is_not_there_and_then_nothing(cli: Any) -> None:
     journals.write(cli.home, [journals.event(1)])
     assert cli.rows("store", "migrate", "ledger", "--dry-run")[0]["done"] == "would be made or brought up"
