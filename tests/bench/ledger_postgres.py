@@ -165,7 +165,9 @@ def asking(server: Postgres, events: int, rounds: int) -> list[Row]:
 
 
 class _Hits:
-    """Stands where a search is: it answers with ids that are given, so that only the ledger is measured."""
+    """Stands where a team's search is: it answers with ids that are given, so that only the ledger is measured."""
+
+    shared = True
 
     def __init__(self, ids: list[str]) -> None:
         self.ids = ids

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.bench import all_stores, figures, hooks, launching, load, report, throughput
+from tests.bench import all_stores, figures, hooks, launching, load, report, run, throughput
 from tests.support import payloads
 
 PYTHON = sys.executable
@@ -115,6 +115,17 @@ def test_a_lag_that_grows_slowly_is_not_bounded() -> None:
     assert all_stores.bounded(steady)
     assert not all_stores.bounded(growing), "10 s behind at the end, and never less than before"
     assert not all_stores.bounded([*steady[:50], {"ledger": rate * 21, "memory": 0}, *steady[51:]])
+
+
+def test_a_part_that_cannot_be_measured_costs_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    row = report.Row("fast", "1x", "0.5x", True, "N=1")
+
+    def broken(_folder: str, _sizes: run.Sizes) -> list[report.Row]:
+        raise AttributeError("rotten")
+
+    parts: dict[str, run.Part] = {"first": ("one", broken), "second": ("another", lambda _folder, _sizes: [row])}
+    assert run._measure(("first", "second"), run.QUICK, "", parts) == ({"second": [row]}, ["first"])
+    assert "AttributeError: rotten" in capsys.readouterr().err
 
 
 @pytest.mark.slow
