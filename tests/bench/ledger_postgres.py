@@ -51,11 +51,11 @@ _FILL = (
     "CASE WHEN n % 422 = 0 THEN 'fs.delete-root' END, NULL, NULL, 900, 'native', '2.1.330', '/p' || n / 40000, '/p', "
     "'default', 'bench', 0, 0, "
     '\'{{"payload": {{"tool_input": {{"command": "\' || repeat(md5(n::text), 12) || \'"}}}}}}\' '
-    "FROM generate_series(%(low)s, %(high)s) n"
+    "FROM generate_series(%(low)s::int, %(high)s::int) n"
 )
 _CALLS = (
     "INSERT INTO tool_calls SELECT 'toolu_' || n / 2, 's' || n / 400, NULL, {tool}, {at}, 'pre', {at} + 900, 'post', "
-    "'ok', 'allow', 900 FROM generate_series(%(low)s, %(high)s, 2) n"
+    "'ok', 'allow', 900 FROM generate_series(%(low)s::int, %(high)s::int, 2) n"
 )
 _SESSIONS = (
     "INSERT INTO sessions (session_id, first_us, last_us, project) SELECT session_id, min(at_us), max(at_us), "

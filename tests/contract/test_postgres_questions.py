@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bench import ledger_postgres
 
-FEW = 20_000
+FEW = 40_000
 """Enough that the last day has a page of one tool."""
 
 
