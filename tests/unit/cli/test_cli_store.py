@@ -83,7 +83,8 @@ def test_every_store_that_is_down_is_in_the_error(cli: Any) -> None:
     (cli.home / ".env").write_text("LEVAITHAN_LEDGER_URL=oracle://db/x\nLEVAITHAN_GRAPH_URL=bolt://db\n")
     for command in ("status", "check"):
         told = json.loads(cli("store", command, "--json", code=3).stdout)["error"]
-        assert "no ledger adapter for oracle://" in told["message"] and "no graph adapter for bolt://" in told["message"]
+        assert "no ledger adapter for oracle://" in told["message"]
+        assert "no graph adapter for bolt://" in told["message"]
         assert "LEVAITHAN_LEDGER_URL" in told["fix"] or told["fix"].startswith("`levaithan store check ledger graph`")
 
 
