@@ -10,13 +10,14 @@ import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from levaithan.errors import NotConfigured
 from levaithan.stores import helix_schema as schema
 from levaithan.stores.helix_prints import HelixPrints
 from levaithan.stores.helix_reads import SESSIONS, TOUCHES
 from levaithan.stores.helix_walk import Walk
+from levaithan.stores.opening import options
 from levaithan.stores.roles import GRAPH, Health
 from levaithan.stores.roles.graph import (
     EDGES,
@@ -161,7 +162,7 @@ def _folder_link(opening: Opening) -> Any:
 
 def _prefix(url: str) -> str:
     """What labels begin with: the `graph` behind the `?`, for servers that hold several graphs."""
-    name = dict(parse_qsl(urlsplit(url).query)).get("graph", "")
+    name = options(GRAPH, urlsplit(url).query).get("graph", "")
     if name and not _NAME.fullmatch(name):
         raise _unusable("the name behind ?graph= is none", "use up to 31 letters, digits and _, a letter first")
     return f"{name}_" if name else ""

@@ -22,6 +22,12 @@ _LONGEST = 300
 RESTART = "then `levaithan restart`"
 EXTRAS = {"ledger": "postgres", "search": "elasticsearch", "graph": "helix", "memory": "weaviate", "counters": "redis"}
 """role -> the extra of pyproject.toml that brings the driver of its server; setup.sh has the same."""
+OPTIONS = {
+    "search": ("compress", "keep_days", "prefix"), "graph": ("graph",), "memory": ("grpc_host", "grpc_port", "prefix"),
+    "counters": ("prefix", "ssl_ca_certs", "stream"),
+}  # fmt: skip
+"""role -> what may stand behind the `?` of its URL. The ledger's are libpq's own, which its adapter knows."""
+_LONGEST_NAME = 40
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,6 +61,14 @@ class Opening:
     def key(self) -> str:
         """What a server that knows no users is asked with, "" for nothing. Raises NotConfigured."""
         return self.server.key or self.server.password
+
+    @property
+    def in_url(self) -> bool:
+        """Whether the URL itself has the password or key that the server is asked with."""
+        try:
+            return bool(urlsplit(self.url).password)
+        except ValueError:  # said when it is opened
+            return False
 
     def hide(self, words: str) -> str:
         """What a server or a driver says, without the secret that it was asked with, and bounded after that: half a
@@ -117,11 +131,30 @@ def parts(role: str, url: str, password: str = "", api_key: str = "") -> Server:
         raise unusable(role, "it names no host")
     if not unquote(url).isprintable():
         raise unusable(role, "it has a control character in it")
+    chosen = options(role, split.query)
     known = unquote(split.password) if split.password else ""
     return Server(
         split.scheme, split.hostname, port, unquote(split.path.strip("/")), unquote(split.username or ""),
-        dict(parse_qsl(split.query)), known or password, "" if known else api_key,
+        chosen, known or password, "" if known else api_key,
     )  # fmt: skip
+
+
+def options(role: str, query: str) -> dict[str, str]:
+    """What stands behind the `?` of a URL; what has no value counts as left out. Raises NotConfigured for what the role
+    does not know: who misspells a prefix would share with those from whom it was to keep apart."""
+    known = OPTIONS.get(role)
+    names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    unknown = sorted(names - set(known)) if known is not None else []
+    if known is not None and unknown:
+        # A piece of a password with a ? in it is no name of an option.
+        plain = "@" not in query and all(_is_name(name) for name in unknown)
+        why = f"it may not say {', '.join(unknown)}" if plain else "what stands behind its ? is no option"
+        raise unusable(role, why, f"behind its ? write only {', '.join(known)}, each as name=value, or nothing")
+    return dict(parse_qsl(query))
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and text.replace("-", "_").isidentifier()
 
 
 def _torn(split: SplitResult) -> bool:
@@ -165,9 +198,8 @@ def restarted(problem: NotConfigured) -> NotConfigured:
     return problem
 
 
-def unusable(role: str, why: str) -> NotConfigured:
-    """What is said of a URL that cannot be used, without the URL in it."""
+def unusable(role: str, why: str, fix: str = "") -> NotConfigured:
+    """What is said of a URL that cannot be used, without the URL in it. fix: "" = how a URL is written."""
     name = f"LEVAITHAN_{role.upper()}_URL"
-    return NotConfigured(
-        f"{name} cannot be used: {why}.", fix=f"write it as scheme://[user@]host[:port][/name], or unset {name}"
-    )
+    fix = fix or f"write it as scheme://[user@]host[:port][/name], or unset {name}"
+    return NotConfigured(f"{name} cannot be used: {why}.", fix=fix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,3 +104,22 @@ def test_a_server_that_is_away_is_a_line_a_kind_of_failure_and_one_at_its_end(
     sharer.stop()
     assert said == {"machines do not share": 3, "machines share again": 1}
     assert sharer.status()["error"] == ""
+
+
+def test_a_misspelt_prefix_shares_with_nobody_and_is_said(tmp_path: Path) -> None:
+    """Found by a new user: all keys stood under the default one, so who meant to be apart shared halts and budgets."""
+    home, said, shared = home_at(str(tmp_path)), list[Any](), list[Any]()
+    Path(home.state).mkdir(parents=True)
+    settings: Any = SimpleNamespace(
+        counters_url="redis://127.0.0.1:1/0?prefx=teamb", ledger_max_field_bytes=1 << 20,
+        counters_timeout_ms=50, counters_lease_partition="deny",
+    )  # fmt: skip
+    gate: Any = SimpleNamespace(machine="m", share=shared.append)
+    one = sharing.Sharing(home, settings, gate, lambda words, **more: said.append((words, more["error"])))
+    one.start()
+    told = one.status()
+    one.stop()
+    why = "LEVAITHAN_COUNTERS_URL cannot be used: it may not say prefx."
+    assert said == [("machines do not share", why)]
+    assert told == {"answering": False, "why": "", "error": why}
+    assert shared == [None], "each hook is decided by this machine alone"

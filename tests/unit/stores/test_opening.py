@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -139,3 +140,46 @@ def test_digits_before_a_sign_in_a_password_are_no_port(sign: str) -> None:
 def test_an_at_sign_behind_the_server_is_no_password() -> None:
     for url in ("postgresql://h/db?user=me@realm", "postgresql://me:x@h/d@b"):
         assert parts("ledger", url).host == "h"
+
+
+@pytest.mark.parametrize(
+    ("role", "url", "knows"),
+    [
+        ("counters", "redis://127.0.0.1:1/0", "prefix, ssl_ca_certs, stream"),
+        ("search", "http://127.0.0.1:1", "compress, keep_days, prefix"),
+        ("graph", "http://127.0.0.1:1", "graph"),
+        ("graph", "helix:///nowhere", "graph"),
+        ("memory", "http://127.0.0.1:1", "grpc_host, grpc_port, prefix"),
+    ],
+)
+@pytest.mark.parametrize("tail", ["prefx=team", "nosuch", "nosuch=", "PREFIX=team"])
+def test_no_store_opens_with_an_option_that_it_does_not_know(
+    role: str, url: str, knows: str, tail: str, tmp_path: Path
+) -> None:
+    settings = SimpleNamespace(stores={f"{role}_url": f"{url}?{tail}"}, ledger_max_field_bytes=1 << 20)
+    name = tail.partition("=")[0]
+    with pytest.raises(
+        NotConfigured, match=f"LEVAITHAN_{role.upper()}_URL cannot be used: it may not say {name}"
+    ) as no:
+        registry.open_store(role, settings, home_at(str(tmp_path)))
+    assert f"write only {knows}, each" in no.value.fix and no.value.fix.endswith("then `levaithan restart`")
+
+
+@pytest.mark.parametrize(
+    ("role", "query"),
+    [
+        ("counters", {"prefix": "team-b", "stream": "5", "ssl_ca_certs": "/ca.pem"}),
+        ("search", {"prefix": "/es", "keep_days": "90", "compress": "on"}),
+        ("graph", {"graph": "team"}),
+        ("memory", {"prefix": "Team", "grpc_port": "50051", "grpc_host": "g"}),
+    ],
+)
+def test_every_option_that_is_known_is_taken(role: str, query: dict[str, str]) -> None:
+    assert parts(role, f"http://h/?{urlencode(query)}").query == query
+
+
+@pytest.mark.parametrize("tail", ["hunter=2@h", "hunter&a=2@h"])
+def test_a_piece_of_a_password_is_no_name_of_an_option(tail: str) -> None:
+    with pytest.raises(NotConfigured, match=r"what stands behind its \? is no option") as caught:
+        parts("counters", f"redis://me:12?{tail}")
+    assert "hunter" not in str(caught.value) + caught.value.fix
