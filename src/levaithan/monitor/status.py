@@ -1,5 +1,5 @@
-"""What the monitor tells about itself: run/monitor.json, replaced whole at each look; failures also go to stderr, which
-the service keeps in its log.
+"""What the monitor tells about itself: run/monitor.json, replaced whole at each look; failures and troubles also go to
+stderr, which the service keeps in its log.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Status:
         self.parts = parts
         self.started = _now()
         self.failures: dict[str, dict[str, Any]] = {}
+        self._troubles: dict[str, tuple[str, float]] = {}
 
     def failed(self, what: str, error: Exception) -> None:
         """`what` did not work. Said when it begins and every five minutes; it is tried again at the next look."""
@@ -41,12 +42,23 @@ class Status:
             return
         since, times = (known["since"], known["times"] + 1) if known else (_now(), 1)
         self.failures[what] = {"error": words, "since": since, "times": times, "said": time.monotonic()}
-        sys.stderr.write(f"{what}: {words}\n")
-        sys.stderr.flush()
+        _say(what, words)
 
     def well(self, what: str) -> None:
         """`what` works (again)."""
         self.failures.pop(what, None)
+
+    def _log(self, troubles: dict[str, str]) -> None:
+        """Say each when it begins, in other words after five minutes at the soonest, and when it is over."""
+        now = time.monotonic()
+        for what, words in troubles.items():
+            before, said = self._troubles.get(what, ("", float("-inf")))
+            if words != before and now - said >= _AGAIN_S:
+                self._troubles[what] = (words, now)
+                _say(what, words)
+        for what in self._troubles.keys() - troubles.keys():
+            del self._troubles[what]
+            _say(what, "well again")
 
     def write(self, doing: str) -> None:
         """Write the file. A full disk is no reason to stop: then only its time is set, for the service takes a monitor
@@ -56,7 +68,9 @@ class Status:
         told = {"version": VERSION, "pid": os.getpid(), "started": self.started, "updated": _now(), "doing": doing}
         told["every_s"] = self.parts.settings.monitor_interval_s
         failures = {what: {k: v for k, v in one.items() if k != "said"} for what, one in self.failures.items()}
-        body = orjson.dumps(told | self.parts.tell() | {"failures": failures}, default=str)
+        seen = self.parts.tell()
+        self._log(seen["troubles"])
+        body = orjson.dumps(told | seen | {"failures": failures}, default=str)
         try:
             fresh.write_bytes(body)
             fresh.replace(path)
@@ -65,6 +79,12 @@ class Status:
                 fresh.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 os.utime(path)
+
+
+def _say(what: str, words: str) -> None:
+    """A line for the service's log."""
+    sys.stderr.write(f"{what}: {' '.join(words.split())[:1000]}\n")
+    sys.stderr.flush()
 
 
 def _now() -> str:
