@@ -94,7 +94,7 @@ _METHOD = """\
   system's own commit takes 8 to 50 ms with and without a store. What the p99 of all answers grew by stands beside it,
   and that of the quiet, the hurt and the catching up behind it.
 - All stores at once are bounded in their lag when none is ever more than 20 s of events behind, and none in the last
-  third of the time by over 2 s more than in the third before: a lag that grows slowly is no bounded one.
+  third of the time by over 2 s more, at the median, than in the third before: one that grows slowly has no bound.
 - What watching costs is CPU time of the process, not of the clock: the journal of so many events is read, checked and
   folded, a look around is taken and the scrape's text is made, and the sum is what an hour of 1,500 events a second
   needs with a look every five seconds and a scrape every second.
