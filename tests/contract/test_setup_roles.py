@@ -17,6 +17,7 @@ from levaithan.hot.paths import Home
 from levaithan.install import setup_plan
 from levaithan.projector.loop import catch_up
 from levaithan.stores import registry
+from levaithan.stores.roles import StoreUnsupportedError
 
 psycopg = fixtures.driver("postgres", "psycopg")
 WRITER, READER, OWNER = "levaithan_writer", "levaithan_reader", "levaithan_owner"
@@ -141,6 +142,29 @@ def test_passwords_that_store_migrate_kept_are_taken_up(team: Team) -> None:
     rows = json.loads(homes.cli(home.root, "store", "migrate", "ledger", "--roles", "--json").stdout)["rows"]
     assert [row.get("password_file") for row in rows[1:]] == [str(Path(home.root, ".env"))] * 3
     assert apply(home) == ({}, [])
+    env = Path(home.root, ".env")
+    kept = env.read_text()
+    env.write_text(kept.replace(given(home)["LEVAITHAN_LEDGER_WRITER_PASSWORD"], "a-wrong-one"))
+    _, (note,) = apply(home)
+    assert f"{env} has another password. next: copy LEVAITHAN_LEDGER_WRITER_PASSWORD from" in note
+    _an_empty_database_is_not_made_for_the_urls_user_alone(team, home, env, kept)
+
+
+def _an_empty_database_is_not_made_for_the_urls_user_alone(team: Team, home: Home, env: Path, kept: str) -> None:
+    """The roles have no rights in it, whichever user makes the tables."""
+    team.execute("CREATE DATABASE other")
+    env.write_text(kept.replace("/levaithan\n", "/other\n"))
+    store = registry.open_store("ledger", settings_of.load(home.root), home)
+    with pytest.raises(StoreUnsupportedError, match="its schema is not there") as caught:
+        store.migrate()
+    store.close()
+    assert "`levaithan store migrate ledger --roles`" in caught.value.fix
+    said = homes.cli(home.root, "store", "migrate", "ledger", check=False)
+    assert (said.returncode, "store migrate ledger --roles" in said.stderr) == (1, True), said.stderr
+    with psycopg.connect(team.server.url("other")) as link:
+        assert link.execute("SELECT to_regclass('schema_version')").fetchone() == (None,), "nothing is made"
+    homes.cli(home.root, "store", "migrate", "ledger", "--roles")
+    assert catch_up(home, settings_of.load(home.root)).errors == {}
 
 
 def test_setup_shows_it_and_the_service_goes_on_as_the_writer(team: Team) -> None:

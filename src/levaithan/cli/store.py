@@ -59,6 +59,7 @@ def _all_told(names: Sequence[str]) -> list[dict[str, Any]]:
 def _told(name: str) -> dict[str, Any]:
     """One store's row. Never raises: that a store is down is what the row says."""
     from levaithan.projector import feed
+    from levaithan.projector import status as projecting
 
     try:
         with reading.opened(name, fresh=False, optional=True) as store:
@@ -68,11 +69,13 @@ def _told(name: str) -> dict[str, Any]:
             told = asdict(health) | (held.as_fields() if held else {})
             if not health.ok:
                 return {**told, "state": "down", **_last_known(name, address.of(store))}
-            cursor = store.cursor()
-            lag = max(0, feed.last_seq(STATE.home().journal) - (cursor.seq if cursor else 0))
+            lag, stuck = feed.lag(STATE.home().journal, store.cursor()), projecting.stuck(STATE.home(), store)
     except LevaithanError as problem:
         words = {"store": name, "state": "down", "where": "", "problems": [problem.message], "fix": problem.fix}
         return {**words, **_last_known(name, _named(name, problem))}
+    if stuck:  # it answers, but nothing gets into it
+        why = {"ok": False, "problems": [stuck.message, *health.problems], "fix": stuck.fix}
+        return {**told, **why, "state": "down", "lag": lag}
     return {**told, "state": "behind" if lag else "ok", "lag": lag}
 
 
@@ -98,7 +101,7 @@ def _last_known(name: str, where: str = "") -> dict[str, Any]:
         return {"lag": None, "dead_letters": None}
     if where and told.get("where") not in (None, "", where):
         return {"lag": None, "dead_letters": None}
-    return {"lag": max(0, feed.last_seq(STATE.home().journal) - told["seq"]), "dead_letters": told.get("dead_letters")}
+    return {"lag": feed.lag(STATE.home().journal, told["seq"]), "dead_letters": told.get("dead_letters")}
 
 
 def _unwell(rows: Sequence[dict[str, Any]]) -> LevaithanError | None:
@@ -150,7 +153,7 @@ def migrate(  # noqa: PLR0917 - an option each
     names = chosen(roles)
     files = (writer_password_file, reader_password_file, owner_password_file)
     store_roles.check(make_roles, names, files)
-    rows = [_migrated(name, dry_run) for name in names]
+    rows = [_migrated(name, dry_run, make_roles) for name in names]
     if make_roles:
         rows += store_roles.make(files, dry_run=dry_run)
     columns = ["store", "done", *(["role", "password_file"] if make_roles else [])]
@@ -160,12 +163,14 @@ def migrate(  # noqa: PLR0917 - an option each
             output.say(f"{row['store']}: {words}")
 
 
-def _migrated(name: str, dry_run: bool) -> dict[str, Any]:
+def _migrated(name: str, dry_run: bool, make_roles: bool = False) -> dict[str, Any]:
     from levaithan.projector.lock import lock_of
 
     store = registry.open_store(name, STATE.settings(), STATE.home(), owner=True)
     try:
         there = store.current()
+        if not make_roles:
+            store_roles.check_usable(name, store)
         if not dry_run and (not there or store.remote):  # a server that is up to date may have to be told a new setting
             with lock_of(STATE.home(), store) as lock:
                 lock.take(10.0)
@@ -240,12 +245,18 @@ def _down(name: str) -> LevaithanError | None:
 
 
 def _compared(name: str, down: LevaithanError | None) -> dict[str, Any]:
-    """The row of one store. Raises `down`, StoreError."""
+    """The row of one store. Raises `down`, StoreError, also for one that answers and that the service cannot bring
+    along: what is not there is not compared, and would pass for equal."""
     from levaithan.projector import compare as comparing
+    from levaithan.projector import feed
+    from levaithan.projector import status as projecting
 
     if down is not None:
         raise down
     with reading.opened(name) as store, Progress(f"comparing {name}", "bytes") as bar:
+        stuck = projecting.stuck(STATE.home(), store)
+        if stuck and feed.lag(STATE.home().journal, store.cursor()):
+            raise stuck
         done = comparing.compare(STATE.home(), store, bar)
     return {**asdict(done), "equal": done.equal}
 

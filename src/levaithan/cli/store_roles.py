@@ -16,7 +16,7 @@ from levaithan.cli.state import STATE
 from levaithan.config import layers
 from levaithan.errors import LevaithanError, UsageProblem
 from levaithan.stores import registry
-from levaithan.stores.roles import LEDGER
+from levaithan.stores.roles import LEDGER, StoreUnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,22 @@ def check(wanted: bool, names: Sequence[str], files: Sequence[Path | None]) -> N
             "--roles makes users of a ledger on PostgreSQL, and that is not what is migrated here.",
             fix="set LEVAITHAN_LEDGER_URL to an administrator's URL, then `levaithan store migrate ledger --roles`",
         )
+
+
+def check_usable(name: str, store: Any) -> None:
+    """Raises StoreUnsupportedError for a ledger whose schema is not there yet and that daily work asks as the writer:
+    in a database that is new to it, the writer has rights by --roles only, and could not read what was made."""
+    if name != LEDGER or store.version():
+        return
+    settings, home = STATE.settings(), STATE.home()
+    own, daily = (registry.opening_of(LEDGER, settings, home, owner=owner) for owner in (True, False))
+    if own.url != daily.url:
+        words = f"its schema is not there, and {daily.server.user}, who does daily work, could not use it as made so"
+        raise StoreUnsupportedError(
+            store=LEDGER, role=LEDGER.upper(), where=own.where, reason=words,
+            fix="run `levaithan store migrate ledger --roles`, or ./setup.sh (where the URL is no administrator's, "
+            "take LEVAITHAN_LEDGER_WRITER_PASSWORD out: its own user does daily work then)",
+        )  # fmt: skip
 
 
 def make(files: Sequence[Path | None], *, dry_run: bool) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from levaithan.stores.ledger_login import OWNER, READER, WRITER
 from levaithan.stores.roles import LEDGER, StoreDownError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from levaithan.hot.paths import Home
     from levaithan.stores.opening import Opening
 
@@ -61,7 +63,7 @@ def look(home: Home) -> tuple[bool, str]:
     if not found.may_make:
         return False, _not_allowed(found.user) if found.beyond else ""
     locked = [role for role in found.locked if role in lacking]
-    return (False, _locked(locked, home)) if locked else (True, note)
+    return (False, _locked(locked, home, known)) if locked else (True, note)
 
 
 def make(home: Home) -> str:
@@ -126,10 +128,11 @@ def _of_another(user: str, home: Home) -> str:
     )
 
 
-def _locked(roles: list[str], home: Home) -> str:
+def _locked(roles: list[str], home: Home, known: Mapping[str, str]) -> str:
+    has = "has another password" if all(role in known for role in roles) else "does not have the password"
     names = " and ".join(f"{layers.PREFIX}{_SETTINGS[role].upper()}" for role in roles)
     return (
-        f"the server has {' and '.join(roles)} already, and {home_files.env_path(home)} does not have the password. "
+        f"the server has {' and '.join(roles)} already, and {home_files.env_path(home)} {has}. "
         f"next: copy {names} from the .env of the machine that made the role, then run setup again; or, to set it anew "
         "for all machines, `levaithan store migrate ledger --roles`"
     )

@@ -228,7 +228,7 @@ class PostgresLedger(InPlace):
                 raise
             words = f"its schema is {present or 'not there'}, {HEAD} is needed, and this user may not change it"
             whose = "the URL of the schema's owner or of an administrator"
-            fix = f"run `levaithan setup` or `levaithan store migrate`, once with {whose}"
+            fix = f"run `levaithan setup` or `levaithan store migrate ledger --roles`, once with {whose}"
             raise self._unsupported(words, fix) from error
         self.found += done
 

@@ -15,9 +15,10 @@ import journals
 import pytest
 
 from levaithan.cli import store, store_roles
+from levaithan.config.settings import load
 from levaithan.hot.paths import ensure_private, home_at
 from levaithan.stores import edge
-from levaithan.stores.roles import StoreDownError
+from levaithan.stores.roles import StoreDownError, StoreUnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +138,33 @@ def test_migrate_tells_a_server_that_is_up_to_date_what_changed_since(
     assert told == ["closed"], "a dry run tells it nothing"
     assert store._migrated("search", False) == {"store": "search", "done": "up to date", "found": ["kept 30 days"]}
     assert told == ["closed", "told", "closed"]
+
+
+def test_migrate_makes_no_ledger_that_the_writer_could_not_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a database where the writer has no rights yet; those who are not split into roles are their own writers."""
+    made: list[str] = []
+    server = SimpleNamespace(name="ledger", remote=True, current=lambda: False, version=str, found=[],
+                             migrate=lambda: made.append(user), close=lambda: None)  # fmt: skip
+    home = home_at(str(tmp_path))
+    ensure_private(home.state)
+    state = SimpleNamespace(settings=lambda: load(str(tmp_path), environ={}), home=lambda: home)
+    monkeypatch.setattr(store, "STATE", state)
+    monkeypatch.setattr(store_roles, "STATE", state)
+    monkeypatch.setattr(store.registry, "open_store", lambda *_args, **_more: server)
+    secret = "LEVAITHAN_LEDGER_WRITER_PASSWORD=made\n"
+    for user, more in (("whole", ""), ("levaithan_writer", secret), ("admin", secret)):
+        server.version = (lambda: "0003") if user == "admin" else str
+        (tmp_path / ".env").write_text(f"LEVAITHAN_LEDGER_URL=postgresql://{user}@127.0.0.1:1/x\n{more}")
+        store._migrated("ledger", False)
+    assert made == ["whole", "levaithan_writer", "admin"]
+    server.version = str
+    for dry_run in (True, False):
+        with pytest.raises(StoreUnsupportedError, match="levaithan_writer") as caught:
+            store._migrated("ledger", dry_run)
+        assert "`levaithan store migrate ledger --roles`" in caught.value.fix
+    assert len(made) == 3, "nothing is made"
+    store._migrated("ledger", False, True)
+    assert len(made) == 4
 
 
 def test_compare_finds_an_altered_row_and_rebuild_puts_it_right(cli: Any) -> None:
