@@ -152,7 +152,10 @@ def failure(opening: Opening, status: int, kind: str, why: str) -> StoreError:
 
 def told(opening: Opening, why: str) -> dict[str, Any]:
     """What every failure of this store says of itself."""
-    return {"store": opening.role, "role": opening.role.upper(), "where": opening.where, "reason": opening.hide(why)}
+    return {
+        "store": opening.role, "role": opening.role.upper(), "where": opening.where, "reason": opening.hide(why),
+        "in_url": opening.in_url,
+    }  # fmt: skip
 
 
 def reason(error: BaseException) -> str:

@@ -53,6 +53,7 @@ def translator(opening: Opening) -> Translate:
         told: dict[str, Any] = {
             "store": opening.role, "role": opening.role.upper(), "where": opening.where,
             "seconds": f"{opening.timeout_s:g}", "reason": opening.hide(str(error)) or type(error).__name__,
+            "in_url": opening.in_url,
         }  # fmt: skip
         if isinstance(error, RefusedError):
             return _refused(error, told)

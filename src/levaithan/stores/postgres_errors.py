@@ -31,11 +31,13 @@ _AUTH_WORDS = ("authentication failed", "no password supplied", "pg_hba.conf", "
 _TLS_WORDS = ("ssl ", "sslmode", "root.crt", "tls")
 _ABSENT_WORDS = ("does not exist", "permission denied for database")
 _RIGHTS_FIX = (
-    "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; administrators can make roles"
+    "give its user the rights that docs/how-to/stores.md lists, or use the writer's URL; with an administrator's URL "
+    "`levaithan store migrate ledger --roles` makes the roles and gives them theirs"
 )
 _WRITER_FIX = (
-    f"correct LEVAITHAN_LEDGER_WRITER_PASSWORD, or run `./setup.sh`, which makes {WRITER} (where the URL is no "
-    "administrator's, take that password out: its own user is asked); a running service takes it up within seconds"
+    "correct LEVAITHAN_LEDGER_WRITER_PASSWORD, or run `levaithan store migrate ledger --roles`, which makes "
+    f"{WRITER} and sets this password, for all machines (where the URL is no administrator's, take that password out: "
+    "its own user is asked); a running service takes it up within seconds"
 )
 _KINDS: tuple[tuple[type[StoreError] | None, tuple[str, ...]], ...] = (
     (StoreAuthError, ("28",)),
@@ -73,6 +75,7 @@ def _kind_of(opening: Opening, error: BaseException) -> StoreError | None:
     told: dict[str, Any] = {
         "store": opening.role, "role": opening.role.upper(), "where": opening.where,
         "reason": opening.hide(reason(error)), "seconds": f"{opening.timeout_s:g}",
+        "in_url": opening.in_url,
     }  # fmt: skip
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, (TimeLimitError, PoolTimeout)) or state == "57014":

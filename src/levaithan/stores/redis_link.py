@@ -73,7 +73,9 @@ def translator(opening: Opening, name: str, seconds: float) -> Any:
 
     def translate(error: BaseException) -> StoreError | None:
         words = opening.hide(_words(error))
-        told: dict[str, Any] = {"store": name, "role": role, "where": where, "reason": words}
+        told: dict[str, Any] = {
+            "store": name, "role": role, "where": where, "reason": words, "in_url": opening.in_url,
+        }  # fmt: skip
         kind = _kind(error, words)
         if kind is StoreTimeoutError:
             told["seconds"] = f"{seconds:g}"

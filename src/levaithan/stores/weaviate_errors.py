@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from levaithan.errors import LevaithanError, StoreError
 from levaithan.stores.roles import (
@@ -60,7 +60,10 @@ def translator(opening: Opening) -> Callable[[BaseException], StoreError | None]
         chain = list(_chain(error))
         if not any(type(one).__module__.partition(".")[0] in _THEIRS or isinstance(one, OSError) for one in chain):
             return None
-        told = {"store": MEMORY, "role": MEMORY.upper(), "where": where, "reason": said(chain[-1])}
+        told: dict[str, Any] = {
+            "store": MEMORY, "role": MEMORY.upper(), "where": where, "reason": said(chain[-1]),
+            "in_url": opening.in_url,
+        }  # fmt: skip
         kind = _kind(chain)
         if kind is StoreTimeoutError:
             return StoreTimeoutError(**told, seconds=f"{opening.timeout_s:g}")

@@ -78,10 +78,28 @@ def test_what_the_remedy_of_a_login_names_is_taken(role: str, tmp_path: Path) ->
             settings.load(str(tmp_path), environ={})
 
 
+@pytest.mark.parametrize("role", layers.STORES)
+def test_only_the_url_is_named_where_the_refused_password_stood_in_it(role: str) -> None:
+    """A password in the URL goes first: who corrects a setting beside it changes nothing."""
+    for url, known in (("x://:no@h/d", True), ("x://me:no@h/d", True), ("x://me@h/d", False), ("x://[:no@h", False)):
+        opening = Opening(role, "", "", url=url, password="beside")
+        fix = roles.StoreAuthError(store=role, role=role.upper(), where="there", in_url=opening.in_url).fix
+        assert (named(fix) == {f"{role.upper()}_URL"}) is known, (url, fix)
+
+
+def test_a_password_in_the_url_that_redis_refuses_is_to_be_corrected_there() -> None:
+    failures = driver("redis", "redis").exceptions
+    from levaithan.stores.redis_link import translator
+
+    told = translator(Opening("counters", "", "", url="redis://:zq@h", password="made"), "counters", 1.0)
+    fix = told(failures.AuthenticationError("WRONGPASS no")).fix
+    assert fix.startswith("correct the password or the user in LEVAITHAN_COUNTERS_URL (")
+
+
 @pytest.mark.parametrize(
     ("url", "setting"),
     [("postgresql://levaithan_writer@h/db", "LEDGER_WRITER_PASSWORD"), ("postgresql://me@h/db", "LEDGER_PASSWORD"),
-     ("postgresql://levaithan_writer:zq@h/db", "LEDGER_PASSWORD")],
+     ("postgresql://levaithan_writer:zq@h/db", "LEDGER_URL")],
 )  # fmt: skip
 def test_who_is_refused_at_postgresql_is_told_of_the_login_that_was_used(url: str, setting: str) -> None:
     """As the writer, nothing of the URL but the server is used: another login in it changes nothing."""
@@ -92,3 +110,5 @@ def test_who_is_refused_at_postgresql_is_told_of_the_login_that_was_used(url: st
     assert isinstance(told, roles.StoreAuthError)
     assert setting in named(told.fix)
     assert ("writer" in told.fix) is ("WRITER" in setting)
+    assert ("levaithan store migrate ledger --roles" in told.fix) is ("WRITER" in setting)
+    assert (named(told.fix) == {"LEDGER_URL"}) is (setting == "LEDGER_URL")

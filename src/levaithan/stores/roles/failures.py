@@ -65,8 +65,12 @@ class StoreAuthError(StoreError):
     fix = "correct {login} in LEVAITHAN_{role}_URL (which goes first); a running service takes it up within seconds"
 
     def __init__(self, message: str | None = None, /, *, fix: str | None = None, **values: object) -> None:
-        """See LevaithanError; the login's settings are those of the value `role`, in capitals."""
-        login = LOGINS.get(str(values.get("role")), "the login").replace("{role}", str(values.get("role")))
+        """See LevaithanError; the login's settings are those of the value `role`, in capitals, and only the URL where
+        `in_url` says that it was used."""
+        role = str(values.get("role"))
+        login = LOGINS.get(role, "the login").replace("{role}", role)
+        if values.get("in_url"):
+            login = "the key" if role in ("GRAPH", "MEMORY") else "the password or the user"
         super().__init__(message, fix=fix, **{"login": login, **values})
 
 
