@@ -88,12 +88,22 @@ def catch_up(home: Home, store: Any, *, quiet: bool = False) -> None:
     if told is None:
         why = _project_here(home, store.name)
     else:
-        from levaithan.actions import holding
-
-        held = holding.of(home, store)
-        why = held.why if held else str(told.get("error") or "the service is still at it")
+        why = _waiting(home, store) or str(told.get("error") or "the service is still at it")
     if not quiet and ((told is None and why) or not _at_end(home, store)):
         output.say(f"note: the {store.name} store is behind the journal ({why or 'events keep coming'}); see status")
+
+
+def _waiting(home: Home, store: Any) -> str:
+    """Why the service that runs does not bring `store` to the journal's end, however long it is waited for; "" where
+    nothing is known to be in its way."""
+    from levaithan.actions import holding
+    from levaithan.projector import status
+    from levaithan.stores import address
+
+    if status.places(home).get(store.name) not in (None, "", address.of(store)):
+        return "the service has it at another address: `levaithan restart`"
+    held = holding.of(home, store)
+    return held.why if held else ""
 
 
 def _at_end(home: Home, store: Any) -> bool:

@@ -23,14 +23,11 @@ Row = dict[str, Any]
 
 def rows(home: Home, told: dict[str, Any] | None) -> Iterator[Row]:
     """A row a store. told: what the service said, None when none answers."""
-    from levaithan.projector import feed
-
-    head = feed.last_seq(home.journal)
     known = ((told or {}).get("projector") or {}).get("stores") or {}
     along = _along(told)
 
     def look(name: str) -> list[Row]:
-        return list(_opened(home, name, head, known.get(name) or {}, along))
+        return list(_opened(home, name, known.get(name) or {}, along))
 
     for found in looking.each(look, registry.known(), home):
         yield from found
@@ -67,29 +64,33 @@ def once(found: Sequence[Row]) -> Iterator[Row]:
             yield one
 
 
-def _opened(home: Home, name: str, head: int, known: dict[str, Any], along: str) -> Iterator[Row]:
+def _opened(home: Home, name: str, known: dict[str, Any], along: str) -> Iterator[Row]:
     try:
         with reading.opened(name, fresh=False, optional=True) as store:
             if store is None:
                 yield _row(name, "ok", "switched off")
             else:
-                yield from _store(home, store, head, known, along)
+                yield from _store(home, store, known, along)
     except LevaithanError as problem:  # its settings: no reason to say nothing of the others
-        yield _failing(name, problem, head, known)
+        yield _failing(home, name, problem, known)
 
 
-def _failing(name: str, problem: LevaithanError, head: int, known: dict[str, Any]) -> Row:
+def _failing(home: Home, name: str, problem: LevaithanError, known: dict[str, Any]) -> Row:
     """A store that cannot be asked, with what waits for it as far as the running service knows: it fails there too."""
+    from levaithan.projector import feed
+
     error, seq = known.get("error"), known.get("seq")
     if not error:
         return _row(name, "fail", problem.message, problem.fix)
-    lag = max(0, head - seq) if isinstance(seq, int) else None
+    lag = feed.lag(home.journal, seq) if isinstance(seq, int) else None
     words = f"{sentence(problem.message)} {lag} records wait for it" if lag else problem.message
     return _row(name, "fail", words, problem.fix, lag=lag, since=error.get("since"))
 
 
-def _store(home: Home, store: Any, head: int, known: dict[str, Any], along: str) -> Iterator[Row]:
+def _store(home: Home, store: Any, known: dict[str, Any], along: str) -> Iterator[Row]:
     """One store, in one row. known: what the service says of it; with an error it does not catch up by itself."""
+    from levaithan.projector import feed
+
     name, held, error = store.name, holding.of(home, store), known.get("error")
     where = holding.running_at(home, name)
     since = {"since": error.get("since")} if error else {}
@@ -102,9 +103,9 @@ def _store(home: Home, store: Any, head: int, known: dict[str, Any], along: str)
         if held:  # that it fails is said by whoever held it, but for what the service itself has met
             yield _row(name, "fail" if error else "warn", f"held: {held.why}", held.remedy, **told, **since)
         else:
-            yield _failing(name, problem, head, known)
+            yield _failing(home, name, problem, known)
         return
-    lag = head - (cursor.seq if cursor else 0)
+    lag = feed.lag(home.journal, cursor)
     behind = f"{lag} records behind" if lag else "up to date"
     if held:
         yield _row(name, "warn", f"held, {behind}: {held.why}", held.remedy, lag=lag, **told, **since)

@@ -8,7 +8,7 @@ from levaithan.actions import holding
 from levaithan.config import lean
 from levaithan.errors import LevaithanError
 from levaithan.install.finding import Result
-from levaithan.projector import feed
+from levaithan.projector import feed, status
 from levaithan.stores import looking, registry
 from levaithan.stores.ledger_login import OWNER
 
@@ -52,7 +52,8 @@ def of_store(name: str, settings: Any, home: Home) -> Iterator[Result]:
         health = store.health()
         if health.ok:
             yield from _followed(name, store, home, health)
-            yield from _schema(name, store, home, health)
+            if not status.stuck(home, store):
+                yield from _schema(name, store, home, health)
             if store.remote:
                 yield from _server(name, health)
                 yield _figures(name, health)
@@ -75,11 +76,14 @@ def _held(name: str, store: Any, home: Home) -> Iterator[Result]:
 
 
 def _followed(name: str, store: Any, home: Home, health: Health) -> Iterator[Result]:
-    head, cursor = feed.last_seq(home.journal), store.cursor()
-    lag = max(0, head - (cursor.seq if cursor else 0))
+    cursor, stuck = store.cursor(), status.stuck(home, store)
+    lag = feed.lag(home.journal, cursor)
     dead = store.dead_count() if cursor else 0
     told = {"lag": lag, "dead_letters": dead, "server": health.server, "capabilities": list(health.capabilities)}
-    if dead:
+    if stuck:
+        words = f"{lag} records behind the journal: {stuck.message}"
+        yield Result(name, "fail", words, stuck.fix, data=told)
+    elif dead:
         words = f"{dead} records could not be delivered"
         yield Result(name, "warn", words, "levaithan journal dead-letters", data=told)
     elif lag > _LAG:

@@ -166,6 +166,13 @@ def last_seq(directory: str) -> int:
     return 0
 
 
+def lag(directory: str, at: Cursor | int | None) -> int:
+    """How many records of the journal come after `at`: a store's cursor, or the number of its last record; None is
+    before the first. Never below 0: the end is looked up after `at` was read, and whoever is there meanwhile is not
+    ahead of the journal."""
+    return max(0, last_seq(directory) - (at.seq if isinstance(at, Cursor) else at or 0))
+
+
 def _cut_tail(file: IO[bytes], end: int) -> int:
     """The offset just after the last LF before `end`."""
     seek, take = file.seek, file.read

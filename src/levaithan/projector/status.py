@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from levaithan.errors import sentence
+from levaithan.errors import NotConfigured, StoreError, sentence
 from levaithan.hot.paths import ensure_private
 from levaithan.projector import feed
 from levaithan.stores import address
@@ -53,6 +53,19 @@ def of_now(home: Home, store: str) -> dict[str, Any] | None:
     stores = told.get("stores")
     one = stores.get(store) if isinstance(stores, dict) else None
     return one if isinstance(one, dict) and not silent(told) else None
+
+
+def stuck(home: Home, store: Any) -> StoreError | None:
+    """Why the projector that runs now cannot bring `store` (an opened one) along at the address where it is opened;
+    None where it can, or says nothing of it there. Its fix is what a person does."""
+    told = of_now(home, store.name) or {}
+    error = told.get("error")
+    if told.get("state") != "down" or not isinstance(error, dict) or told.get("where") != address.of(store):
+        return None
+    message = str(error.get("message")).removesuffix(GOES_ON).rstrip()
+    if error.get("code") == NotConfigured.code:  # it was mended since, or it could not have been opened here
+        return StoreError(f"the running service could not use it when it started ({message})", fix="levaithan restart")
+    return StoreError(message, fix=str(error.get("fix")))
 
 
 def places(home: Home) -> dict[str, str]:
