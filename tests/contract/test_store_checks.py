@@ -136,8 +136,8 @@ def test_another_login_is_refused_and_the_setting_named(place: Used) -> None:
     (one,) = place.found()
     assert one.status == "fail"
     assert "refuses the user or the password" in one.message
-    login = "API_KEY" if place.role in ("graph", "memory") else "PASSWORD"
-    assert f"LEVAITHAN_{place.role.upper()}_{login}" in one.remedy
+    (changed,) = place.wrong
+    assert f"LEVAITHAN_{changed.upper()}" in one.remedy, "what goes first is what is to be corrected"
     assert set(re.findall(r"LEVAITHAN_([A-Z_]*[A-Z])", one.remedy)) <= SETTINGS, "a name that is none is refused"
     assert STRANGE not in f"{one.as_row()}"
 
