@@ -143,9 +143,10 @@ def options(role: str, query: str) -> dict[str, str]:
     """What stands behind the `?` of a URL; what has no value counts as left out. Raises NotConfigured for what the role
     does not know: who misspells a prefix would share with those from whom it was to keep apart."""
     known = OPTIONS.get(role)
-    names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-    unknown = sorted(names - set(known)) if known is not None else []
-    if known is not None and unknown:
+    if known is None:
+        return dict(parse_qsl(query))
+    unknown = sorted({name for name, _ in parse_qsl(query, keep_blank_values=True)} - set(known))
+    if unknown:
         # A piece of a password with a ? in it is no name of an option.
         plain = "@" not in query and all(_is_name(name) for name in unknown)
         why = f"it may not say {', '.join(unknown)}" if plain else "what stands behind its ? is no option"
