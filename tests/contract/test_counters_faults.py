@@ -130,7 +130,8 @@ def test_a_changed_password_is_said_without_it(own_server: OwnServer) -> None:
     while chain is not None:
         assert server.password not in f"{chain} {chain!r}"
         chain = chain.__cause__ or chain.__context__
-    assert "LEVAITHAN_COUNTERS_PASSWORD" in caught.value.fix
+    assert "in LEVAITHAN_COUNTERS_URL (which goes first)" in caught.value.fix
+    assert "LEVAITHAN_COUNTERS_PASSWORD" not in caught.value.fix, "it stands in the URL"
     health = store.health()
     assert not health.ok
     assert server.password not in str(health)

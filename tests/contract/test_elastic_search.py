@@ -185,7 +185,8 @@ def test_a_wrong_password_is_said_without_the_password(elasticsearch_server: End
         store.migrate()
     told = "".join(traceback.format_exception(raised.value)) + repr(store) + repr(store.opening) + str(store.health())
     assert "wr0ng" not in told
-    assert "LEVAITHAN_SEARCH_PASSWORD" in raised.value.fix
+    assert "in LEVAITHAN_SEARCH_URL (which goes first)" in raised.value.fix
+    assert "LEVAITHAN_SEARCH_PASSWORD" not in raised.value.fix, "it stands in the URL"
     assert not store.health().ok
     key = elastic_place.search(elasticsearch_server, tmp_path, elastic_place.name(), api_key="bm8=")
     with pytest.raises(StoreAuthError):
