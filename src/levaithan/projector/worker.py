@@ -24,6 +24,10 @@ STRETCH_S = 1.0
 YIELD_S = 0.015
 GATHER_S = 0.1
 """How long a store that has had all there was leaves the next events alone, unless it is told of news (as often)."""
+LEAVES, LEAVES_S = 4.0, 1.0
+"""And whatever it is told: so many times as long as its last batch took, up to so many seconds. A batch costs much
+however little is in it, so where the machine is busy and each takes longer, there are fewer and larger ones. Measured
+with 1,500 events a second into five servers on two cores: without it they fell behind by 0.14 s a second."""
 GENTLE_BYTES = 3 << 16
 """A batch while events flow: hooks wait for what a server does at once, so that is a little, more often. Measured on
 PostgreSQL at 500 events a second: p99 and p99.5 of hooks 3.7 and 5.0 ms, with whole batches 4.5 and 7.7; on Weaviate
@@ -85,8 +89,9 @@ class Worker(threading.Thread):
         self.behind = not (one.idle or one.error)
         if one.error:
             return self._until_retry()
-        if one.full and not one.idle:
-            self._over.wait(max(rest, YIELD_S))  # not `news`: what arrives is why it rests, and others want their turn
+        more = one.full and not one.idle
+        self._over.wait(max(rest, YIELD_S) if more else rest)  # not `news`: what arrives is why it rests
+        if more:
             return 0.0
         return LOOK_S if one.idle else GATHER_S
 
@@ -98,9 +103,11 @@ class Worker(threading.Thread):
         rest = 0.0
         while not rest and not self._over.is_set() and time.monotonic() < until:
             self.pace.begin(self.follower.position)
-            if not self.follower.step() or not self.follower.full:
+            began = time.monotonic()
+            more = self.follower.step()
+            if not more or not self.follower.full:
                 self.pace.forget()
-                break
+                return min(LEAVES * (time.monotonic() - began), LEAVES_S) if more else 0.0
             rest = self.pace.rest_s(self.follower.position)
             self.follower.batch_bytes = min(self._whole, GENTLE_BYTES) if self.pace.gentle else self._whole
         return rest

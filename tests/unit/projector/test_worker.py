@@ -19,7 +19,7 @@ from levaithan.projector import worker as worker_of
 from levaithan.projector.feed import Feed
 from levaithan.projector.follower import FIRST_WAIT_S, FLAPS_S, Follower
 from levaithan.projector.lock import ProjectionLock, lock_of
-from levaithan.projector.worker import GATHER_S, YIELD_S, Worker
+from levaithan.projector.worker import GATHER_S, LEAVES, LEAVES_S, YIELD_S, Worker
 from levaithan.stores import address
 from levaithan.stores.roles import StoreDownError
 from levaithan.stores.sqlite_ledger import SqliteLedger
@@ -250,6 +250,28 @@ def test_while_it_rests_others_may_work_news_wait_and_its_end_does_not(place: An
     worker.stop(10)
     assert time.monotonic() - began < 5
     assert not worker.is_alive()
+
+
+def test_the_longer_a_batch_took_the_longer_it_leaves_what_comes_though_it_is_told_of_it(place: Any) -> None:
+    home, files, store = place
+    files.events(1)
+    worker = Worker(home, Follower(store, Feed(home.journal)))
+    put, apply = list[tuple[float, float]](), store.apply
+
+    def slowly(batch: Any, cursor: Any) -> Any:
+        began = time.monotonic()
+        files.events(1, first=files.seq)
+        worker.news.set()
+        time.sleep(0.05)
+        told = apply(batch, cursor)
+        put.append((began, time.monotonic()))
+        return told
+
+    store.apply = slowly
+    worker.start()
+    until(lambda: len(put) >= 4)
+    worker.stop(10)
+    assert all(later - ended >= min(LEAVES * (ended - began), LEAVES_S) for (began, ended), (later, _) in pairwise(put))
 
 
 def test_where_events_flow_its_batches_are_small(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
