@@ -6,6 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from levaithan.stores.graph_facts import Edge
     from levaithan.stores.roles.graph import Node
 
 
@@ -48,6 +49,30 @@ def edge_property(graph: Any, kind: str, seq: int, name: str, value: Any) -> Non
         made = g().n(NodeRef.id(one["$from"])).add_e(label, NodeRef.id(one["$to"]), given)
         writes = writes.var_as(f"made{number}", made)
     _raw(graph, writes.returning([]))
+
+
+def stand(graph: Any, edge: Edge) -> None:
+    """An edge stands that no record says."""
+    kind, source, target = edge
+    if not graph.remote:
+        from levaithan.stores.sqlite_graph_sql import NUMBER
+
+        near, far = (
+            f"(SELECT number FROM nodes WHERE kind = '{node.kind}' AND key = '{node.key}')" for node in (source, target)
+        )
+        _sqlite(graph, f"INSERT INTO edges VALUES ({near}, {NUMBER[kind]}, {far}, 0, 0)")
+        return
+    graph.mend_standing((), [edge])
+
+
+def unstand(graph: Any, kind: str) -> None:
+    """The edges of `kind` that stand go."""
+    if not graph.remote:
+        from levaithan.stores.sqlite_graph_sql import NUMBER
+
+        _sqlite(graph, f"DELETE FROM edges WHERE kind = {NUMBER[kind]} AND seq = 0")
+        return
+    graph.mend_standing([one.number for page in graph.standing() for one in page if one.edge[0] == kind], ())
 
 
 def node_property(graph: Any, node: Node, name: str, value: str | None) -> None:

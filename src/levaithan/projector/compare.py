@@ -37,10 +37,10 @@ class Compared:
     behind: records after the cursor; pruned: records that only the store has, for the journal let them go; dropped:
     records that only the journal has, for the ledger's retention let their month go.
 
-    folds: sessions, agents, tool calls and hourly sums that the ledger should hold, nodes that the graph should;
-    folds_differ_count: those that it lacks, holds otherwise, or holds though no record makes them; folds_differ: the
-    first few, such as `sessions s-1`, `rollups 2026-11-28T10//p/Bash/PreToolUse/allow` (hour, project, tool, event,
-    decision), `machines m-1` or `nodes Session s-1`.
+    folds: sessions, agents, tool calls and hourly sums that the ledger should hold, nodes and edges of no single record
+    that the graph should; folds_differ_count: those that it lacks, holds otherwise, or holds though no record makes
+    them; folds_differ: the first few, such as `sessions s-1`, `rollups 2026-11-28T10//p/Bash/PreToolUse/allow` (hour,
+    project, tool, event, decision), `machines m-1`, `nodes Session s-1` or `edges RAN s-1/main s-1`.
     """
 
     store: str
@@ -122,7 +122,7 @@ def compare(home: Home, store: Any, progress: Callable[[int, int], None] = lambd
         if last:
             _beyond(done, store, last, ahead, feed, at)
         if folds is not None and last:
-            _folded(done, store, folds, Window(home.journal, journal_id(home.journal), first, last))
+            _folded(done, store, folds, Window(home.journal, journal_id(home.journal), first, last, until))
     done.pruned = sum(len(store.fingerprints(one, min(one + _PAGE, first) - 1)) for one in range(1, first, _PAGE))
     return done
 
@@ -185,6 +185,7 @@ def _window(done: Compared, store: Any, batch: list[Delivery], lacking: Lacking,
             if wanted is None and found != _before(store, one):
                 done.count("extra", one.seq)
         if wanted is None:
+            taken += _beside(store, one, lacking)
             continue
         waits = lacking.waits(one)
         done.journal += not waits
@@ -205,6 +206,11 @@ def _window(done: Compared, store: Any, batch: list[Delivery], lacking: Lacking,
     for seq in sorted(there):
         done.count("extra", seq)
     return taken
+
+
+def _beside(store: Any, delivery: Delivery, lacking: Lacking) -> list[Delivery]:
+    """A record of which a graph has no edge of its own: it may say yet which edges stand, and what nodes are."""
+    return [delivery] if store.name == GRAPH and not lacking.waits(delivery) else []
 
 
 def _before(store: Any, delivery: Delivery) -> str | None:

@@ -1,4 +1,5 @@
-"""The nodes that a journal makes, held against those of a graph: which there are, and their properties.
+"""The nodes that a journal makes, held against those of a graph: which there are, and their properties; and the edges
+that stand (graph_facts.Facts).
 
 A node is of many records, and a later one may change what an earlier one said. The journal is gone through anew, by
 the rules that the graph itself goes by (stores.graph_facts). A property may have each value that a record says, for the
@@ -20,8 +21,9 @@ from levaithan.stores.roles.graph import Node
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from levaithan.stores.graph_facts import Facts
-    from levaithan.stores.roles import Delivery
+    from levaithan.stores.graph_facts import Edge, Facts
+    from levaithan.stores.roles import Cursor, Delivery
+    from levaithan.stores.roles.graph import Standing
 
     Said = dict[str, set[str]]
     """A property's name -> the values that records say."""
@@ -30,7 +32,11 @@ _SCHEMA = (
     "CREATE TABLE nodes (kind TEXT, key TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID",
     "CREATE TABLE said (kind TEXT, key TEXT, name TEXT, value TEXT, PRIMARY KEY (kind, key, name, value)) "
     "WITHOUT ROWID",
+    "CREATE TABLE stands (kind TEXT, near TEXT, source TEXT, far TEXT, target TEXT, seen INTEGER DEFAULT 0, "
+    "PRIMARY KEY (kind, near, source, far, target)) WITHOUT ROWID",
 )
+_SEEN = "UPDATE stands SET seen = 1 WHERE kind = ? AND near = ? AND source = ? AND far = ? AND target = ? RETURNING 1"
+_UNSEEN = "SELECT kind, near, source, far, target FROM stands WHERE NOT seen ORDER BY kind, near, source, far, target"
 _PAGE = 500
 _BATCH_BYTES = 1 << 20
 _MOST_KEPT = 10_000
@@ -38,13 +44,15 @@ _SAID = "SELECT key, name, value FROM said WHERE kind = ? AND key BETWEEN ? AND 
 
 
 class Nodes(Scratch):
-    """The nodes of one journal, as far as it was `put`."""
+    """The nodes of one journal, and the edges that stand, as far as it was `put`."""
 
     def __init__(self) -> None:
         super().__init__()
         for statement in _SCHEMA:
             self.file.execute(statement)
 
+        self._behind: set[Edge] = set()
+        self._after: Cursor | None = None
         self._kept: dict[tuple[int, bool], Facts | None] = {}
 
     def watch(self, graph: Any) -> Any:
@@ -53,13 +61,15 @@ class Nodes(Scratch):
 
     def put(self, _read: Sequence[Delivery], taken: Sequence[Delivery], max_field: int) -> None:
         """Take the nodes of the records `taken`."""
-        nodes, said = set(), set()
+        nodes, stands = set(), set()
+        said: set[tuple[str, ...]] = set()
         for one in taken:
             place = (one.seq, one.sanitized)
             facts = self._kept[place] if place in self._kept else _facts(one, max_field)
             if facts is None:
                 continue
-            for _, source, target in facts.edges:
+            stands |= {_flat(edge) for edge in facts.standing}
+            for _, source, target in facts.edges + facts.standing:
                 nodes.add(source)
                 nodes.add(target)
             for node, props in facts.props.items():
@@ -69,17 +79,55 @@ class Nodes(Scratch):
         self.file.execute("BEGIN")
         self.file.executemany("INSERT OR IGNORE INTO nodes VALUES (?, ?)", sorted(nodes))
         self.file.executemany("INSERT OR IGNORE INTO said VALUES (?, ?, ?, ?)", sorted(said))
+        self.file.executemany("INSERT OR IGNORE INTO stands VALUES (?, ?, ?, ?, ?, 0)", sorted(stands))
         self.file.execute("COMMIT")
 
     def count(self) -> int:
-        """How many there are."""
-        return int(self.file.execute("SELECT count(*) FROM nodes").fetchone()[0])
+        """How many there are of both."""
+        asked = "SELECT (SELECT count(*) FROM nodes) + (SELECT count(*) FROM stands)"
+        return int(self.file.execute(asked).fetchone()[0])
 
     def differing(self, graph: Any, window: Window) -> Iterator[tuple[str, str]]:
         """("nodes", kind and key) of each node that the graph lacks, holds with other properties, or holds though
-        nobody made it: no edge touches it."""
+        nobody made it: no edge touches it; ("edges", kind and ends) of each edge that should stand and does not, or
+        does though no record says it, or is kept otherwise than it was put."""
         for node in self._differing(graph, window):
             yield "nodes", f"{node.kind} {node.key}"
+        lacking, wrong = self._standing(graph, window)
+        for kind, source, target in sorted(lacking | {one.edge for one in wrong}):
+            yield "edges", f"{kind} {source.key} {target.key}"
+
+    def _standing(self, graph: Any, window: Window) -> tuple[set[Edge], list[Standing]]:
+        """The edges that should stand and do not, and those that are wrong. One that only records outside of the window
+        can tell is not wrong; one that an earlier version put among the edges of a record is there."""
+        wrong: list[Standing] = []
+        for page in graph.standing():
+            unsaid = [one for one in page if not (one.whole and self._says(one.edge))]
+            if unsaid:
+                self._read_behind(window, graph.max_field)
+            wrong += [one for one in unsaid if not (one.whole and (window.pruned() or one.edge in self._behind))]
+        asked = self.file.execute(_UNSEEN)
+        lacking: set[Edge] = set()
+        while page := asked.fetchmany(_PAGE):
+            lacking |= graph.lacks([(kind, Node(*ends[:2]), Node(*ends[2:])) for kind, *ends in page])
+        return lacking, wrong
+
+    def _says(self, edge: Edge) -> bool:
+        """Whether a record says that this edge stands, which it does."""
+        return self.file.execute(_SEEN, _flat(edge)).fetchone() is not None
+
+    def _read_behind(self, window: Window, max_field: int) -> None:
+        """Note what the records behind the window say of edges that stand: a graph that follows the journal has it."""
+        at = self._after or window.after
+        source = feed.Feed(window.directory)
+        while at is not None:
+            batch, at = source.batch(at, _BATCH_BYTES)
+            if not batch:
+                break
+            self._after = at
+            for one in batch:
+                if facts := _facts(one, max_field):
+                    self._behind.update(facts.standing)
 
     def _differing(self, graph: Any, window: Window) -> Iterator[Node]:
         for kind, keys in self._pages():
@@ -87,7 +135,10 @@ class Nodes(Scratch):
             wrong = [key for key in keys if not _fits(there.get(key), said.get(key, {}))]
             sure = {key for key in wrong if _impossible(kind, there.get(key), said.get(key, {}))}
             unsure = [Node(kind, key) for key in wrong if key not in sure]
-            elsewhere = graph.elsewhere(unsure, window.first, window.last) if unsure else set()
+            elsewhere = graph.elsewhere(unsure, _first(window), window.last) if unsure else set()
+            if len(elsewhere) < len(unsure):
+                self._read_behind(window, graph.max_field)
+                elsewhere |= {node for _, *ends in self._behind for node in ends}
             yield from (node for key in wrong if (node := Node(kind, key)) not in elsewhere)
         for page in graph.nodes():
             unknown = [node for node in page if not self._knows(node)]
@@ -99,11 +150,15 @@ class Nodes(Scratch):
         for node in self._differing(graph, window):
             said, there = self._said(node.kind, [node.key]), graph.properties(node.kind, [node.key])
             names = there.get(node.key, {}).keys() - said.get(node.key, {}).keys()
-            if graph.elsewhere([node], window.first, window.last):
+            if graph.elsewhere([node], _first(window), window.last):
                 names -= set(PROPERTIES[node.kind])
             graph.mend(node, sorted(names))
             wrong += 1
-        return wrong
+        lacking, unlike = self._standing(graph, window)
+        if lacking or unlike:
+            right = {one.edge for one in unlike if self._says(one.edge)}
+            graph.mend_standing([one.number for one in unlike], lacking | right)
+        return wrong + len(unlike)
 
     def _pages(self) -> Iterator[tuple[str, list[str]]]:
         """Some keys of one kind, in their order."""
@@ -147,11 +202,11 @@ def _facts(delivery: Delivery, max_field: int) -> Facts | None:
 
 def mend(directory: str, graph: Any) -> int:
     """Take away what no record of the journal in `directory` says and `graph`, which was rewritten in place, still has:
-    nodes without an edge, and properties. How many nodes. Raises StoreError, and OSError."""
+    nodes without an edge, properties, and edges that stand. How many of both. Raises StoreError, and OSError."""
     until = graph.cursor()
     if until is None:
         return 0
-    window = Window(directory, journal_id(directory), beginning(directory)[1] or 1, until.seq)
+    window = Window(directory, journal_id(directory), beginning(directory)[1] or 1, until.seq, until)
     source, at, seen = feed.Feed(directory), None, 0
     with Nodes() as nodes:
         while seen < until.seq:
@@ -161,6 +216,16 @@ def mend(directory: str, graph: Any) -> int:
             nodes.put(batch, batch, graph.max_field)
             seen = max(seen, *(one.seq for one in batch))
         return nodes.mend(graph, window)
+
+
+def _flat(edge: Edge) -> tuple[str, str, str, str, str]:
+    kind, source, target = edge
+    return kind, *source, *target
+
+
+def _first(window: Window) -> int:
+    """Of what is not elsewhere: edges that stand have the number 0, and may be of a record that was pruned."""
+    return window.first if window.pruned() else 0
 
 
 def _fits(there: dict[str, str] | None, said: Said) -> bool:

@@ -18,6 +18,8 @@ from levaithan.projector import feed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from levaithan.stores.roles import Cursor
+
 Answer = TypeVar("Answer")
 Given = ParamSpec("Given")
 
@@ -101,12 +103,14 @@ def _failed(error: Exception) -> ScratchError:
 
 @dataclass(slots=True, frozen=True)
 class Window:
-    """The records that a comparison is of: `first` to `last` of `journal`, which is in the folder `directory`."""
+    """The records that a comparison is of: `first` to `last` of `journal`, which is in the folder `directory`; after:
+    the place behind the last."""
 
     directory: str
     journal: str
     first: int
     last: int
+    after: Cursor | None = None
 
     def pruned(self) -> bool:
         """Whether there were records before, which a store may still hold."""

@@ -50,8 +50,8 @@ _DEEDS = {"write": WROTE, "delete": WROTE, "move": WROTE}
 _MOST_FILES = 64
 _REFUSED = ("deny", "halt")
 _FOLLOWS = ("PostToolUse", "PostToolUseFailure", "PostToolBatch", "MessageDisplay")
-"""Events that come after one of the same agent, which has said who runs where: they say it again only with something
-else, such as a file. They are half of all, and to put that once more for each was a third of what HelixDB had to do."""
+"""Events that come after one of the same agent, which has said who runs where: they say nothing of the graph but with
+something else, such as a file."""
 
 PROPERTIES: dict[str, tuple[str, ...]] = {
     SESSION: ("project", "machine"), AGENT: ("agent_type",), TASK: ("subject",), FILE: (), TOOL: (),
@@ -65,11 +65,14 @@ Edge = tuple[str, Node, Node]
 
 @dataclass(slots=True)
 class Facts:
-    """What an event says: edges, and properties of nodes (texts, bounded). at_us: when."""
+    """What an event says: edges, and properties of nodes (texts, bounded). at_us: when. standing: the edges that say
+    who runs where. Nearly every event of a session says them, so they are there once a journal and are of no event:
+    once an event they were half of all that HelixDB had to write."""
 
     at_us: int
     edges: list[Edge] = field(default_factory=list)
     props: dict[Node, dict[str, str]] = field(default_factory=dict)
+    standing: list[Edge] = field(default_factory=list)
 
 
 def fingerprint(edges: Iterable[tuple[Edge, str]]) -> str:
@@ -81,7 +84,7 @@ def fingerprint(edges: Iterable[tuple[Edge, str]]) -> str:
 
 def of_record(record: dict[str, Any], times: Times, *, repeated: bool = False) -> Facts | None:
     """The facts of a journal record; None for one that says nothing of the graph. `repeated`: as earlier versions put
-    them, with who runs where in every one (see _FOLLOWS). Raises ValueError and TypeError for a record that is none of
+    them, with who runs where among the edges of every one. Raises ValueError and TypeError for a record that is none of
     format 1."""
     if record.get("kind") == "incident":
         return _incident(record, times)
@@ -101,11 +104,13 @@ def of_record(record: dict[str, Any], times: Times, *, repeated: bool = False) -
     _task(facts, record, home, agent)
     if not facts.edges and record.get("event") in _FOLLOWS and not repeated:
         return None
-    facts.edges.append((RAN, main, home))
+    facts.standing.append((RAN, main, home))
     facts.props[home] = _texts(project=record.get("project"), machine=record.get("machine"))
     if agent != main:
-        facts.edges += [(SPAWNED, main, agent), (PART_OF, agent, home)]
+        facts.standing += [(SPAWNED, main, agent), (PART_OF, agent, home)]
         facts.props[agent] = _texts(agent_type=record.get("agent_type"))
+    if repeated:
+        facts.edges, facts.standing = facts.edges + facts.standing, []
     return facts
 
 
@@ -234,7 +239,10 @@ def read(
 def _clean(facts: Facts) -> Facts:
     """`facts` without what a store cannot hold: NUL and lone surrogates."""
     made = Facts(facts.at_us)
-    made.edges = [(kind, _node(source), _node(target)) for kind, source, target in facts.edges]
+    made.edges, made.standing = (
+        [(kind, _node(source), _node(target)) for kind, source, target in edges]
+        for edges in (facts.edges, facts.standing)
+    )
     made.props = {
         _node(node): {name: clean(value) for name, value in props.items()} for node, props in facts.props.items()
     }

@@ -111,8 +111,8 @@ class HelixGraph(HelixPrints):
     # -- how it is --
 
     def health(self) -> Health:
-        """See roles.Projected. rows: the edges that were put, more than there are where records came twice: HelixDB
-        counts by looking at each, which is what `kinds` does."""
+        """See roles.Projected. rows: the edges of records that were put, more than there are where records came twice:
+        HelixDB counts by looking at each, which is what `kinds` does."""
         told = Health(GRAPH, True, f"helixdb {self.opening.where}", "none", 0, 0, 0, list(self.found))
         told.capabilities = CAPABILITIES
         try:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from levaithan.stores import helix_reads
 from levaithan.stores.graph_facts import Edge, fingerprint, read
 from levaithan.stores.helix_reads import AT_ONCE, STORED
+from levaithan.stores.helix_rows import place, rows_of_edges, shelves, standing_row, standing_rows
 from levaithan.stores.helix_store import HelixStore
-from levaithan.stores.helix_writes import place, rows_of
-from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, Node
+from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, SPAWNED, Node, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from levaithan.stores.graph_facts import Facts
     from levaithan.stores.helix_query import Query
@@ -40,27 +40,57 @@ class HelixPrints(HelixStore):
         found, _ = read([delivery], self.max_field, repeated=repeated)
         return self.printed(delivery, found[0][1]) if found else None
 
-    def printed(self, delivery: Delivery, facts: Facts) -> str:
+    def printed(self, delivery: Delivery, facts: Facts) -> str | None:
         """See roles.Graph. An edge's mark is all that is stored of it."""
-        edges: list[tuple[Edge, str]] = []
-        for (kind, source, target), rows in rows_of([(delivery, facts)]).edges.items():
-            for row in rows:
-                edge = (kind, Node(source, row["from"]), Node(target, row["to"]))
-                edges.append((edge, _mark(row, row["key"])))
-        return fingerprint(edges)
+        rows = rows_of_edges(delivery, facts)
+        return fingerprint((edge, _mark(row, row["key"])) for edge, row in rows) if rows else None
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""
-        low, high = place(self.journal, max(0, first)), place(self.journal, max(0, last))
-        told, made = self.calls.ask(self.reads.edges, low=low, high=high), dict[int, list[tuple[Edge, str]]]()
+        made = dict[int, list[tuple[Edge, str]]]()
+        for edge, one in self._between(place(self.journal, max(1, first)), place(self.journal, max(0, last))):
+            number = str(one["place"]).rpartition("/")[2][:_DIGITS]
+            seq = int(number) if number.isdecimal() else first  # a forged one, in the place of some record
+            made.setdefault(seq, []).append((edge, _mark(one, one.get("edge_key"))))
+        return {seq: fingerprint(edges) for seq, edges in made.items()}
+
+    def _between(self, low: str, high: str) -> Iterator[tuple[Edge, dict[str, Any]]]:
+        """Each edge between two places, and what is stored of it."""
+        told = self.calls.ask(self.reads.edges, low=low, high=high)
         for kind in EDGES:
             targets = {one["id"]: one for one in told[f"to_{kind}"]}
             for one in told[f"from_{kind}"]:
-                number = str(one["place"]).rpartition("/")[2][:_DIGITS]
-                edge = (kind, self._end(one), self._end(targets[one["id"]]))
-                seq = int(number) if number.isdecimal() else first  # a forged one, in the place of some record
-                made.setdefault(seq, []).append((edge, _mark(one, one.get("edge_key"))))
-        return {seq: fingerprint(edges) for seq, edges in made.items()}
+                yield (kind, self._end(one), self._end(targets[one["id"]])), one
+
+    def standing(self) -> Iterator[list[Standing]]:
+        """See roles.Graph. The number is HelixDB's own of the edge."""
+        for low, high in shelves(self.journal):
+            page = []
+            for edge, one in self._between(low, high):
+                row = standing_row(self.journal, edge)
+                page.append(Standing(edge, int(one["id"]), _mark(one, one.get("edge_key")) == _mark(row, row["key"])))
+            yield page
+
+    def lacks(self, edges: Sequence[Edge]) -> set[Edge]:
+        """See roles.Graph. Asked of its agent, and of the one that was spawned: a session has many of them."""
+        found = set[Edge]()
+        for kind, near, far in dict.fromkeys((kind, one.kind, two.kind) for kind, one, two in edges):
+            some = [edge for edge in edges if (edge[0], edge[1].kind, edge[2].kind) == (kind, near, far)]
+            forward = kind != SPAWNED
+            asked = self.reads.joined(kind, *((near, far) if forward else (far, near)), forward=forward)
+            for start in range(0, len(some), AT_ONCE):
+                page = some[start : start + AT_ONCE]
+                ends = [(one.key, two.key) if forward else (two.key, one.key) for _, one, two in page]
+                beside = {f"f{n}": ends[n][1] if n < len(ends) else "" for n in range(AT_ONCE)}
+                told = self._each(asked, [key for key, _ in ends], **beside)
+                found |= {edge for edge, (_, one) in zip(page, told, strict=True) if not one["n"]}
+        return found
+
+    def mend_standing(self, wrong: Sequence[int], edges: Collection[Edge]) -> None:
+        """Drop the edges with the numbers `wrong`, and put `edges`, which stand."""
+        self._drop_edges(wrong)
+        if edges:
+            self._put_rows(standing_rows(self.journal, edges), None, None)
 
     def nodes(self) -> Iterator[list[Node]]:
         """See roles.Graph."""

@@ -160,6 +160,18 @@ class Reads:
             names += [f"from_{kind}", f"to_{kind}"]
         return Query(asked.returning(names), {"low": TEXT, "high": TEXT})
 
+    def joined(self, kind: str, near: str, far: str, *, forward: bool) -> Query:
+        """`n0`, `n1`, ...: the node of the kind `far` with the key `f0`, ... that an edge of `kind` joins to the node
+        of the kind `near` with the key `k0`, ..., which is where it begins when `forward`."""
+
+        def found(key: str) -> Any:
+            node, label = by_key(self.prefix + near, key), self.prefix + kind
+            ends = node.out(label) if forward else node.in_(label)
+            return ends.has_label(self.prefix + far).where(Predicate.eq_param("key", f"f{key[1:]}")).limit(1).id()
+
+        ends = {f"f{number}": TEXT for number in range(AT_ONCE)}
+        return self._of_each(f"joined {kind} {near} {far} {forward}", {"n": found}, whole=True, **ends)
+
     def numbers(self, kind: str) -> Query:
         """`numbers`: of at most NUMBERED nodes of `kind`, those after the number `after`, the least first."""
         after = Predicate.gt_param("$id", "after")

@@ -14,7 +14,8 @@ from levaithan.stores.graph_facts import read
 from levaithan.stores.helix_calls import Calls
 from levaithan.stores.helix_errors import RefusedError
 from levaithan.stores.helix_reads import Reads
-from levaithan.stores.helix_writes import Put, Rows, Writes, place, rows_of
+from levaithan.stores.helix_rows import Rows, place, rows_of
+from levaithan.stores.helix_writes import Writes
 from levaithan.stores.in_place import InPlace
 from levaithan.stores.letters import Letters
 from levaithan.stores.roles import GRAPH, Cursor, DeadLetter, Delivery, Rejected, StoreBusyError
@@ -23,6 +24,7 @@ from levaithan.stores.roles.graph import EDGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from levaithan.stores.helix_rows import Put
     from levaithan.stores.opening import Opening
 
 RECORDS = 512
@@ -204,6 +206,10 @@ class HelixStore(InPlace):
         loose, self._loose = sorted(self._loose), set()
         for some in _portions(loose, _PORTION):
             self.calls.write(self.writes.loose.body(rows=[{"id": one} for one in some]))
+
+    def _drop_edges(self, numbers: Sequence[int]) -> None:
+        for some in _portions(numbers, _PORTION):
+            self.calls.write(self.writes.unjoin.body(ids=list(some)))
 
     def heal(self) -> bool:
         """See roles.Projected. A server looks after its own files."""

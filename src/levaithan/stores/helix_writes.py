@@ -6,8 +6,6 @@ and of edge that occurs in it; each loop's text is built once. Imports helixdb.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,72 +23,21 @@ from helixdb import (
     write_batch,
 )
 
-from levaithan.stores.helix_query import NUMBER, ROWS, TEXT, Query, body, by_key, entries, given, joined
-from levaithan.stores.roles.graph import AGENT, EDGES, KINDS, Node
-from levaithan.stores.search_fields import clean
+from levaithan.stores.helix_query import NUMBER, NUMBERS, ROWS, TEXT, Query, body, by_key, entries, given, joined
+from levaithan.stores.helix_rows import EDGE
+from levaithan.stores.roles.graph import AGENT, EDGES, KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from levaithan.stores.graph_facts import Facts
-    from levaithan.stores.roles import Cursor, Delivery
+    from levaithan.stores.helix_rows import Rows
+    from levaithan.stores.roles import Cursor
 
 CURSOR, SCHEMA = "Cursor", "Schema"
 PLACE = ("segment", "offset", "seq", "hash", "put", "updated_us")
 """The properties of a journal's place, beside its key and `writes`: how often it was written."""
-_EDGE = ("key", "place", "journal", "seq", "machine", "event", "at_us")
 MOST_REPLACED = 100_000
 """Edges of a kind that a transaction drops at most before it puts what belongs there."""
-
-Put = tuple["Delivery", "Facts"]
-
-
-def place(journal: str, seq: int) -> str:
-    """Where a record stands, as a text that sorts by its number."""
-    return f"{journal}/{seq:020d}"
-
-
-@dataclass(slots=True)
-class Rows:
-    """The rows of a batch. nodes: kind -> keys; props: (kind, property) -> key -> text; edges: (kind, from, to) ->
-    rows."""
-
-    nodes: dict[str, dict[str, None]] = field(default_factory=dict)
-    props: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    edges: dict[tuple[str, str, str], list[dict[str, Any]]] = field(default_factory=dict)
-
-    @property
-    def edge_count(self) -> int:
-        """How many edges there are."""
-        return sum(map(len, self.edges.values()))
-
-
-def rows_of(puts: Iterable[Put]) -> Rows:
-    """The rows that say what the facts of these records say."""
-    rows = Rows()
-    for delivery, facts in puts:
-        record = delivery.record or {}
-        at = place(delivery.journal, delivery.seq)
-        base: dict[str, Any] = {
-            "place": at, "journal": delivery.journal, "seq": delivery.seq,
-            "machine": clean(str(record.get("machine") or "")), "event": clean(str(record["id"])), "at_us": facts.at_us,
-        }  # fmt: skip
-        for kind, source, target in dict.fromkeys(facts.edges):
-            for node in (source, target):
-                rows.nodes.setdefault(node.kind, {})[node.key] = None
-            row = {**base, "key": _edge_key(at, kind, source, target), "from": source.key, "to": target.key}
-            rows.edges.setdefault((kind, source.kind, target.kind), []).append(row)
-        for node, props in facts.props.items():
-            rows.nodes.setdefault(node.kind, {})[node.key] = None
-            for name, text in props.items():
-                rows.props.setdefault((node.kind, name), {})[node.key] = text
-    return rows
-
-
-def _edge_key(at: str, kind: str, source: Node, target: Node) -> str:
-    """Journal, number, kind and ends: short, for paths are long and this is indexed."""
-    parts = "\0".join((at, kind, *source, *target))
-    return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class Writes:
@@ -193,7 +140,7 @@ class Writes:
             .var_as("had", g().e_with_label_where(label, SourcePredicate.eq("key", Expr.param("key"))))
             .var_as_if("source", absent, by_key(self.prefix + source, "from"))
             .var_as_if("target", absent, by_key(self.prefix + target, "to"))
-            .var_as_if("made", absent, g().n("source").add_e(label, "target", given(*_EDGE)))
+            .var_as_if("made", absent, g().n("source").add_e(label, "target", given(*EDGE)))
         )
         return write_batch().for_each_param(f"edges__{kind}__{source}__{target}", each)
 
@@ -229,6 +176,12 @@ class Writes:
                 .var_as(f"gone_{kind}", g().drop_edge_by_id(EdgeRef.var(f"drop_{kind}")))
             )
         return made
+
+    @cached_property
+    def unjoin(self) -> Query:
+        """Drop the edges `ids`."""
+        gone = write_batch().var_as("gone", g().drop_edge_by_id(EdgeRef.param("ids")))
+        return Query(gone.returning([]), {"ids": NUMBERS})
 
     @cached_property
     def loose(self) -> Query:

@@ -1,7 +1,8 @@
 """The graph in an SQLite file of its own. Standard library only.
 
 An edge is kept once an event: the event's number makes putting it twice harmless, and counts and times are made when
-asked. Nodes are numbered, for a path of 80 bytes would stand in three indexes otherwise.
+asked; one that stands has the number and the time 0. Nodes are numbered, for a path of 80 bytes would stand in three
+indexes otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from levaithan.stores import sqlite_graph_sql as sql
 from levaithan.stores.graph_facts import Edge, Facts, fingerprint, read
 from levaithan.stores.roles import GRAPH, Delivery, Rejected
-from levaithan.stores.roles.graph import DENIED, EDGES, Node, Reached, Similar, Step, Touch, search_blast, search_path
+from levaithan.stores.roles.graph import (
+    DENIED,
+    EDGES,
+    Node,
+    Reached,
+    Similar,
+    Standing,
+    Step,
+    Touch,
+    search_blast,
+    search_path,
+)
 from levaithan.stores.sqlite_index import SqliteIndex
 
 if TYPE_CHECKING:
@@ -143,19 +155,37 @@ class SqliteGraph(SqliteIndex):
         found, _ = read([delivery], self.max_field, repeated=repeated)
         return self.printed(delivery, found[0][1]) if found else None
 
-    def printed(self, _delivery: Delivery, facts: Facts) -> str:
+    def printed(self, _delivery: Delivery, facts: Facts) -> str | None:
         """See roles.Graph. An edge's mark is its time."""
-        return fingerprint((edge, str(facts.at_us)) for edge in dict.fromkeys(facts.edges))
+        return fingerprint((edge, str(facts.at_us)) for edge in dict.fromkeys(facts.edges)) if facts.edges else None
 
     def fingerprints(self, first: int, last: int) -> dict[int, str]:
         """See roles.Projected."""
         if not self.current():
             return {}
         made: dict[int, list[tuple[Edge, str]]] = {}
-        for seq, kind, at_us, *ends in self.rows(sql.EDGES_OF, {"first": first, "last": last}):
+        for seq, kind, at_us, *ends in self.rows(sql.EDGES_OF, {"first": max(1, first), "last": last}):
             edge = (sql.named(kind), Node(*ends[:2]), Node(*ends[2:]))
             made.setdefault(seq, []).append((edge, str(at_us)))
         return {seq: fingerprint(edges) for seq, edges in made.items()}
+
+    def standing(self) -> Iterator[list[Standing]]:
+        """See roles.Graph. They have no numbers."""
+        place = {"source": -(1 << 63), "kind": 0, "target": 0}
+        while page := self.rows(sql.STANDING, {**place, "limit": _PAGE}) if self.current() else ():
+            place = dict(zip(place, page[-1], strict=False))
+            yield [
+                Standing((sql.named(kind), Node(*ends[:2]), Node(*ends[2:])), 0, at_us == 0)
+                for _, kind, _, at_us, *ends in page
+            ]
+
+    def lacks(self, edges: Sequence[Edge]) -> set[Edge]:
+        """See roles.Graph."""
+        return {edge for edge in edges if not self._joined(*edge)}
+
+    def _joined(self, kind: str, source: Node, target: Node) -> bool:
+        ends = {"near": source.kind, "source": source.key, "far": target.kind, "target": target.key}
+        return self.current() and bool(self.rows(sql.JOINED, {**ends, "kind": sql.NUMBER[kind]}))
 
     def nodes(self) -> Iterator[list[Node]]:
         """See roles.Graph."""
@@ -209,7 +239,7 @@ def _texts(props: Any) -> dict[str, str]:
 def _put(link: sqlite3.Connection, found: list[tuple[int, Facts]]) -> None:
     nodes: dict[Node, dict[str, str]] = {}
     for _, facts in found:
-        for _, source, target in facts.edges:
+        for _, source, target in facts.edges + facts.standing:
             nodes.setdefault(source, {})
             nodes.setdefault(target, {})
         for node, props in facts.props.items():
@@ -226,11 +256,16 @@ def _put(link: sqlite3.Connection, found: list[tuple[int, Facts]]) -> None:
     link.executemany(
         "INSERT OR IGNORE INTO edges VALUES (?, ?, ?, ?, ?)",
         sorted(
-            (number[source], sql.NUMBER[kind], number[target], seq, facts.at_us)
-            for seq, facts in found
-            for kind, source, target in facts.edges
+            (number[source], sql.NUMBER[kind], number[target], seq, at_us)
+            for kind, source, target, seq, at_us in _rows(found)
         ),
     )
+
+
+def _rows(found: list[tuple[int, Facts]]) -> set[tuple[str, Node, Node, int, int]]:
+    """(kind, from, to, number of the record, its time) of each edge; one that stands is of no record."""
+    made = {(*edge, seq, facts.at_us) for seq, facts in found for edge in facts.edges}
+    return made | {(*edge, 0, 0) for _, facts in found for edge in facts.standing}
 
 
 def _agents_of(session: str) -> dict[str, Any]:

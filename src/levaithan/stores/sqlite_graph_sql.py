@@ -48,6 +48,17 @@ EDGES_OF = (
     "SELECT e.seq, e.kind, e.at_us, s.kind, s.key, t.kind, t.key FROM edges e JOIN nodes s ON s.number = e.source "
     "JOIN nodes t ON t.number = e.target WHERE e.seq BETWEEN :first AND :last"
 )
+STANDING = (
+    "SELECT e.source, e.kind, e.target, e.at_us, s.kind, s.key, t.kind, t.key FROM edges e "
+    "JOIN nodes s ON s.number = e.source JOIN nodes t ON t.number = e.target "
+    "WHERE e.seq = 0 AND (e.source, e.kind, e.target) > (:source, :kind, :target) "
+    "ORDER BY e.source, e.kind, e.target LIMIT :limit"
+)
+"""The edges of no record, in the order of their index."""
+JOINED = (
+    "SELECT 1 FROM nodes s JOIN edges e ON e.source = s.number JOIN nodes t ON t.number = e.target "
+    "WHERE s.kind = :near AND s.key = :source AND e.kind = :kind AND t.kind = :far AND t.key = :target LIMIT 1"
+)
 NODES = "SELECT number, kind, key FROM nodes WHERE number > :after ORDER BY number LIMIT :limit"
 LOOSE = (
     "NOT EXISTS (SELECT 1 FROM edges e WHERE e.source = n.number) "

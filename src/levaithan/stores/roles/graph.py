@@ -10,7 +10,7 @@ from levaithan.stores.roles.projected import Projected
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from levaithan.stores.graph_facts import Facts
+    from levaithan.stores.graph_facts import Edge, Facts
     from levaithan.stores.roles.projected import Delivery
 
 AGENT, SESSION, TASK, FILE, TOOL, DECISION, INCIDENT = (
@@ -79,6 +79,14 @@ class Similar:
     score: float
 
 
+class Standing(NamedTuple):
+    """An edge that stands: its number in the store, and whether what is kept of it is what was put."""
+
+    edge: Edge
+    number: int
+    whole: bool
+
+
 class Graph(Projected, Protocol):
     """Who touched what. Every answer is bounded by `limit`."""
 
@@ -105,11 +113,17 @@ class Graph(Projected, Protocol):
 
     # The journal against it, beside `fingerprints`
 
-    def printed(self, delivery: Delivery, facts: Facts) -> str:
-        """What `expected` says of a record whose facts have been read."""
+    def printed(self, delivery: Delivery, facts: Facts) -> str | None:
+        """What `expected` says of a record whose facts have been read: of its edges, not of those that stand."""
 
     def expected_before(self, delivery: Delivery) -> str | None:
         """What `expected` would say had an earlier version put the record: it said more, and none of it was wrong."""
+
+    def standing(self) -> Iterator[list[Standing]]:
+        """The edges that stand in `journal` (graph_facts.Facts), some at a time, in no order."""
+
+    def lacks(self, edges: Sequence[Edge]) -> set[Edge]:
+        """Those of `edges` that are not there at all, whatever record or journal they may be of."""
 
     def nodes(self) -> Iterator[list[Node]]:
         """All nodes, some at a time, in no order."""
