@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from levaithan.journal.identity import beginning, journal_id
 from levaithan.projector import feed
+from levaithan.projector.lacking import Lacking
 from levaithan.projector.scratch import Scratch, Window
-from levaithan.stores.graph_facts import PROPERTIES, read
+from levaithan.stores.graph_facts import PROPERTIES, STANDS, read
 from levaithan.stores.roles.graph import Node
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ _SCHEMA = (
     "CREATE TABLE stands (kind TEXT, near TEXT, source TEXT, far TEXT, target TEXT, seen INTEGER DEFAULT 0, "
     "PRIMARY KEY (kind, near, source, far, target)) WITHOUT ROWID",
 )
-_SEEN = "UPDATE stands SET seen = 1 WHERE kind = ? AND near = ? AND source = ? AND far = ? AND target = ? RETURNING 1"
+_SEEN = (
+    "UPDATE stands SET seen = seen + 1 WHERE kind = ? AND near = ? AND source = ? AND far = ? AND target = ? "
+    "RETURNING seen"
+)
 _UNSEEN = "SELECT kind, near, source, far, target FROM stands WHERE NOT seen ORDER BY kind, near, source, far, target"
 _PAGE = 500
 _BATCH_BYTES = 1 << 20
@@ -98,23 +102,30 @@ class Nodes(Scratch):
             yield "edges", f"{kind} {source.key} {target.key}"
 
     def _standing(self, graph: Any, window: Window) -> tuple[set[Edge], list[Standing]]:
-        """The edges that should stand and do not, and those that are wrong. One that only records outside of the window
-        can tell is not wrong; one that an earlier version put among the edges of a record is there."""
+        """The edges that should stand and do not, and those that are wrong, or there twice. One that only records
+        outside of the window can tell is not wrong; one that an earlier version put among a record's edges is there."""
         wrong: list[Standing] = []
         for page in graph.standing():
-            unsaid = [one for one in page if not (one.whole and self._says(one.edge))]
+            unsaid = [one for one in page if not one.whole or self._seen(one.edge) != 1]
             if unsaid:
                 self._read_behind(window, graph.max_field)
-            wrong += [one for one in unsaid if not (one.whole and (window.pruned() or one.edge in self._behind))]
+            wrong += [one for one in unsaid if not one.whole or not self._of_others(one.edge, window)]
         asked = self.file.execute(_UNSEEN)
         lacking: set[Edge] = set()
         while page := asked.fetchmany(_PAGE):
             lacking |= graph.lacks([(kind, Node(*ends[:2]), Node(*ends[2:])) for kind, *ends in page])
         return lacking, wrong
 
-    def _says(self, edge: Edge) -> bool:
-        """Whether a record says that this edge stands, which it does."""
-        return self.file.execute(_SEEN, _flat(edge)).fetchone() is not None
+    def _seen(self, edge: Edge) -> int:
+        """This edge stands: how many times it was seen by now, 0 where no record says it."""
+        found = self.file.execute(_SEEN, _flat(edge)).fetchone()
+        return int(found[0]) if found else 0
+
+    def _of_others(self, edge: Edge, window: Window) -> bool:
+        """Whether a record outside of the window says, or may have said, that this edge stands, and none within."""
+        kind, source, target = edge
+        pruned = window.pruned() and STANDS.get(kind) == (source.kind, target.kind)
+        return (pruned or edge in self._behind) and not self._seen(edge)
 
     def _read_behind(self, window: Window, max_field: int) -> None:
         """Note what the records behind the window say of edges that stand: a graph that follows the journal has it."""
@@ -135,7 +146,10 @@ class Nodes(Scratch):
             wrong = [key for key in keys if not _fits(there.get(key), said.get(key, {}))]
             sure = {key for key in wrong if _impossible(kind, there.get(key), said.get(key, {}))}
             unsure = [Node(kind, key) for key in wrong if key not in sure]
-            elsewhere = graph.elsewhere(unsure, _first(window), window.last) if unsure else set()
+            other = [node for node in unsure if _otherwise(there[node.key], said.get(node.key, {}))]
+            more = [node for node in unsure if node not in other]
+            elsewhere = graph.elsewhere(other, 0, window.last) if other else set()
+            elsewhere |= graph.elsewhere(more, _first(window), window.last) if more else set()
             if len(elsewhere) < len(unsure):
                 self._read_behind(window, graph.max_field)
                 elsewhere |= {node for _, *ends in self._behind for node in ends}
@@ -145,8 +159,13 @@ class Nodes(Scratch):
             yield from sorted(graph.loose(unknown)) if unknown else ()
 
     def mend(self, graph: Any, window: Window) -> int:
-        """Take away what makes nodes differ; how many. See the function `mend`."""
-        wrong = 0
+        """Take away what makes nodes differ, and edges that should not stand, which may leave a node loose; how many.
+        See the function `mend`."""
+        lacking, unlike = self._standing(graph, window)
+        if lacking or unlike:
+            right = {one.edge for one in unlike if self._seen(one.edge) or self._of_others(one.edge, window)}
+            graph.mend_standing([one.number for one in unlike], lacking | right)
+        wrong = len(unlike)
         for node in self._differing(graph, window):
             said, there = self._said(node.kind, [node.key]), graph.properties(node.kind, [node.key])
             names = there.get(node.key, {}).keys() - said.get(node.key, {}).keys()
@@ -154,11 +173,7 @@ class Nodes(Scratch):
                 names -= set(PROPERTIES[node.kind])
             graph.mend(node, sorted(names))
             wrong += 1
-        lacking, unlike = self._standing(graph, window)
-        if lacking or unlike:
-            right = {one.edge for one in unlike if self._says(one.edge)}
-            graph.mend_standing([one.number for one in unlike], lacking | right)
-        return wrong + len(unlike)
+        return wrong
 
     def _pages(self) -> Iterator[tuple[str, list[str]]]:
         """Some keys of one kind, in their order."""
@@ -208,12 +223,13 @@ def mend(directory: str, graph: Any) -> int:
         return 0
     window = Window(directory, journal_id(directory), beginning(directory)[1] or 1, until.seq, until)
     source, at, seen = feed.Feed(directory), None, 0
+    waits = Lacking(graph).waits
     with Nodes() as nodes:
         while seen < until.seq:
             batch, at = source.batch(at, _BATCH_BYTES)
             if not batch:
                 break
-            nodes.put(batch, batch, graph.max_field)
+            nodes.put(batch, [one for one in batch if not waits(one)], graph.max_field)
             seen = max(seen, *(one.seq for one in batch))
         return nodes.mend(graph, window)
 
@@ -221,6 +237,12 @@ def mend(directory: str, graph: Any) -> int:
 def _flat(edge: Edge) -> tuple[str, str, str, str, str]:
     kind, source, target = edge
     return kind, *source, *target
+
+
+def _otherwise(there: dict[str, str], said: Said) -> bool:
+    """Whether a property that records name has a value that none of them says. What was pruned came before, and is no
+    excuse."""
+    return any(there[name] not in values for name, values in said.items())
 
 
 def _first(window: Window) -> int:

@@ -53,6 +53,8 @@ _FOLLOWS = ("PostToolUse", "PostToolUseFailure", "PostToolBatch", "MessageDispla
 """Events that come after one of the same agent, which has said who runs where: they say nothing of the graph but with
 something else, such as a file."""
 
+STANDS = {RAN: (AGENT, SESSION), SPAWNED: (AGENT, AGENT), PART_OF: (AGENT, SESSION)}
+"""The kinds of edges that may stand (Facts), and of their ends."""
 PROPERTIES: dict[str, tuple[str, ...]] = {
     SESSION: ("project", "machine"), AGENT: ("agent_type",), TASK: ("subject",), FILE: (), TOOL: (),
     DECISION: ("rule", "reason", "tool"), INCIDENT: ("title", "severity"),

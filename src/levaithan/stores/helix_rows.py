@@ -21,6 +21,8 @@ EDGE = ("key", "place", "journal", "seq", "machine", "event", "at_us")
 """The properties of an edge. One that stands is of no record: its number and its time are 0, machine and event are
 empty."""
 _SHELVES = "0123456789abcdef"
+_LAST = {"9": "`", "f": ""}
+"""What else is on a shelf, so that nothing is between two."""
 _BEHIND = "\U0010ffff"
 """What comes after every other text."""
 
@@ -36,7 +38,7 @@ def shelves(journal: str) -> Iterator[tuple[str, str]]:
     first = place(journal, 0)
     for letter in _SHELVES:
         low = first if letter == _SHELVES[0] else f"{first}/{letter}"
-        yield low, f"{first}/{'' if letter == _SHELVES[-1] else letter}{_BEHIND}"
+        yield low, f"{first}/{_LAST.get(letter, letter)}{_BEHIND}"
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tests.servers import fixtures
 from tests.support import helix_place
 from tests.support.ledger_records import JournalFiles, event
@@ -12,6 +13,8 @@ from tests.support.ledger_records import JournalFiles, event
 from levaithan.hot.paths import home_at
 from levaithan.projector import compare, loop, rebuild
 from levaithan.stores import registry
+from levaithan.stores.helix_errors import RefusedError
+from levaithan.stores.helix_store import HelixStore
 from levaithan.stores.roles import GRAPH
 
 fixtures.driver("helix", "helixdb")
@@ -59,3 +62,24 @@ def test_two_machines_fill_compare_and_rebuild_one_graph(tmp_path: Any) -> None:
     assert compare.compare(other, theirs).missing == [9], "a rebuild leaves the other's edges as they are"
     for one in (graph, theirs):
         one.close()
+
+
+def test_a_rebuild_puts_nothing_of_a_record_that_waits_outside(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, put_rows = fixtures.given("helix"), HelixStore._put_rows
+
+    def picky(store: Any, rows: Any, *given: Any) -> None:
+        if any("s-long" in key for keys in rows.nodes.values() for key in keys):
+            raise RefusedError("a key is too long", 400)
+        put_rows(store, rows, *given)
+
+    monkeypatch.setattr(HelixStore, "_put_rows", picky)
+    home, settings = a_home(tmp_path / "a", helix_place.named(server.url), server.password, "long")
+    assert loop.catch_up(home, settings, stores=(GRAPH,)).errors == {}
+    graph: Any = registry.open_store(GRAPH, settings, home)
+    done = compare.compare(home, graph)
+    assert (done.equal, done.waiting, done.folds) == (True, 40, 0), done
+    (made,) = rebuild.rebuild(home, settings, (GRAPH,))
+    assert made.dead_letters == 40
+    assert compare.compare(home, graph).equal
+    assert list(graph.standing()).count([]) == 16
+    graph.close()
