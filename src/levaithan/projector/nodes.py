@@ -16,8 +16,8 @@ from levaithan.journal.identity import beginning, journal_id
 from levaithan.projector import feed
 from levaithan.projector.lacking import Lacking
 from levaithan.projector.scratch import Scratch, Window
-from levaithan.stores.graph_facts import PROPERTIES, STANDS, read
-from levaithan.stores.roles.graph import Node
+from levaithan.stores.graph_facts import MAIN, PROPERTIES, STANDS, read
+from levaithan.stores.roles.graph import AGENT, SESSION, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -148,9 +148,9 @@ class Nodes(Scratch):
             unsure = [Node(kind, key) for key in wrong if key not in sure]
             other = [node for node in unsure if _otherwise(there[node.key], said.get(node.key, {}))]
             more = [node for node in unsure if node not in other]
-            elsewhere = graph.elsewhere(other, 0, window.last) if other else set()
-            elsewhere |= graph.elsewhere(more, _first(window), window.last) if more else set()
-            if len(elsewhere) < len(unsure):
+            elsewhere = _elsewhere(graph, other, window) if other else set()
+            elsewhere |= _elsewhere(graph, more, window, unsaid=True) if more else set()
+            if not elsewhere.issuperset(unsure):
                 self._read_behind(window, graph.max_field)
                 elsewhere |= {node for _, *ends in self._behind for node in ends}
             yield from (node for key in wrong if (node := Node(kind, key)) not in elsewhere)
@@ -169,7 +169,7 @@ class Nodes(Scratch):
         for node in self._differing(graph, window):
             said, there = self._said(node.kind, [node.key]), graph.properties(node.kind, [node.key])
             names = there.get(node.key, {}).keys() - said.get(node.key, {}).keys()
-            if graph.elsewhere([node], _first(window), window.last):
+            if node in _elsewhere(graph, [node], window, unsaid=True):
                 names -= set(PROPERTIES[node.kind])
             graph.mend(node, sorted(names))
             wrong += 1
@@ -240,14 +240,17 @@ def _flat(edge: Edge) -> tuple[str, str, str, str, str]:
 
 
 def _otherwise(there: dict[str, str], said: Said) -> bool:
-    """Whether a property that records name has a value that none of them says. What was pruned came before, and is no
-    excuse."""
+    """Whether a property that records name has a value that none of them says."""
     return any(there[name] not in values for name, values in said.items())
 
 
-def _first(window: Window) -> int:
-    """Of what is not elsewhere: edges that stand have the number 0, and may be of a record that was pruned."""
-    return window.first if window.pruned() else 0
+def _elsewhere(graph: Any, nodes: Sequence[Node], window: Window, *, unsaid: bool = False) -> set[Node]:
+    """Those of `nodes` that records outside of the window touch, a session by its agent; `unsaid`: where these may have
+    been pruned, an edge that stands is enough to think so."""
+    main = {Node(AGENT, f"{node.key}/{MAIN}"): node for node in nodes if node.kind == SESSION}
+    asked = list(dict.fromkeys([*nodes, *main]))
+    found: set[Node] = graph.elsewhere(asked, window.first, window.last, standing=unsaid and window.pruned())
+    return found | {main[node] for node in found if node in main}
 
 
 def _fits(there: dict[str, str] | None, said: Said) -> bool:

@@ -126,12 +126,13 @@ class HelixPrints(HelixStore):
             found |= {Node(kind, key) for key, one in told if one["n"] and not one["e"]}
         return found
 
-    def elsewhere(self, nodes: Sequence[Node], first: int, last: int) -> set[Node]:
+    def elsewhere(self, nodes: Sequence[Node], first: int, last: int, *, standing: bool = False) -> set[Node]:
         """See roles.Graph."""
         found, low, high = set(), place(self.journal, first), place(self.journal, last)
+        stand, end = ("", "") if standing else (place(self.journal, 0), place(self.journal, 1))
         for kind in dict.fromkeys(node.kind for node in nodes):
             keys = [node.key for node in nodes if node.kind == kind]
-            told = self._each(self.reads.elsewhere(kind), keys, low=low, high=high)
+            told = self._each(self.reads.elsewhere(kind), keys, low=low, high=high, stand=stand, end=end)
             found |= {Node(kind, key) for key, one in told if one["e"]}
         return found
 

@@ -201,10 +201,13 @@ class Reads:
         )
 
     def elsewhere(self, kind: str) -> Query:
-        """`e0`, ...: an edge of the node of `kind` with the key `k0`, ... that is not of the places `low` to `high`."""
-        outside = Predicate.or_([Predicate.lt_param("place", "low"), Predicate.gt_param("place", "high")])
+        """`e0`, ...: an edge of the node of `kind` with the key `k0`, ... that is not of the places `low` to `high`,
+        nor of those from `stand` to before `end`."""
+        apart = Predicate.or_([Predicate.lt_param("place", "stand"), Predicate.gte_param("place", "end")])
+        before = Predicate.and_([Predicate.lt_param("place", "low"), apart])
+        outside = Predicate.or_([before, Predicate.gt_param("place", "high")])
         asked = {"e": lambda key: by_key(self.prefix + kind, key).both_e().where(outside).limit(1).id()}
-        return self._of_each(f"elsewhere {kind}", asked, whole=True, low=TEXT, high=TEXT)
+        return self._of_each(f"elsewhere {kind}", asked, whole=True, low=TEXT, high=TEXT, stand=TEXT, end=TEXT)
 
     def _of_each(
         self, name: str, asked: Mapping[str, Callable[[str], Any]], *, whole: bool = False, **types: Any

@@ -206,9 +206,9 @@ class SqliteGraph(SqliteIndex):
         """See roles.Graph."""
         return self._those(nodes, sql.LOOSE, {})
 
-    def elsewhere(self, nodes: Sequence[Node], first: int, last: int) -> set[Node]:
+    def elsewhere(self, nodes: Sequence[Node], first: int, last: int, *, standing: bool = False) -> set[Node]:
         """See roles.Graph."""
-        return self._those(nodes, sql.ELSEWHERE, {"first": first, "last": last})
+        return self._those(nodes, sql.ELSEWHERE, {"first": first, "last": last, "least": 0 if standing else 1})
 
     def _those(self, nodes: Sequence[Node], condition: str, values: Mapping[str, object]) -> set[Node]:
         """Those of `nodes` that meet `condition` (see sqlite_graph_sql.those)."""

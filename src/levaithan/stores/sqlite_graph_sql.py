@@ -66,10 +66,12 @@ LOOSE = (
 )
 """Of a node `n`: no edge touches it."""
 ELSEWHERE = (
-    "(EXISTS (SELECT 1 FROM edges e WHERE e.source = n.number AND e.seq NOT BETWEEN :first AND :last) "
-    "OR EXISTS (SELECT 1 FROM edges e WHERE e.target = n.number AND e.seq NOT BETWEEN :first AND :last))"
+    "(EXISTS (SELECT 1 FROM edges e WHERE e.source = n.number AND e.seq >= :least "
+    "AND e.seq NOT BETWEEN :first AND :last) "
+    "OR EXISTS (SELECT 1 FROM edges e WHERE e.target = n.number AND e.seq >= :least "
+    "AND e.seq NOT BETWEEN :first AND :last))"
 )
-"""Of a node `n`: an edge of another record touches it."""
+"""Of a node `n`: an edge of another record touches it. :least is 1, or 0 where one that stands will do."""
 NUMBER_OF = "SELECT number FROM nodes WHERE kind = ? AND key = ?"
 
 

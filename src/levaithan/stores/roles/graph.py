@@ -135,8 +135,9 @@ class Graph(Projected, Protocol):
     def loose(self, nodes: Sequence[Node]) -> set[Node]:
         """Those of `nodes` that no edge touches, whoever's. No record makes such a node."""
 
-    def elsewhere(self, nodes: Sequence[Node], first: int, last: int) -> set[Node]:
-        """Those of `nodes` that an edge touches which is not of the records `first` to `last` of `journal`."""
+    def elsewhere(self, nodes: Sequence[Node], first: int, last: int, *, standing: bool = False) -> set[Node]:
+        """Those of `nodes` that an edge touches which is not of the records `first` to `last` of `journal`; with
+        `standing` one that stands there will do too: a record that is gone may have said it."""
 
 
 def search_path(neighbours: Neighbours, source: Node, target: Node, most: int) -> list[Step] | None:
